@@ -1,0 +1,336 @@
+"""What the stages hand on: frozen dataclasses, saved as JSON by `core.files.write_artefact`.
+
+A stage is a function from earlier artefacts to one later artefact. Times are UTC, ISO 8601 on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.specs import Severity
+
+Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
+Verdict = Literal["better", "worse", "equivalent", "undecided"]
+Action = Literal["wait", "fix data", "retrain", "promote", "roll back"]
+RungWhy = Literal[
+    "simplest_not_worse",
+    "worse_than_best",
+    "more_complex",
+    "budget",
+    "interrupted",
+    "missing_extra",
+    "not_applicable",
+    "failed",
+]
+SignalCode = Literal["drift", "output_drift", "missing", "new_category", "out_of_range", "performance", "schema"]
+Alias = Literal["champion", "challenger"]
+Words = Mapping[str, str]
+"""One text in every language that people read: ``{"en": ..., "es": ...}``."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as Cauce sees it."""
+
+    name: str
+    kind: Kind
+    nullable: bool = True
+    """Whether training saw it missing; a request may then send null."""
+    categories: tuple[str, ...] | None = None
+    """All values, sorted, of a category column with a closed list; None where the list is open."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Columns in order."""
+
+    columns: tuple[Column, ...]
+
+    def __iter__(self) -> Iterator[Column]:
+        """Columns in order."""
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        """Count the columns."""
+        return len(self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    def select(self, names: tuple[str, ...]) -> Schema:
+        """Return the named columns, in the order of `names`. KeyError for an unknown one."""
+        by_name = {column.name: column for column in self.columns}
+        return Schema(tuple(by_name[name] for name in names))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One immutable version of a data set in the lake."""
+
+    data: str
+    version: int
+    """Delta table version."""
+    fingerprint: str
+    """SHA-256 of the content, hexadecimal."""
+    n_rows: int
+    types: Mapping[str, str]
+    """Arrow type of each column, as text, in order."""
+    loaded_at: datetime
+    changes: tuple[str, ...] = ()
+    """How the columns differ from the version before: ``"added: x"``, ``"gone: y"``, ``"retyped: z int64 → string"``."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw."""
+
+    code: str
+    severity: Severity
+    columns: tuple[str, ...]
+    n_rows: int
+    """Rows concerned."""
+    message: Words
+    why: Words
+    """Why it matters."""
+    remedy: Words
+    """What to do."""
+    rows: tuple[int, ...] = ()
+    """The first row numbers concerned, from 0, at most 20."""
+    value: float | None = None
+    """The measured figure, where there is one."""
+    threshold: float | None = None
+    """The threshold it was held against."""
+    accepted: str | None = None
+    """The written reason for which a blocking finding is let pass."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What all checks saw in one snapshot, for one model's target or for the data set alone."""
+
+    data: str
+    model: str | None
+    fingerprint: str
+    n_rows: int
+    findings: tuple[Finding, ...]
+    passed: tuple[str, ...]
+    """Codes of the checks that saw nothing."""
+    not_applicable: Mapping[str, str]
+    """Code → why the check does not apply."""
+    seconds: float
+    at: datetime
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """Findings that stop a training: severity `block` and not accepted."""
+        return tuple(f for f in self.findings if f.severity == "block" and f.accepted is None)
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What a task needs to know of one model: the file's keys, resolved against a snapshot."""
+
+    model: str
+    task: str
+    target: str
+    schema: Schema
+    """Input columns, in order: what a request must bring."""
+    loss: str
+    key: str | None = None
+    time: str | None = None
+    group: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model family: one rung of a ladder."""
+
+    name: str
+    """Stable, in file names: ``"linear"``."""
+    title: Words
+    """For people: ``{"en": "regularised linear model", "es": "modelo lineal regularizado"}``."""
+    params: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    """Extras that must be installed."""
+    skip: Words | None = None
+    """Why this rung does not apply here, or None."""
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """The loss per unit: the currency of every decision."""
+
+    values: npt.NDArray[np.float64]
+    """Shape (n_units,), finite."""
+    units: npt.NDArray[np.str_]
+    """Unit ids, shape (n_units,)."""
+    groups: npt.NDArray[np.str_] | None = None
+    """Group of each unit, shape (n_units,), or None."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The figures that people expect, and which of them leads."""
+
+    values: Mapping[str, float]
+    """Metric name → value: ``accuracy``, ``f1``, ``roc_auc``, ``pr_auc``, ``log_loss``, ``mae``, ``rmse``, ``r2`` …"""
+    headline: str
+    """The metric chosen by the data, a key of `values`."""
+    reason: Words
+    """Why that one."""
+    classes: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Rows are true classes, columns predicted ones, both in the order of `classes`."""
+    calibration: tuple[tuple[float, float, int], ...] = ()
+    """(mean predicted probability, share that was true, count) per bin; positive or top class."""
+    n_units: int = 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models' losses on the same units: candidate minus reference, so below zero the candidate is better."""
+
+    n_units: int
+    n_clusters: int
+    mean_candidate: float
+    mean_reference: float
+    difference: float
+    lower: float
+    upper: float
+    confidence: float
+    margin: float
+    """Absolute margin, in units of the loss."""
+    provable: float
+    """The smallest margin that these units could prove: half the interval's width."""
+    verdict: Verdict
+
+    @property
+    def not_worse(self) -> bool:
+        """Whether non-inferiority is proven: the interval's upper end lies under the margin."""
+        return self.upper < self.margin
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One candidate on the ladder: what it reached and what became of it."""
+
+    name: str
+    title: Words
+    outcome: Literal["chosen", "refused", "skipped"]
+    why: RungWhy
+    detail: str = ""
+    mean_loss: float | None = None
+    fit_seconds: float | None = None
+    """Seconds over all folds."""
+    predict_us_per_row: float | None = None
+    against_best: Comparison | None = None
+    """This rung as candidate, the best rung as reference; None for the best itself."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rung was taken, and why the others were not."""
+
+    model: str
+    loss: str
+    chosen: str
+    best: str
+    """The rung with the lowest mean loss."""
+    rungs: tuple[Rung, ...]
+    """Simplest first."""
+    margin: float
+    """Relative."""
+    n_units: int
+    n_folds: int
+    seed: int
+    reason: Words
+    """One paragraph with the numbers."""
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """A registered model version and what it carries."""
+
+    model: str
+    version: int
+    task: str
+    run_id: str
+    digest: str
+    """SHA-256 of the package's manifest."""
+    rung: str
+    spec: TaskSpec
+    snapshot: Snapshot
+    choice: Choice
+    metrics: Metrics
+    held_out_loss: float
+    """Mean loss on the units set aside."""
+    fingerprint: str
+    """Of everything that went into this training; the same inputs give the same one."""
+    n_train: int
+    created_at: datetime
+    libraries: Mapping[str, str]
+    """Library → version that fitted it."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a detector saw in a window."""
+
+    code: SignalCode
+    column: str | None
+    value: float
+    threshold: float
+    alarming: bool
+    detail: Words
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One look at one model: the window and its signals."""
+
+    model: str
+    version: int
+    at: datetime
+    n_predictions: int
+    n_truths: int
+    """Truths within the window."""
+    n_labelled: int
+    """Labelled ledger rows since the champion was trained."""
+    first: datetime | None
+    last: datetime | None
+    expected_loss: float
+    """Mean held-out loss at training."""
+    realised_loss: float | None
+    realised: Comparison | None
+    """Window losses (candidate) against held-out losses (reference): two independent samples."""
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, and why: appended to the record, never changed."""
+
+    id: str
+    model: str
+    at: datetime
+    action: Action
+    reason: Words
+    by: str
+    """``"policy"``, or the person who gave the command."""
+    champion: int | None = None
+    """Version that held the alias when this was decided."""
+    challenger: int | None = None
+    watched: Watched | None = None
+    comparison: Comparison | None = None
+    thresholds: Mapping[str, float | str] = field(default_factory=dict)
+    """The settings it used, copied."""

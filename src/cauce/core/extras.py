@@ -1,0 +1,35 @@
+"""Heavy libraries, imported where they are used, with the line that installs them when they are absent."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from cauce.core.errors import MissingExtra
+
+
+def need(module: str, *, extra: str, what: str) -> ModuleType:
+    """Import `module`, or say which extra brings it.
+
+    Parameters
+    ----------
+    module
+        Importable name: ``"statsforecast"``.
+    extra
+        Cauce's extra: ``"forecast"``.
+    what
+        Who asks: ``"forecast"``.
+
+    Examples
+    --------
+    >>> need("no_such_library", extra="forecast", what="the forecast task")
+    Traceback (most recent call last):
+    ...
+    cauce.core.errors.MissingExtra: the forecast task needs no_such_library. pip install 'cauce[forecast]'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise MissingExtra(f"{what} needs {module}", hint=f"pip install 'cauce[{extra}]'") from error

@@ -1,0 +1,61 @@
+"""Locks that the kernel frees when their holder dies: `loop.lock` and `serve.lock`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cauce.core.errors import Locked
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` for the block.
+
+    Raises
+    ------
+    Locked
+        Another process holds it; the error names its pid and command.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _refusal(path) from error
+        file.seek(0)
+        file.truncate()
+        json.dump({"pid": os.getpid(), "command": _command()}, file)
+        file.flush()
+        yield
+
+
+def holder(path: Path) -> dict[str, object] | None:
+    """Return ``{"pid", "command"}`` of the process that holds `path`, or None when nobody does."""
+    try:
+        with path.open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return dict(json.loads(file.read() or "{}"))
+            return None
+    except FileNotFoundError:
+        return None
+
+
+def _command() -> str:
+    return " ".join(["cauce", *sys.argv[1:]])
+
+
+def _refusal(path: Path) -> Locked:
+    try:
+        who = json.loads(path.read_text(encoding="utf-8"))
+        by = f"process {who['pid']} (`{who['command']}`) holds this project"
+    except (ValueError, KeyError):
+        by = "another process holds this project"
+    return Locked(by, where=str(path), hint="Wait for it, or stop it.")

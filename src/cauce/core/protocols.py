@@ -1,0 +1,124 @@
+"""The contracts between rooms: what a task gives, what a fitted model can do, how long work speaks.
+
+`cauce.testing` holds the conformance suites; a class that passes them needs no base class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
+
+from cauce.core.artefacts import Candidate, Finding, Losses, Metrics, Schema, TaskSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+
+class Progress(Protocol):
+    """Told how far long work has come; never raises, may be called from one thread only."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Say that `done` of `total` steps of `stage` are finished; `note` names the step under way."""
+
+
+def silent(stage: str, done: int, total: int, note: str = "") -> None:
+    """Report nothing: the default Progress."""
+
+
+class ProfileView(Protocol):
+    """What a task may ask of a profile."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in the snapshot."""
+
+    def n_missing(self, column: str) -> int:
+        """Missing values of `column`."""
+
+    def n_distinct(self, column: str) -> int:
+        """Distinct values of `column`, estimated."""
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A fitted model: takes raw rows, holds its own encoders, is saved without any pickle."""
+
+    @property
+    def schema(self) -> Schema:
+        """Input columns."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class labels as text, in the order of the probabilities; empty for regress."""
+
+    @property
+    def importance(self) -> Mapping[str, float]:
+        """Input column → share of the model's use of it, summing to 1, or empty."""
+
+    def predict(self, table: pa.Table) -> pa.Table:
+        """Predict raw rows.
+
+        Parameters
+        ----------
+        table
+            Has at least the columns of `schema`; more are ignored. Values of an unknown category and nulls are fine.
+
+        Returns
+        -------
+        pa.Table
+            n_rows rows. classify: ``prediction`` (text) and ``prob_<class>`` (float64, rows sum to 1);
+            regress: ``prediction``, ``lower``, ``upper`` (float64).
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write everything into the existing, empty `folder`: JSON, Arrow and booster text only."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+
+
+class Example(NamedTuple):
+    """A tiny data set and what to do with it."""
+
+    table: pa.Table
+    spec: TaskSpec
+
+
+class Task(Protocol):
+    """A kind of problem. Stateless; one instance serves all threads."""
+
+    name: str
+    fitted: type[Fitted]
+    """The class whose `load` reads this task's packages."""
+    losses_known: tuple[str, ...]
+    """Loss names, the default first."""
+
+    def example(self) -> Example:
+        """Give a tiny, seeded data set on which the whole ladder fits within seconds."""
+
+    def validate(self, table: pa.Table, spec: TaskSpec) -> tuple[Finding, ...]:
+        """Give findings of this task's own kind, such as a target with one class."""
+
+    def candidates(self, spec: TaskSpec, profile: ProfileView) -> tuple[Candidate, ...]:
+        """Give the ladder, simplest first; the first one always applies."""
+
+    def fit(
+        self,
+        candidate: Candidate,
+        params: Mapping[str, int | float | str | bool],
+        table: pa.Table,
+        weights: npt.NDArray[np.float64] | None = None,
+        *,
+        spec: TaskSpec,
+    ) -> Fitted:
+        """Fit on all rows of `table`, whose target has no nulls. Deterministic by `spec.seed`."""
+
+    def losses(self, fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
+        """Give the loss per unit on rows whose target has no nulls."""
+
+    def metrics(self, fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Metrics:
+        """Give the named figures on the same rows."""

@@ -1,0 +1,182 @@
+"""The keys of cauce.toml as frozen models: the one place where a key, its type, default and meaning stand.
+
+`project/` reads the file into these; every room takes the part it needs. Unknown keys are refused. The field
+descriptions become the JSON Schema that editors complete from.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Severity = Literal["info", "warn", "block"]
+SplitKind = Literal["auto", "random", "stratified", "group", "time"]
+LossName = Literal["log", "zero_one", "squared", "absolute"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+
+
+class Spec(BaseModel):
+    """Frozen, strict about unknown keys, documented by its fields' docstrings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
+
+
+class ProjectSpec(Spec):
+    """`[project]`: the project as a whole."""
+
+    name: Name
+    """The project's name, shown on every page."""
+    language: Literal["en", "es"] = "en"
+    """Language of reports and of the console."""
+
+
+class DataSpec(Spec):
+    """`[data.NAME]`: where rows come from and how they are stored."""
+
+    source: str
+    """File path, relative to cauce.toml: CSV, Parquet or JSON Lines, also compressed (.gz)."""
+    format: Literal["auto", "csv", "parquet", "jsonl"] = "auto"
+    """Format of the source; `auto` decides by the file's ending."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Delimiter of a CSV source; found by itself when absent."""
+    where: str | None = None
+    """A SQL condition on the source's columns: only rows that fulfil it are loaded."""
+    key: str | None = None
+    """Column that names a row, unique in the data set."""
+    time: str | None = None
+    """Column that says when a row was true; makes the split by time."""
+    group: str | None = None
+    """Column whose rows belong together (user, school): never shared by both sides of a split by group."""
+    partition_by: tuple[str, ...] = ()
+    """Columns by whose values the Delta table is partitioned."""
+    cluster_by: tuple[str, ...] = ()
+    """Columns by which the Delta table's files are Z-ordered."""
+
+
+class SplitSpec(Spec):
+    """`[models.NAME.split]`: which rows judge and which rows teach."""
+
+    kind: SplitKind = "auto"
+    """`auto`: by time where the data set names a time column, by group where it names a group, else stratified for
+    classify and random for regress."""
+    held_out: float = Field(default=0.2, gt=0.0, lt=0.9)
+    """Share of the units that is set aside for the final judgement."""
+    folds: int | None = Field(default=None, ge=2, le=20)
+    """Folds that compare the rungs; 5, or 3 from 50,000 rows on, when absent."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything random in this model's training."""
+
+
+class ModelSpec(Spec):
+    """`[models.NAME]`: what is predicted, from what, and how good is good enough."""
+
+    task: str
+    """Kind of problem: classify, regress."""
+    data: Name
+    """Name of the data set, as in `[data.NAME]`."""
+    target: str
+    """Column to predict."""
+    features: tuple[str, ...] | None = None
+    """Columns to predict from; all but target, key, time and group when absent."""
+    ignore: tuple[str, ...] = ()
+    """Columns left out of the features."""
+    loss: LossName | None = None
+    """Loss per unit. classify: log (default) or zero_one; regress: squared (default) or absolute."""
+    margin: float = Field(default=0.01, ge=0.0, lt=1.0)
+    """The smallest difference that matters, relative to the reference's mean loss."""
+    budget: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(s|m|h)$")] | None = None
+    """Wall-clock budget for choosing, as 30s, 10m, 1h. The simplest rung is always fitted."""
+    split: SplitSpec = SplitSpec()
+    """How rows are set aside."""
+
+
+class CheckSpec(Spec):
+    """`[audit.checks.CODE]`: one check's severity and threshold, or a written acceptance."""
+
+    severity: Severity | Literal["off"] | None = None
+    """Severity in place of the check's own; `off` skips the check."""
+    threshold: float | None = None
+    """Threshold in place of the check's own; its meaning stands in docs/checks.md."""
+    accept: str | None = Field(default=None, min_length=10)
+    """Why a blocking finding is accepted: a sentence that lands in the record."""
+
+
+class AuditSpec(Spec):
+    """`[audit]`: what stops a training."""
+
+    checks: dict[str, CheckSpec] = {}
+    """Settings per check, by its code."""
+
+
+class WatchSpec(Spec):
+    """`[watch]`: when a window speaks."""
+
+    window: int = Field(default=1000, ge=50)
+    """Predictions in the window that is compared with training: the newest ones."""
+    min_rows: int = Field(default=200, ge=20)
+    """Fewest predictions, and fewest truths, from which anything is concluded."""
+    drift: float = Field(default=0.2, gt=0.0)
+    """Population stability index of a column from which it counts as drifted, once chance is ruled out."""
+    confidence: float = Field(default=0.99, gt=0.5, lt=1.0)
+    """Confidence that a signal is not chance, over all columns of a look together."""
+
+
+class RenewSpec(Spec):
+    """`[renew]`: when to retrain and when to promote."""
+
+    min_truths: int = Field(default=300, ge=20)
+    """Fewest labelled rows from the ledger before a retraining."""
+    set_aside: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Share of the newest labelled units that judges champion against challenger and is not trained on."""
+    cool_down: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(s|m|h)$")] = "1h"
+    """Shortest time between two retrainings."""
+    margin: float | None = Field(default=None, ge=0.0, lt=1.0)
+    """Margin of the promotion; the model's own when absent."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Confidence of the paired comparison."""
+
+
+class ServeSpec(Spec):
+    """`[serve]`: the service."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Others than loopback need a token file."""
+    port: int = Field(default=8321, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    max_body_mb: float = Field(default=8.0, gt=0.0)
+    """Largest request body, in MB of 1,000,000 bytes."""
+    max_rows: int = Field(default=10_000, ge=1)
+    """Most rows in one predict request."""
+    unseen_categories: Literal["refuse", "accept"] = "refuse"
+    """What to do with a value that a column with a closed list of categories never had in training."""
+
+
+class File(Spec):
+    """The whole of cauce.toml."""
+
+    project: ProjectSpec
+    """The project as a whole."""
+    data: dict[Name, DataSpec] = {}
+    """Data sets by name."""
+    models: dict[Name, ModelSpec] = {}
+    """Models by name."""
+    audit: AuditSpec = AuditSpec()
+    """What stops a training."""
+    watch: WatchSpec = WatchSpec()
+    """When a window speaks."""
+    renew: RenewSpec = RenewSpec()
+    """When to retrain and when to promote."""
+    serve: ServeSpec = ServeSpec()
+    """The service."""
+
+
+def seconds(duration: str) -> float:
+    """Return a duration such as ``30s``, ``10m`` or ``1.5h`` in seconds.
+
+    Examples
+    --------
+    >>> seconds("1.5h")
+    5400.0
+    """
+    return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[duration[-1]]
