@@ -1,0 +1,1 @@
+"""Cauce keeps machine-learning models alive."""

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.specs import Severity
+from cauce.core.specs import ModelSpec, Severity
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
@@ -85,7 +85,7 @@ class Snapshot:
     """Arrow type of each column, as text, in order."""
     loaded_at: datetime
     changes: tuple[str, ...] = ()
-    """How the columns differ from the version before: ``"added: x"``, ``"gone: y"``, ``"retyped: z int64 → string"``."""
+    """Columns against the version before: ``"added: x"``, ``"gone: y"``, ``"retyped: z int64 → string"``."""
 
 
 @dataclass(frozen=True)
@@ -258,28 +258,43 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Release:
-    """A registered model version and what it carries."""
+class Training:
+    """What one training made and from what: `training.json` in the package."""
 
     model: str
-    version: int
     task: str
-    run_id: str
-    digest: str
-    """SHA-256 of the package's manifest."""
     rung: str
     spec: TaskSpec
     snapshot: Snapshot
     choice: Choice
     metrics: Metrics
+    """On the units set aside."""
     held_out_loss: float
     """Mean loss on the units set aside."""
-    fingerprint: str
-    """Of everything that went into this training; the same inputs give the same one."""
     n_train: int
+    n_held_out: int
+    n_ledger: int
+    """Rows of `n_train` that came from the ledger, with truths that arrived late."""
+    split: str
+    """Kind of split: random, stratified, group, time."""
+    fingerprint: str
+    """Of everything that went in; the same inputs give the same one."""
     created_at: datetime
+    seconds: float
     libraries: Mapping[str, str]
     """Library → version that fitted it."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A registered model version."""
+
+    model: str
+    version: int
+    run_id: str
+    digest: str
+    """SHA-256 of the package's manifest, as the registry's tag says."""
+    training: Training
 
 
 @dataclass(frozen=True)
@@ -334,3 +349,44 @@ class Decision:
     comparison: Comparison | None = None
     thresholds: Mapping[str, float | str] = field(default_factory=dict)
     """The settings it used, copied."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the service answered, over the whole ledger."""
+
+    n_predictions: int
+    n_truths: int
+    first: datetime | None = None
+    last: datetime | None = None
+    per_minute: tuple[int, ...] = ()
+    """Predictions in each of the last 60 minutes, oldest first."""
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """All that people see of one model: `cauce status`, `cauce report` and the console show this."""
+
+    name: str
+    spec: ModelSpec
+    stage: Literal["new", "blocked", "trained", "serving", "paused"]
+    champion: Release | None
+    challenger: Release | None
+    versions: tuple[int, ...]
+    importance: Mapping[str, float]
+    audit: Audit | None
+    traffic: Traffic
+    watched: Watched | None
+    decisions: tuple[Decision, ...]
+    """Newest first, at most 50."""
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """A project at one moment."""
+
+    name: str
+    language: Literal["en", "es"]
+    at: datetime
+    models: tuple[ModelView, ...]
+    snapshots: tuple[Snapshot, ...]
