@@ -1,0 +1,170 @@
+"""Promotion: champion and challenger judged on the same units, or a decision taken by hand with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from cauce.core.artefacts import Action, Comparison, Decision, Watched, Words
+from cauce.core.errors import UserError
+from cauce.core.names import uuid7
+from cauce.renew.words import number, percent
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+ByHand = Literal["promote", "roll back", "pause", "resume"]
+
+SHORTEST_REASON = 10
+"""Characters that a written reason has at least."""
+
+
+def judge(
+    champion_losses: npt.NDArray[np.float64],
+    challenger_losses: npt.NDArray[np.float64],
+    *,
+    groups: npt.NDArray[np.str_] | None = None,
+    model: str,
+    champion: int,
+    challenger: int,
+    margin: float,
+    confidence: float,
+    watched: Watched | None,
+    now: datetime,
+) -> Decision:
+    """Promote the challenger only when it is proven better on the same units; else wait and say why.
+
+    Parameters
+    ----------
+    champion_losses, challenger_losses
+        Loss per unit of both on the same units, in the same order, which neither was fitted on; shape (n_units,).
+    groups
+        Group of each unit, shape (n_units,): units of one group count as one.
+    champion, challenger
+        Their versions.
+    margin
+        Smallest difference that matters, relative to the champion's mean loss.
+    confidence
+        Of the comparison's interval.
+    watched
+        The look that asked for the challenger.
+
+    Returns
+    -------
+    Decision
+        `promote` when the verdict is `better`; `wait` when it is `equivalent`, `undecided` or `worse`.
+    """
+    from cauce.evidence import paired
+
+    found = paired(challenger_losses, champion_losses, margin=margin, groups=groups, confidence=confidence)
+    return Decision(
+        id=uuid7(int(now.timestamp() * 1000)),
+        model=model,
+        at=now,
+        action="promote" if found.verdict == "better" else "wait",
+        reason=_judged(found, champion, challenger),
+        by="policy",
+        champion=champion,
+        challenger=challenger,
+        watched=watched,
+        comparison=found,
+        thresholds={"margin": margin, "confidence": confidence},
+    )
+
+
+def _judged(found: Comparison, champion: int, challenger: int) -> Words:
+    new, old = number(found.mean_candidate), number(found.mean_reference)
+    low, high, sure = number(found.lower), number(found.upper), percent(found.confidence)
+    limit, smallest = number(found.margin), number(found.provable)
+    endings = {
+        "better": ("The challenger is better and takes over.", "El aspirante es mejor y toma el relevo."),
+        "worse": ("The challenger is worse; the champion stays.", "El aspirante es peor; el campeón se queda."),
+        "equivalent": (
+            f"They differ by less than the margin of {limit[0]}; the champion stays.",
+            f"Se diferencian en menos que el margen de {limit[1]}; el campeón se queda.",
+        ),
+        "undecided": (
+            f"These units can prove a difference of {smallest[0]} at the smallest; the champion stays.",
+            f"Estas unidades solo pueden probar diferencias a partir de {smallest[1]}; el campeón se queda.",
+        ),
+    }
+    en, es = endings[found.verdict]
+    return {
+        "en": f"On the same {found.n_units} units, version {challenger} has a mean loss of {new[0]} and version "
+        f"{champion} one of {old[0]} (difference between {low[0]} and {high[0]}, {sure[0]} interval). {en}",
+        "es": f"Sobre las mismas {found.n_units} unidades, la versión {challenger} tiene una pérdida media de {new[1]} "
+        f"y la versión {champion}, de {old[1]} (diferencia entre {low[1]} y {high[1]}, intervalo del {sure[1]}). {es}",
+    }
+
+
+def by_hand(
+    action: ByHand,
+    *,
+    model: str,
+    champion: int | None,
+    challenger: int | None,
+    by: str,
+    reason: str,
+    now: datetime,
+) -> Decision:
+    """Return the decision that a person took.
+
+    Parameters
+    ----------
+    action
+        `pause` and `resume` are recorded as `wait`: what happens to the model is that nothing happens.
+    champion
+        Version that held the alias before.
+    challenger
+        Version that takes it: the promoted one, or the one rolled back to.
+    by
+        Who decided.
+    reason
+        Why, in the person's own words, at least 10 characters; kept as written in both languages.
+
+    Raises
+    ------
+    UserError
+        The reason is too short.
+    """
+    why = check_reason(reason, action)
+    recorded: Mapping[ByHand, Action] = {
+        "promote": "promote",
+        "roll back": "roll back",
+        "pause": "wait",
+        "resume": "wait",
+    }
+    said: Mapping[ByHand, tuple[str, str]] = {
+        "promote": (f"Version {challenger} promoted by hand", f"Versión {challenger} promovida a mano"),
+        "roll back": (f"Rolled back to version {challenger} by hand", f"Vuelta a mano a la versión {challenger}"),
+        "pause": ("Renewal paused by hand", "Renovación puesta en pausa a mano"),
+        "resume": ("Renewal resumed by hand", "Renovación reanudada a mano"),
+    }
+    en, es = said[action]
+    return Decision(
+        id=uuid7(int(now.timestamp() * 1000)),
+        model=model,
+        at=now,
+        action=recorded[action],
+        reason={"en": f"{en} ({by}): {why}", "es": f"{es} ({by}): {why}"},
+        by=by,
+        champion=champion,
+        challenger=challenger,
+    )
+
+
+def check_reason(reason: str, action: str) -> str:
+    """Return a person's reason, trimmed, when it says something.
+
+    Raises
+    ------
+    UserError
+        It has fewer than 10 characters.
+    """
+    trimmed = reason.strip()
+    if len(trimmed) < SHORTEST_REASON:
+        hint = f"Write a sentence of at least {SHORTEST_REASON} characters; it lands in the record."
+        raise UserError("too short for a reason", where=f"reason of {action}", received=reason, hint=hint)
+    return trimmed

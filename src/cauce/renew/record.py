@@ -1,0 +1,122 @@
+"""The record of decisions: one JSON line each, appended and synced, never changed; and whether renewal is paused.
+
+A crash while a line is written leaves a torn one: reading leaves it out, the next append starts a new line after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cauce.core.artefacts import Decision
+from cauce.core.files import append_line, disk_errors, from_json, read_artefact, sync_folder, write_artefact
+from cauce.renew.promote import check_reason
+
+DECISIONS = "decisions.jsonl"
+PAUSED = "paused.json"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Who paused renewal, when and why."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
+def append(folder: Path, decision: Decision) -> None:
+    """Append a decision to the record in `folder`, synced before this returns.
+
+    Raises
+    ------
+    UserError
+        The disk is full or the folder may not be written; what was recorded before is untouched.
+    """
+    from pydantic import TypeAdapter
+
+    path = folder / DECISIONS
+    line = TypeAdapter(Decision).dump_json(decision)
+    append_line(path, line if _ends_a_line(path) else b"\n" + line)
+
+
+def _ends_a_line(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size == 0:
+                return True
+            file.seek(size - 1)
+            return file.read(1) == b"\n"
+    except FileNotFoundError:
+        return True
+
+
+def read(folder: Path, limit: int | None = None, newest_first: bool = True) -> list[Decision]:
+    """Return the decisions recorded in `folder`; none when there is no record yet.
+
+    Parameters
+    ----------
+    limit
+        The newest ones, at most so many; all when None.
+    newest_first
+        Order of what is returned; what is returned is the same either way.
+
+    Raises
+    ------
+    UserError
+        A whole line is not a decision: edited by hand, or written by a newer Cauce.
+    """
+    path = folder / DECISIONS
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    found: list[Decision] = []
+    for place, line in _whole_lines(content):
+        if limit is not None and len(found) >= limit:
+            break
+        found.append(from_json(line, Decision, where=f"{path}:{place}"))
+    return found if newest_first else found[::-1]
+
+
+def _whole_lines(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give (line number, line) of every line that is JSON, newest first: a line torn by a crash is not."""
+    lines = list(enumerate(content.split(b"\n"), start=1))
+    for place, line in reversed(lines):
+        try:
+            json.loads(line)
+        except ValueError:
+            continue
+        yield place, line
+
+
+def pause(folder: Path, reason: str, by: str, now: datetime) -> None:
+    """Pause renewal until `resume`: kept in `folder`, over restarts.
+
+    Raises
+    ------
+    UserError
+        The reason has fewer than 10 characters.
+    """
+    write_artefact(folder / PAUSED, Pause(check_reason(reason, "pause"), by, now))
+
+
+def resume(folder: Path) -> bool:
+    """End a pause; return whether there was one."""
+    path = folder / PAUSED
+    if not path.exists():
+        return False
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+        sync_folder(folder)
+    return True
+
+
+def paused(folder: Path) -> str | None:
+    """Return why renewal is paused, with who said so, or None when it is not."""
+    found = read_artefact(folder / PAUSED, Pause)
+    return None if found is None else f"{found.reason} ({found.by})"

@@ -1,0 +1,200 @@
+"""Drift: how far each column's values have moved from training, and whether chance could have done it.
+
+A column drifted when its population stability index reaches the threshold *and* the two-sample test, corrected for
+all columns, rules chance out. Either alone misleads: with many rows every trifle is significant, with few rows every
+index is large. Missing values are left out here and watched by themselves in `quality.py`: a broken feed is no drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cauce.core.errors import UserError
+from cauce.watch.counts import Counts, holm, jensen_shannon, psi, two_sample
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_MOVED = 3
+"""Bins that a sentence names."""
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A bin whose share changed."""
+
+    label: str
+    before: float
+    """Share in the reference, 0 to 1, of the rows that have a value."""
+    now: float
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """One column in two samples."""
+
+    column: str
+    psi: float
+    """Population stability index: smoothed, chance subtracted, never below 0."""
+    jensen_shannon: float
+    """Distance in bits, 0 to 1."""
+    p_value: float
+    """Of the two-sample test, this column alone."""
+    p_corrected: float
+    """The same, for all columns together (Holm)."""
+    drifted: bool
+    missing_before: float
+    """Share of rows without a value in the reference."""
+    missing_now: float
+    movers: tuple[Mover, ...]
+    """The bins that moved most, at most three, the largest change first."""
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """All columns of two tables, the strongest drift first."""
+
+    n_reference: int
+    n_current: int
+    threshold: float
+    confidence: float
+    columns: tuple[ColumnDrift, ...]
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """Names of the columns that drifted."""
+        return tuple(column.column for column in self.columns if column.drifted)
+
+    def __getitem__(self, column: str) -> ColumnDrift:
+        """Return one column by name. KeyError for an unknown one."""
+        return {each.column: each for each in self.columns}[column]
+
+
+def measure(
+    reference: Mapping[str, Counts],
+    current: Mapping[str, Counts],
+    labels: Mapping[str, tuple[str, ...]],
+    *,
+    threshold: float,
+    confidence: float,
+) -> tuple[ColumnDrift, ...]:
+    """Compare bin counts column by column.
+
+    Parameters
+    ----------
+    reference, current
+        Column → counts of the same bins, shape (n_bins,); the last bin counts missing values. Columns that only one
+        of both has are left out.
+    labels
+        Column → a name for each bin.
+    threshold
+        Population stability index from which a column counts as drifted.
+    confidence
+        That no column is called drifted by chance, all together.
+    """
+    names = [name for name in reference if name in current]
+    pairs = {name: (reference[name][:-1], current[name][:-1]) for name in names}
+    p_values = np.array([two_sample(*pairs[name]).p_value for name in names])
+    corrected = holm(p_values)
+    found = []
+    for name, p, p_all in zip(names, p_values, corrected, strict=True):
+        index = psi(*pairs[name])
+        found.append(
+            ColumnDrift(
+                column=name,
+                psi=index,
+                jensen_shannon=jensen_shannon(*pairs[name]),
+                p_value=float(p),
+                p_corrected=float(p_all),
+                drifted=bool(index >= threshold and p_all <= 1 - confidence),
+                missing_before=last_share(reference[name]),
+                missing_now=last_share(current[name]),
+                movers=_movers(*pairs[name], labels[name]),
+            )
+        )
+    return tuple(found)
+
+
+def last_share(counts: Counts) -> float:
+    """Return the share of the last bin; 0 where nothing was counted."""
+    total = int(counts.sum())
+    return float(counts[-1] / total) if total else 0.0
+
+
+def _movers(reference: Counts, current: Counts, labels: tuple[str, ...]) -> tuple[Mover, ...]:
+    n, m = int(reference.sum()), int(current.sum())
+    if n == 0 or m == 0:
+        return ()
+    p, q = reference / n, current / m
+    order = np.argsort(-np.abs(q - p), kind="stable")[:MOST_MOVED]
+    return tuple(Mover(labels[i], float(p[i]), float(q[i])) for i in order if p[i] != q[i])
+
+
+def drift_report(
+    reference: pa.Table, current: pa.Table, *, threshold: float = 0.2, confidence: float = 0.99
+) -> DriftReport:
+    """Compare two tables column by column.
+
+    The reference fixes the bins (quantiles of numbers, the commonest categories); both tables are counted in them.
+    Columns that only one table has are left out.
+
+    Parameters
+    ----------
+    reference
+        What is normal: the rows of a training.
+    current
+        What is looked at.
+    threshold
+        Population stability index from which a column counts as drifted.
+    confidence
+        That no column is called drifted by chance, all together.
+
+    Raises
+    ------
+    UserError
+        A table has no rows, or the tables have no column in common.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> before = pa.table({"hours": [float(i % 50) for i in range(5000)], "plan": ["free", "paid"] * 2500})
+    >>> now = pa.table({"hours": [float(i % 50) for i in range(1000)], "plan": ["paid"] * 900 + ["free"] * 100})
+    >>> report = drift_report(before, now)
+    >>> report.drifted
+    ('plan',)
+    >>> report["plan"].movers[0]
+    Mover(label='free', before=0.5, now=0.1)
+    """
+    from cauce.profile import make_bins, summarise
+
+    names = [name for name in reference.column_names if name in current.column_names]
+    _check_comparable(reference, current, names)
+    profile = summarise(reference.select(names).to_batches())
+    bins = make_bins(profile, profile.schema(names))
+    before, now = bins.count(reference.select(names)), bins.count(current.select(names))
+    labels = {name: tuple(bins.labels(name)) for name in before}
+    columns = measure(before, now, labels, threshold=threshold, confidence=confidence)
+    return DriftReport(
+        n_reference=reference.num_rows,
+        n_current=current.num_rows,
+        threshold=threshold,
+        confidence=confidence,
+        columns=tuple(sorted(columns, key=lambda column: (not column.drifted, -column.psi))),
+    )
+
+
+def _check_comparable(reference: pa.Table, current: pa.Table, names: list[str]) -> None:
+    for title, table in (("reference", reference), ("current", current)):
+        if table.num_rows == 0:
+            raise UserError("has no rows", where=f"drift_report, {title}", hint="Hand in a table with rows.")
+    if not names:
+        raise UserError(
+            "the tables have no column in common",
+            where="drift_report",
+            received=current.column_names,
+            hint=f"The reference has {', '.join(reference.column_names)}.",
+        )

@@ -1,0 +1,154 @@
+"""The sentences of a look, in English and Spanish. Figures come in, words go out: nothing is concluded here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cauce.core.artefacts import Comparison, Words
+from cauce.watch.drift import ColumnDrift, Mover
+
+SPANISH_BINS = {"other": "otros", "missing": "sin valor"}
+ENGLISH_BINS = {"other": "other", "missing": "no value"}
+
+
+def number(value: float, digits: int = 2) -> tuple[str, str]:
+    """Return a figure as English and Spanish readers write it.
+
+    Examples
+    --------
+    >>> number(0.5), number(0.0042), number(12345.6)
+    (('0.50', '0,50'), ('0.0042', '0,0042'), ('12346', '12346'))
+    """
+    if value == 0 or 10**-digits <= abs(value) < 1000:
+        english = f"{value:.{digits}f}"
+    elif abs(value) < 1:
+        english = f"{value:.{digits}g}"
+    else:
+        english = f"{value:.0f}" if abs(value) < 1e9 else f"{value:.3g}"
+    return english, english.replace(".", ",")
+
+
+def percent(share: float) -> tuple[str, str]:
+    """Return a share as a percentage in English and Spanish.
+
+    Examples
+    --------
+    >>> percent(0.125), percent(0.0004), percent(0.8)
+    (('12.5 %', '12,5 %'), ('0.04 %', '0,04 %'), ('80 %', '80 %'))
+    """
+    english = f"{share * 100:.3g} %"
+    return english, english.replace(".", ",")
+
+
+def bin_name(label: str) -> tuple[str, str]:
+    """Return a bin's label in English and Spanish: ranges and categories as they are."""
+    return ENGLISH_BINS.get(label, label), SPANISH_BINS.get(label, label)
+
+
+def moved(movers: Sequence[Mover]) -> tuple[str, str]:
+    """Return the bins that moved most, with their shares."""
+    english, spanish = [], []
+    for mover in movers:
+        (name, nombre), before, now = bin_name(mover.label), percent(mover.before), percent(mover.now)
+        english.append(f"`{name}` from {before[0]} to {now[0]}")
+        spanish.append(f"`{nombre}` del {before[1]} al {now[1]}")
+    if not english:
+        return "", ""
+    return f" Most moved: {'; '.join(english)}.", f" Lo que más cambió: {'; '.join(spanish)}."
+
+
+def drift(found: ColumnDrift, *, output: bool, threshold: float, confidence: float) -> Words:
+    """Say whether a column, or the predictions, moved away from training."""
+    what = "The predictions" if output else f"Column `{found.column}`"
+    que = "Las predicciones" if output else f"Columna `{found.column}`"
+    (index, indice), (limit, limite), sure = number(found.psi), number(threshold), percent(confidence)
+    most, mas = moved(found.movers)
+    if found.drifted:
+        en = f"{what}: values have moved away from training (PSI {index}, threshold {limit}; chance ruled out at "
+        es = f"{que}: los valores se han alejado de los del entrenamiento (PSI {indice}, umbral {limite}; azar "
+        return {"en": f"{en}{sure[0]}).{most}", "es": f"{es}descartado al {sure[1]}).{mas}"}
+    if found.psi >= threshold:
+        en = f"{what}: PSI {index} is above the threshold {limit}, but with so few rows it may be chance.{most}"
+        es = f"{que}: el PSI {indice} supera el umbral {limite}, pero con tan pocas filas puede ser azar.{mas}"
+        return {"en": en, "es": es}
+    en = f"{what}: no drift (PSI {index}, threshold {limit})."
+    return {"en": en, "es": f"{que}: sin deriva (PSI {indice}, umbral {limite})."}
+
+
+def missing(column: str, before: float, now: float) -> Words:
+    """Say that the share of missing values changed."""
+    was, is_ = percent(before), percent(now)
+    return {
+        "en": f"Column `{column}`: the share of rows without a value went from {was[0]} in training to {is_[0]}.",
+        "es": f"Columna `{column}`: la proporción de filas sin valor pasó del {was[1]} en el entrenamiento "
+        f"al {is_[1]}.",
+    }
+
+
+def new_category(column: str, before: float, now: float) -> Words:
+    """Say that unknown categories grew."""
+    was, is_ = percent(before), percent(now)
+    return {
+        "en": f"Column `{column}`: values outside the known categories went from {was[0]} in training to {is_[0]}.",
+        "es": f"Columna `{column}`: los valores fuera de las categorías conocidas pasaron del {was[1]} en el "
+        f"entrenamiento al {is_[1]}.",
+    }
+
+
+def out_of_range(column: str, before: float, now: float) -> Words:
+    """Say that numbers lie beyond what training saw."""
+    was, is_ = percent(before), percent(now)
+    return {
+        "en": f"Column `{column}`: {is_[0]} of the values lie outside the range of training, where it was {was[0]}; "
+        "a change of unit looks like this.",
+        "es": f"Columna `{column}`: el {is_[1]} de los valores queda fuera del rango del entrenamiento, donde era "
+        f"el {was[1]}; un cambio de unidad se ve así.",
+    }
+
+
+def schema(change: str) -> Words:
+    """Say that a newer snapshot has other columns."""
+    kind, _, rest = change.partition(": ")
+    verb = {"added": ("is new", "es nueva"), "gone": ("is gone", "ya no está")}.get(kind)
+    if verb is not None:
+        return {
+            "en": f"Column `{rest}` {verb[0]} in the newest load of the data.",
+            "es": f"La columna `{rest}` {verb[1]} en la última carga de los datos.",
+        }
+    name, _, types = rest.partition(" ")
+    return {
+        "en": f"Column `{name}` has another type in the newest load of the data: {types}.",
+        "es": f"La columna `{name}` tiene otro tipo en la última carga de los datos: {types}.",
+    }
+
+
+def performance(comparison: Comparison, n_truths: int, *, alarming: bool) -> Words:
+    """Compare the losses of the window with those of training."""
+    now, before = number(comparison.mean_candidate, 3), number(comparison.mean_reference, 3)
+    low, high = number(comparison.lower, 3), number(comparison.upper, 3)
+    limit, sure = number(comparison.margin, 3), percent(comparison.confidence)
+    en = f"Mean loss over {n_truths} truths is {now[0]}; it was {before[0]} at training."
+    es = f"La pérdida media sobre {n_truths} resultados reales es {now[1]}; en el entrenamiento era {before[1]}."
+    en += f" The difference lies between {low[0]} and {high[0]} ({sure[0]} interval), the margin is {limit[0]}: "
+    es += f" La diferencia está entre {low[1]} y {high[1]} (intervalo del {sure[1]}), el margen es {limit[1]}: "
+    if alarming:
+        return {"en": en + "the model has become worse.", "es": es + "el modelo ha empeorado."}
+    if comparison.upper < comparison.margin:
+        return {"en": en + "the model is as good as it was.", "es": es + "el modelo es tan bueno como era."}
+    return {"en": en + "no proof that it became worse.", "es": es + "no hay prueba de que haya empeorado."}
+
+
+def too_few_predictions(found: int, needed: int) -> Words:
+    """Say that the window is too small for any conclusion."""
+    return {
+        "en": f"{found} of at least {needed} predictions so far: nothing is concluded about drift.",
+        "es": f"{found} de al menos {needed} predicciones hasta ahora: no se concluye nada sobre la deriva.",
+    }
+
+
+def too_few_truths(found: int, needed: int) -> Words:
+    """Say that too few truths came for a verdict on performance."""
+    return {
+        "en": f"{found} of at least {needed} truths so far: nothing is concluded about performance.",
+        "es": f"{found} de al menos {needed} resultados reales hasta ahora: no se concluye nada sobre el rendimiento.",
+    }
