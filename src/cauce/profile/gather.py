@@ -1,0 +1,253 @@
+"""One pass over batches into column summaries. Heavy: imported inside functions.
+
+Moments merge by Chan, Golub and LeVeque (1979). Quantiles, distinct counts and frequent strings are Apache
+DataSketches'. A column's loop in Python runs over distinct values of a batch at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+import datasketches as ds
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cauce.core.errors import UserError
+from cauce.profile.arrays import Floats, family_of, plain, to_floats, to_seconds, to_strings
+from cauce.profile.column import COUNTED, ColumnProfile
+from cauce.profile.dates import date_counts
+
+KLL_K = 400
+"""Rank error 0.68 % at 99 % confidence, 10 kB a column."""
+HLL_LG_K = 12
+"""Relative error 1.3 % at one sigma, 4 kB a column."""
+FREQUENT_LG = 13
+"""Heaviest strings: error at most 0.043 % of the rows."""
+LONG = 200
+"""Characters from which a string is counted under its beginning and a hash."""
+
+Value = int | float | str
+
+
+class Gather:
+    """The running summary of one column; belongs to one thread."""
+
+    def __init__(self, name: str, kind: str, family: str) -> None:
+        self._name, self._type, self._family = name, kind, family
+        self._n_rows = self._n_missing = self._n_infinite = self._n_numbers = 0
+        self._mean = self._sum_squares = 0.0
+        self._low, self._high = np.inf, -np.inf
+        self._kll = ds.kll_doubles_sketch(KLL_K)
+        self._counts: dict[Value, int] | None = {}
+        self._hll: ds.hll_sketch | None = None
+        self._frequent: ds.frequent_strings_sketch | None = None
+        self._dates = (0, 0, 0)
+
+    @classmethod
+    def of(cls, name: str, kind: pa.DataType) -> Gather:
+        """Return an empty summary of a column of this Arrow type."""
+        return cls(name, str(kind), family_of(kind))
+
+    def update(self, array: pa.Array) -> None:
+        """Take in the column's part of one batch."""
+        self._n_rows += len(array)
+        if self._family == "string":
+            self._update_strings(to_strings(array))
+        elif self._family == "other":
+            self._n_missing += array.null_count
+        else:
+            self._update_numbers(plain(array))
+
+    def add_missing(self, n_rows: int) -> None:
+        """Take in rows of a part that has no such column."""
+        self._n_rows += n_rows
+        self._n_missing += n_rows
+
+    def _update_numbers(self, array: pa.Array) -> None:
+        values = to_seconds(array) if self._family == "datetime" else to_floats(array)
+        finite = values[np.isfinite(values)]
+        n_missing = int(np.isnan(values).sum())
+        self._n_missing += n_missing
+        self._n_infinite += len(values) - n_missing - len(finite)
+        self._add_numbers(finite)
+        keys: npt.NDArray[np.generic] = finite
+        if self._family == "integer":  # beyond 2**53 neighbours would fall together as floats
+            keys = array.drop_null().to_numpy(zero_copy_only=False)
+        if self._counts is None:
+            self._see(keys.tolist())
+            return
+        distinct, counts = np.unique(keys, return_counts=True)
+        self._count(dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
+
+    def _update_strings(self, strings: pa.Array) -> None:
+        self._n_missing += strings.null_count
+        present = strings.drop_null()
+        if not len(present):
+            return
+        self._add_numbers(pc.utf8_length(present).to_numpy(zero_copy_only=False).astype(np.float64))
+        table = pc.value_counts(present)
+        values, counts = table.field("values"), table.field("counts").to_numpy(zero_copy_only=False)
+        found = date_counts(values, counts)
+        self._dates = (self._dates[0] + found[0], self._dates[1] + found[1], self._dates[2] + found[2])
+        texts = values.to_pylist()
+        if pc.max(pc.utf8_length(values)).as_py() > LONG:
+            texts = [_short(text) for text in texts]
+        self._count(dict(zip(texts, counts.tolist(), strict=True)))
+
+    def _add_numbers(self, numbers: Floats) -> None:
+        if not len(numbers):
+            return
+        self._kll.update(np.ascontiguousarray(numbers))
+        self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))
+        with np.errstate(over="ignore", invalid="ignore"):  # 1e300 squared is inf: a variance of inf says so
+            mean = float(numbers.mean())
+            self._add_moments(len(numbers), mean, float(np.square(numbers - mean).sum()))
+
+    def _add_moments(self, n: int, mean: float, sum_squares: float) -> None:
+        total = self._n_numbers + n
+        if not total:
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            delta = np.float64(mean) - self._mean
+            self._sum_squares = float(self._sum_squares + sum_squares + delta * delta * (self._n_numbers * n / total))
+            self._mean = float(self._mean + delta * (n / total))
+        self._n_numbers = total
+
+    def _count(self, counts: Mapping[Value, int]) -> None:
+        """Add counts of distinct values to the exact counter, or to the sketches once it has overflown."""
+        if self._counts is not None:
+            mine = self._counts
+            for value, n in counts.items():
+                mine[value] = mine.get(value, 0) + n
+            if len(mine) <= COUNTED:
+                return
+            self._counts, counts = None, mine
+            self._hll = ds.hll_sketch(HLL_LG_K)
+            self._frequent = ds.frequent_strings_sketch(FREQUENT_LG) if self._family == "string" else None
+        self._see(counts)
+        if self._frequent is not None:
+            deque(map(self._frequent.update, counts.keys(), counts.values()), maxlen=0)
+
+    def _see(self, values: Iterable[Value]) -> None:
+        assert self._hll is not None  # the counter has overflown
+        deque(map(self._hll.update, values), maxlen=0)  # the loop runs in C: 0.1 µs a value
+
+    def absorb(self, other: ColumnProfile) -> None:
+        """Take in another part's summary of the same column.
+
+        Raises
+        ------
+        UserError
+            The two parts hold different types.
+        """
+        if other.type != self._type:
+            what = f"two parts of one column differ in type: {self._type} and {other.type}"
+            hint = "Profile the parts after casting them to one type."
+            raise UserError(what, where=f"column {self._name!r}", hint=hint)
+        self._n_rows += other.n_rows
+        self._n_missing += other.n_missing
+        self._n_infinite += other.n_infinite
+        if other.n_numbers:
+            self._low, self._high = min(self._low, other.minimum or 0.0), max(self._high, other.maximum or 0.0)
+            self._add_moments(other.n_numbers, other.mean or 0.0, other.sum_squares)
+            self._kll.merge(ds.kll_doubles_sketch.deserialize(other.kll))
+        self._dates = tuple(a + b for a, b in zip(self._dates, other.dates, strict=True))  # type: ignore[assignment]
+        if other.exact:
+            self._count({self._value(text): n for text, n in other.counts.items()})
+        else:
+            self._absorb_sketches(other)
+
+    def _value(self, text: str) -> Value:
+        if self._family == "integer":
+            return int(text)
+        if self._family == "boolean":
+            return {"true": 1.0, "false": 0.0}[text]
+        return float(text) if self._family in {"number", "datetime"} else text
+
+    def _absorb_sketches(self, other: ColumnProfile) -> None:
+        union = ds.hll_union(HLL_LG_K)
+        union.update(ds.hll_sketch.deserialize(other.hll))
+        if self._counts is not None:
+            mine, self._counts = self._counts, None
+            self._hll = ds.hll_sketch(HLL_LG_K)
+            self._frequent = ds.frequent_strings_sketch(FREQUENT_LG) if self._family == "string" else None
+            self._count(mine)
+        union.update(self._hll)
+        self._hll = union.get_result(ds.tgt_hll_type.HLL_8)
+        if self._frequent is not None and other.frequent is not None:
+            self._frequent.merge(ds.frequent_strings_sketch.deserialize(other.frequent))
+
+    def freeze(self) -> ColumnProfile:
+        """Return what was gathered so far."""
+        counts, error = self._named_counts()
+        some = self._n_numbers > 0
+        return ColumnProfile(
+            name=self._name,
+            type=self._type,
+            family=self._family,  # type: ignore[arg-type]  # one of Family by construction
+            n_rows=self._n_rows,
+            n_missing=self._n_missing,
+            n_infinite=self._n_infinite,
+            n_numbers=self._n_numbers,
+            minimum=float(self._low) if some else None,
+            maximum=float(self._high) if some else None,
+            mean=self._mean if some else None,
+            sum_squares=self._sum_squares,
+            kll=self._kll.serialize(),
+            hll=None if self._hll is None else self._hll.serialize_compact(),
+            frequent=None if self._frequent is None else self._frequent.serialize(),
+            counts=counts,
+            exact=self._counts is not None,
+            count_error=error,
+            dates=self._dates,
+        )
+
+    def _named_counts(self) -> tuple[dict[str, int], int]:
+        """Return the counts by text, most frequent first, and how far one may lie above the truth."""
+        error = 0
+        if self._counts is not None:
+            texts = self._texts(list(self._counts))
+            pairs = list(zip(texts, self._counts.values(), strict=True))
+        elif self._frequent is not None:
+            items = self._frequent.get_frequent_items(ds.frequent_items_error_type.NO_FALSE_POSITIVES)
+            pairs = [(text, estimate) for text, estimate, _, _ in items]
+            error = max((upper - lower for _, _, lower, upper in items), default=0)
+        else:
+            pairs = []
+        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0]))), error
+
+    def _texts(self, values: list[Value]) -> list[str]:
+        if self._family == "string":
+            return [str(value) for value in values]
+        if self._family == "boolean":
+            return ["true" if value else "false" for value in values]
+        if self._family == "integer":
+            return [str(value) for value in values]
+        texts: list[str] = pc.cast(pa.array(values, pa.float64()), pa.string()).to_pylist()
+        return texts
+
+
+def _short(text: str) -> str:
+    """Return a long text's beginning and hash, so that the counter stays small and distinct texts stay distinct."""
+    if len(text) <= LONG:
+        return text
+    return f"{text[:LONG]}…{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def gather(batches: Iterable[pa.RecordBatch]) -> tuple[int, dict[str, ColumnProfile]]:
+    """Return the number of rows and the summary of every column, in the batches' order."""
+    columns: dict[str, Gather] = {}
+    n_rows = 0
+    for batch in batches:
+        if len(set(batch.schema.names)) != len(batch.schema.names):
+            raise UserError("column names repeat", received=batch.schema.names, hint="Give each column its own name.")
+        if not columns:
+            columns = {field.name: Gather.of(field.name, field.type) for field in batch.schema}
+        n_rows += batch.num_rows
+        for name, column in columns.items():
+            column.update(batch.column(name))
+    return n_rows, {name: column.freeze() for name, column in columns.items()}

@@ -1,0 +1,26 @@
+"""Two profiles of parts of a table as the profile of both. Heavy: imported inside functions."""
+
+from __future__ import annotations
+
+from cauce.profile.column import ColumnProfile
+from cauce.profile.gather import Gather
+from cauce.profile.profile import Profile
+
+
+def merge(one: Profile, other: Profile) -> Profile:
+    """Return the summary of both parts together."""
+    names = [*one.columns, *(name for name in other.columns if name not in one.columns)]
+    columns = {name: _both(one.columns.get(name), other.columns.get(name), one, other) for name in names}
+    return Profile(one.n_rows + other.n_rows, columns)
+
+
+def _both(left: ColumnProfile | None, right: ColumnProfile | None, one: Profile, other: Profile) -> ColumnProfile:
+    known = left or right
+    assert known is not None  # the name came from one of them
+    total = Gather(known.name, known.type, known.family)
+    for part, whole in ((left, one), (right, other)):
+        if part is None:
+            total.add_missing(whole.n_rows)
+        else:
+            total.absorb(part)
+    return total.freeze()
