@@ -1,0 +1,132 @@
+"""What one key says of another: a model's data set, its loss, its split, its columns, a check's code."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from cauce.core.errors import UserError, did_you_mean
+from cauce.core.registry import TASKS
+from cauce.core.specs import DataSpec, File, ModelSpec
+from cauce.project.origins import KeyPath, Origins
+
+LOSSES: dict[str, tuple[str, ...]] = {"classify": ("log", "zero_one"), "regress": ("squared", "absolute")}
+"""Task → the losses it knows, the default first. Here as well as in the task's room, whose import is heavy."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One model under examination: its keys, and where each of them stands."""
+
+    name: str
+    spec: ModelSpec
+    data: DataSpec | None
+    origins: Origins
+
+    def fault(self, key: str, what: str, *, received: object = None, hint: str = "", at: KeyPath = ()) -> UserError:
+        where = self.origins.where("models", self.name, *key.split("."), *at)
+        return UserError(what, where=where, received=received, hint=hint)
+
+
+def faults(
+    file: File,
+    origins: Origins,
+    *,
+    data_names: Collection[str],
+    unreliable: Collection[str] = (),
+    checks: Collection[str] | None = None,
+) -> Iterator[UserError]:
+    """Give every reference that leads nowhere or contradicts another key.
+
+    Parameters
+    ----------
+    file
+        The sound part of the file.
+    origins
+        Where its keys stand.
+    data_names
+        Names of all data sets in the file, the faulty ones too.
+    unreliable
+        Names of data sets with faults of their own: nothing is concluded from their keys.
+    checks
+        Codes of the audit's checks; None leaves them unexamined.
+    """
+    for name, data in file.data.items():
+        yield from _repeated(origins, ("data", name, "partition_by"), data.partition_by)
+        yield from _repeated(origins, ("data", name, "cluster_by"), data.cluster_by)
+        yield from _same_column(origins, name, data)
+    for name, spec in file.models.items():
+        if spec.data not in data_names:
+            hint = did_you_mean(spec.data, data_names) or f"Add [data.{spec.data}] with its source."
+            yield UserError(
+                "no such data set", where=origins.where("models", name, "data"), received=spec.data, hint=hint
+            )
+        data_or_none = None if spec.data in unreliable else file.data.get(spec.data)
+        yield from _model(_Asked(name, spec, data_or_none, origins))
+    for code in file.audit.checks if checks is not None else ():
+        if code not in (checks or ()):
+            where = origins.where("audit", "checks", code)
+            yield UserError("not a check", where=where, received=code, hint=did_you_mean(code, checks or ()))
+
+
+def _model(asked: _Asked) -> Iterator[UserError]:
+    spec, origins = asked.spec, asked.origins
+    yield from _task(asked)
+    yield from _split(asked)
+    for key in ("features", "ignore"):
+        yield from _repeated(origins, ("models", asked.name, key), getattr(spec, key) or ())
+    yield from _columns(asked)
+
+
+def _task(asked: _Asked) -> Iterator[UserError]:
+    task, loss = asked.spec.task, asked.spec.loss
+    if task not in TASKS:
+        yield asked.fault("task", "not a task", received=task, hint=did_you_mean(task, TASKS))
+    elif loss is not None and loss not in LOSSES.get(task, (loss,)):
+        hint = f"For {task}, write one of {', '.join(LOSSES[task])}."
+        yield asked.fault("loss", f"not a loss of {task}", received=loss, hint=hint)
+
+
+def _split(asked: _Asked) -> Iterator[UserError]:
+    kind, data = asked.spec.split.kind, asked.data
+    if kind == "stratified" and asked.spec.task in TASKS and asked.spec.task != "classify":
+        hint = "Write one of auto, random, group, time."
+        yield asked.fault("split.kind", "only classify has classes to stratify by", received=kind, hint=hint)
+    if data is not None and kind in {"time", "group"} and getattr(data, kind) is None:
+        what = f"[data.{asked.spec.data}] names no {kind} column"
+        hint = f'Add {kind} = "column" to [data.{asked.spec.data}], or choose another split.'
+        yield asked.fault("split.kind", what, received=kind, hint=hint)
+
+
+def _columns(asked: _Asked) -> Iterator[UserError]:
+    """Columns with two jobs: the target must not be an input, nor what names or orders the rows."""
+    spec, data = asked.spec, asked.data
+    for key in ("features", "ignore"):
+        columns = getattr(spec, key) or ()
+        if spec.target in columns:
+            at = (columns.index(spec.target),)
+            yield asked.fault(key, "the target stands here too", received=spec.target, hint="Take it out.", at=at)
+    both = [name for name in spec.features or () if name in spec.ignore]
+    for name in both:
+        yield asked.fault(
+            "ignore", "stands in features too", received=name, hint="Keep one.", at=(spec.ignore.index(name),)
+        )
+    for job in ("key", "time", "group"):
+        if data is not None and getattr(data, job) == spec.target:
+            hint = (
+                "A column that names, orders or groups the rows cannot be predicted from them: choose another target."
+            )
+            yield asked.fault("target", f"also the {job} of [data.{spec.data}]", received=spec.target, hint=hint)
+
+
+def _repeated(origins: Origins, path: KeyPath, names: tuple[str, ...]) -> Iterator[UserError]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield UserError("named twice", where=origins.where(*path, index), received=name, hint="Keep one.")
+
+
+def _same_column(origins: Origins, name: str, data: DataSpec) -> Iterator[UserError]:
+    """A key is unique and a group is not: one column cannot be both."""
+    if data.key is not None and data.key == data.group:
+        hint = "The key names one row, the group many: name another column."
+        yield UserError("also the key", where=origins.where("data", name, "group"), received=data.group, hint=hint)
