@@ -1,0 +1,221 @@
+"""Two models compared by their losses: on the same units (`paired`), or on two samples of units (`independent`).
+
+The one act behind choosing a rung, accepting a reduction, promoting a challenger and raising an alarm. Looks at fixed
+samples: an interval that may be looked at again and again is not made here.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Comparison, Verdict
+from cauce.evidence.spread import Floats, Spread, clustered, overlapping, plain
+
+MARGIN_FLOOR = 1e-12
+"""Absolute margin below which two mean losses count as the same, whatever the relative margin says."""
+WIDEST = sys.float_info.max
+"""Half width of an interval about which the units say nothing: one unit, one group. Infinity is not JSON."""
+
+
+def paired(
+    candidate: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    *,
+    margin: float,
+    groups: npt.NDArray[Any] | None = None,
+    folds: npt.NDArray[Any] | None = None,
+    confidence: float = 0.95,
+    comparisons: int = 1,
+    test_per_train: float | None = None,
+) -> Comparison:
+    """Compare two models' losses on the same units, in the same order.
+
+    Parameters
+    ----------
+    candidate, reference
+        Loss per unit, shape (n_units,), finite; lower is better.
+    margin
+        The smallest difference that matters, relative to the mean of `reference`.
+    groups
+        Group of each unit, shape (n_units,), where the units of a group resemble each other (`spread.clustered`).
+    folds
+        Fold of each unit, shape (n_units,), where the losses are out of fold (`spread.overlapping`).
+    confidence
+        Of the two-sided interval.
+    comparisons
+        How many comparisons are read together: the interval is widened so that all of them hold at once with
+        `confidence` (Bonferroni).
+    test_per_train
+        Test rows per training row, mean over folds; 1/(k−1) when None. Read only with `folds`.
+
+    Returns
+    -------
+    Comparison
+        ``equivalent`` when the interval lies within the margin on both sides; else ``better`` or ``worse`` when it
+        lies on one side of zero; else ``undecided``. From one unit or one group nothing is concluded: the interval
+        is as wide as floats allow (`WIDEST`). `confidence` is that of all `comparisons` together.
+
+    Raises
+    ------
+    ValueError
+        Lengths differ, no units, a loss that is not finite, a margin below zero, a confidence outside (0, 1).
+
+    Notes
+    -----
+    The interval is the t interval of the mean difference. Losses that agree on every unit give an interval of width
+    zero: equal predictions prove equality on such units, and say little where the units are few.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> old = rng.exponential(size=500)
+    >>> found = paired(old - 0.1 + rng.normal(0, 0.2, 500), old, margin=0.01)
+    >>> found.verdict, round(found.lower, 3), round(found.upper, 3)
+    ('better', -0.131, -0.098)
+    """
+    ours, theirs = _losses(candidate, "candidate"), _losses(reference, "reference")
+    for name, labels in (("reference", theirs), ("groups", groups), ("folds", folds)):
+        if labels is not None and np.shape(labels) != ours.shape:
+            raise ValueError(f"{name} has shape {np.shape(labels)}, candidate {ours.shape}")
+    _check(margin, confidence, comparisons)
+    apart = ours - theirs
+    # Squares of losses near 1e200 would overflow, those near 1e-200 vanish.
+    scale = float(np.max(np.abs(apart))) or 1.0
+    spread = _spread(apart / scale, groups, folds, test_per_train)
+    half = _half_width(spread, confidence, comparisons) * scale if spread.df else WIDEST
+    return _comparison(
+        ours, theirs, float(apart.mean()), half, margin=margin, confidence=confidence, n_clusters=spread.n_clusters
+    )
+
+
+def independent(
+    candidate: npt.ArrayLike, reference: npt.ArrayLike, *, margin: float, confidence: float = 0.95
+) -> Comparison:
+    """Compare losses on two samples of different units: Welch's interval, variances need not be equal.
+
+    Parameters
+    ----------
+    candidate
+        Loss per unit, shape (n_candidate,), finite.
+    reference
+        Loss per unit, shape (n_reference,), finite.
+    margin
+        The smallest difference that matters, relative to the mean of `reference`.
+    confidence
+        Of the two-sided interval.
+
+    Returns
+    -------
+    Comparison
+        As from `paired`; `n_units` and `n_clusters` count both samples.
+
+    Raises
+    ------
+    ValueError
+        As from `paired`, but for the lengths.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> independent(rng.exponential(1.3, 400), rng.exponential(1.0, 900), margin=0.01).verdict
+    'worse'
+    """
+    ours, theirs = _losses(candidate, "candidate"), _losses(reference, "reference")
+    _check(margin, confidence, 1)
+    scale = max(float(np.max(np.abs(ours))), float(np.max(np.abs(theirs)))) or 1.0
+    spread = _welch(plain(ours / scale), plain(theirs / scale))
+    half = _half_width(spread, confidence, 1) * scale if spread.df else WIDEST
+    return _comparison(
+        ours,
+        theirs,
+        float(ours.mean() - theirs.mean()),
+        half,
+        margin=margin,
+        confidence=confidence,
+        n_clusters=spread.n_clusters,
+        n_units=len(ours) + len(theirs),
+    )
+
+
+def _losses(values: npt.ArrayLike, name: str) -> Floats:
+    losses = np.asarray(values, dtype=np.float64)
+    if losses.ndim != 1 or not len(losses):
+        raise ValueError(f"{name} has shape {losses.shape}: one loss per unit, at least one, is needed")
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        raise ValueError(f"{name} is {losses[bad[0]]} at unit {bad[0]} and {len(bad) - 1} others: losses are finite")
+    return losses
+
+
+def _check(margin: float, confidence: float, comparisons: int) -> None:
+    if not (math.isfinite(margin) and margin >= 0):
+        raise ValueError(f"margin is {margin}: it is a share of the reference's mean loss, 0 or more")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}: it lies between 0 and 1")
+    if comparisons < 1:
+        raise ValueError(f"comparisons is {comparisons}: at least this one is read")
+
+
+def _spread(
+    apart: Floats, groups: npt.NDArray[Any] | None, folds: npt.NDArray[Any] | None, test_per_train: float | None
+) -> Spread:
+    unit = plain(apart) if groups is None else clustered(apart, groups)
+    return unit if folds is None else overlapping(apart, unit, folds, test_per_train=test_per_train)
+
+
+def _welch(ours: Spread, theirs: Spread) -> Spread:
+    n = ours.n_clusters + theirs.n_clusters
+    if not (ours.df and theirs.df):
+        return Spread(0.0, 0.0, n)
+    variance = ours.variance + theirs.variance
+    below = ours.variance**2 / ours.df + theirs.variance**2 / theirs.df
+    return Spread(variance, variance**2 / below if below > 0 else ours.df + theirs.df, n)
+
+
+def _half_width(spread: Spread, confidence: float, comparisons: int) -> float:
+    from scipy.special import stdtrit
+
+    tail = (1.0 - confidence) / comparisons / 2.0
+    return -float(stdtrit(spread.df, tail)) * math.sqrt(spread.variance)
+
+
+def _comparison(
+    ours: Floats,
+    theirs: Floats,
+    difference: float,
+    half: float,
+    *,
+    margin: float,
+    confidence: float,
+    n_clusters: int,
+    n_units: int | None = None,
+) -> Comparison:
+    mean_reference = float(theirs.mean())
+    lower, upper = (-WIDEST, WIDEST) if half >= WIDEST / 2 else (difference - half, difference + half)
+    absolute = max(margin * abs(mean_reference), MARGIN_FLOOR)
+    return Comparison(
+        n_units=len(ours) if n_units is None else n_units,
+        n_clusters=n_clusters,
+        mean_candidate=float(ours.mean()),
+        mean_reference=mean_reference,
+        difference=difference,
+        lower=lower,
+        upper=upper,
+        confidence=confidence,
+        margin=absolute,
+        provable=half,
+        verdict=_verdict(lower, upper, absolute),
+    )
+
+
+def _verdict(lower: float, upper: float, margin: float) -> Verdict:
+    if -margin < lower and upper < margin:
+        return "equivalent"
+    if upper < 0:
+        return "better"
+    return "worse" if lower > 0 else "undecided"
