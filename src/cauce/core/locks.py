@@ -6,16 +6,18 @@ import fcntl
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from cauce.core.errors import Locked
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for the block.
+def hold(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock file `path` for the block, waiting at most `wait_s` seconds for its holder.
 
     Raises
     ------
@@ -24,15 +26,24 @@ def hold(path: Path) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _refusal(path) from error
+        _acquire(file, path, time.monotonic() + wait_s)
         file.seek(0)
         file.truncate()
         json.dump({"pid": os.getpid(), "command": _command()}, file)
         file.flush()
         yield
+
+
+def _acquire(file: TextIO, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise _refusal(path) from error
+            time.sleep(0.05)
+        else:
+            return
 
 
 def holder(path: Path) -> dict[str, object] | None:

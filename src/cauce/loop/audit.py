@@ -1,0 +1,121 @@
+"""Stage 2, audit: a snapshot's profile and what the checks say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cauce.core.artefacts import Audit, Finding, Snapshot
+from cauce.core.errors import Blocked
+from cauce.core.files import fingerprint, read_artefact, write_artefact
+from cauce.loop.context import Loop
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cauce.profile import Profile
+
+SAMPLE_ROWS = 50_000
+"""Rows that checks which fit something look at: the first of each batch, spread evenly."""
+
+
+def profile_of(loop: Loop, snapshot: Snapshot) -> Profile:
+    """Return the snapshot's profile, made once per content."""
+    from cauce import data, profile
+
+    path = loop.state.runs / "profile" / f"{snapshot.fingerprint}.arrow"
+    if path.exists():
+        return profile.Profile.load(path)
+    batches = data.batches(loop.state.lake, snapshot.data, version=snapshot.version)
+    made = profile.summarise(_told(loop, batches, snapshot.n_rows))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.save(path)
+    return made
+
+
+def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
+    """Run the checks on a snapshot, for one model's target or for the data set alone, and record what they saw."""
+    from cauce import audit as room
+
+    spec = loop.data(snapshot.data)
+    model_spec = loop.model(model) if model is not None else None
+    settings = loop.project.file.audit
+    seen = fingerprint(snapshot.fingerprint, spec, model_spec or "", settings, room.VERSION)
+    path = loop.record(model or snapshot.data) / "audit.json"
+    known = read_artefact(path, Audit)
+    if known is not None and known.fingerprint == seen:
+        return known
+    context = room.AuditContext(
+        data_name=snapshot.data,
+        data=spec,
+        model_name=model,
+        model=model_spec,
+        profile=profile_of(loop, snapshot),
+        batches=lambda columns: _batches(loop, snapshot, columns),
+        sample=_sample(loop, snapshot),
+        changes=snapshot.changes,
+    )
+    result = room.run(context, settings, fingerprint=seen, now=loop.now(), progress=loop.progress)
+    write_artefact(path, result)
+    return result
+
+
+def with_findings(loop: Loop, result: Audit, more: tuple[Finding, ...]) -> Audit:
+    """Return the audit with a task's own findings added, under the same settings, and record it."""
+    if not more:
+        return result
+    from cauce import audit as room
+
+    judged = room.judge(more, loop.project.file.audit)
+    known = {(finding.code, finding.columns) for finding in judged}
+    kept = tuple(finding for finding in result.findings if (finding.code, finding.columns) not in known)
+    extended = replace(result, findings=kept + judged)
+    write_artefact(loop.record(result.model or result.data) / "audit.json", extended)
+    return extended
+
+
+def gate(result: Audit, language: str) -> None:
+    """Raise Blocked where a finding stops the training; it names every one, its rows and the remedy."""
+    if not result.blocking:
+        return
+    lines = []
+    for finding in result.blocking:
+        rows = f" Rows: {', '.join(map(str, finding.rows))}." if finding.rows else ""
+        lines.append(f"  {finding.code}: {finding.message[language]}{rows} {finding.remedy[language]}")
+    subject = f"model {result.model!r}" if result.model else f"data set {result.data!r}"
+    raise Blocked(f"the audit blocks {subject}:\n" + "\n".join(lines))
+
+
+def known_codes() -> tuple[str, ...]:
+    """Return the codes of all checks, the tasks' own included."""
+    from cauce import audit as room
+
+    return room.codes()
+
+
+def _batches(loop: Loop, snapshot: Snapshot, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    from cauce import data
+
+    return data.batches(loop.state.lake, snapshot.data, version=snapshot.version, columns=columns)
+
+
+def _sample(loop: Loop, snapshot: Snapshot) -> pa.Table:
+    import pyarrow as pa
+
+    share = min(1.0, SAMPLE_ROWS / max(snapshot.n_rows, 1))
+    parts = []
+    for batch in _batches(loop, snapshot, None):
+        n_taken = max(1, round(batch.num_rows * share)) if batch.num_rows else 0
+        step = max(1, batch.num_rows // max(n_taken, 1))
+        rows = pa.array(range(0, batch.num_rows, step)[:n_taken])
+        parts.append(batch if share == 1.0 else batch.take(rows))
+    return pa.Table.from_batches(parts)
+
+
+def _told(loop: Loop, batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
+    done = 0
+    for batch in batches:
+        yield batch
+        done += batch.num_rows
+        loop.progress("profile", done, n_rows)

@@ -1,0 +1,177 @@
+"""What one training is made from: rows that teach, folds that compare the rungs, rows that judge.
+
+Rows come from the source's snapshot, and from the ledger once truths have arrived. Units that judge are never
+trained on: at a first training the split sets them aside; at a renewal they are the newest labelled rows of the
+ledger, which no release can have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Column, Schema, Snapshot, TaskSpec
+from cauce.core.errors import Blocked
+from cauce.core.files import fingerprint
+from cauce.core.registry import task as task_named
+from cauce.loop.context import Loop
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cauce.profile import Profile
+
+Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class LedgerRows:
+    """Labelled rows of the ledger, oldest first, as the training wants them."""
+
+    teach: pa.Table
+    judge: pa.Table
+    fingerprint: str
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Rows and row numbers of one training."""
+
+    teach: pa.Table
+    """Rows the release is fitted on."""
+    folds: tuple[Fold, ...]
+    """(train, test) row numbers of `teach`."""
+    judge: pa.Table
+    """Rows set aside for the final judgement."""
+    teach_units: npt.NDArray[np.str_]
+    judge_units: npt.NDArray[np.str_]
+    n_ledger: int
+    """Rows of `teach` that came from the ledger."""
+    kind: str
+    """Kind of split."""
+
+
+def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:
+    """Return what the task needs to know: the file's keys, with columns and kinds from the profile."""
+    spec = loop.model(model)
+    data = loop.data(spec.data)
+    apart = {spec.target, *spec.ignore, *(name for name in (data.key, data.time, data.group) if name)}
+    wanted = spec.features or tuple(name for name in profile.columns if name not in apart)
+    schema = profile.schema(wanted)
+    if spec.features is None:
+        schema = Schema(tuple(column for column in schema if _usable(column, profile)))
+    if not len(schema):
+        names = ", ".join(wanted) or "none"
+        raise Blocked(f"model {model!r} has no column to predict from (looked at: {names})")
+    return TaskSpec(
+        model=model,
+        task=spec.task,
+        target=spec.target,
+        schema=schema,
+        loss=spec.loss or task_named(spec.task).losses_known[0],
+        key=data.key,
+        time=data.time,
+        group=data.group,
+        seed=spec.split.seed,
+    )
+
+
+def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | None) -> Material:
+    """Read the rows and set aside those that judge.
+
+    Raises
+    ------
+    Blocked
+        No row has a target.
+    """
+    from cauce import data
+
+    table = data.read(loop.state.lake, snapshot.data, version=snapshot.version, columns=_columns(spec))
+    table = labelled(table, spec.target)
+    if not table.num_rows:
+        raise Blocked(f"model {spec.model!r}: no row has a value in {spec.target!r}")
+    settings = loop.model(spec.model).split
+    by = {"task": spec.task, "target": spec.target, "key": spec.key, "time": spec.time, "group": spec.group}
+    if ledger is None:
+        split = data.split(table, settings, **by)
+        return Material(
+            teach=table.take(split.develop),
+            folds=tuple((_within(split.develop, train), _within(split.develop, test)) for train, test in split.folds),
+            judge=table.take(split.held_out),
+            teach_units=split.units[split.develop],
+            judge_units=split.units[split.held_out],
+            n_ledger=0,
+            kind=split.kind,
+        )
+    teach = stack(table, ledger.teach, spec)
+    units = np.concatenate(
+        [data.unit_ids(table, spec.key), np.asarray(ledger.teach["unit"].to_pylist(), dtype=np.str_)]
+    )
+    kind, folds = data.folds(teach, settings, **by)
+    return Material(
+        teach=teach,
+        folds=folds,
+        judge=stack(table.slice(0, 0), ledger.judge, spec),
+        teach_units=units,
+        judge_units=np.asarray(ledger.judge["unit"].to_pylist(), dtype=np.str_),
+        n_ledger=ledger.teach.num_rows,
+        kind=kind,
+    )
+
+
+def labelled(table: pa.Table, target: str) -> pa.Table:
+    """Return the rows whose target is known."""
+    import pyarrow.compute as pc
+
+    return table.filter(pc.is_valid(table[target]))
+
+
+def stack(table: pa.Table, rows: pa.Table, spec: TaskSpec) -> pa.Table:
+    """Append ledger rows to source rows, with the source's columns and types.
+
+    What the ledger does not hold is filled in: the time is that of the prediction (after all source rows where the
+    source counts time in numbers), every row is a group of its own, and any other column is null.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = []
+    for field in table.schema:
+        if field.name in rows.column_names:
+            columns.append(rows[field.name].cast(field.type))
+        elif field.name == spec.time and pa.types.is_temporal(field.type):
+            columns.append(rows["at"].cast(field.type, safe=False))
+        elif field.name == spec.time and pa.types.is_integer(field.type):
+            latest = pc.max(table[field.name]).as_py() or 0
+            columns.append(pa.array([latest + 1] * rows.num_rows, field.type))
+        elif field.name == spec.group and pa.types.is_string(field.type):
+            columns.append(rows["unit"].cast(field.type))
+        else:
+            columns.append(pa.nulls(rows.num_rows, field.type))
+    return pa.concat_tables([table, pa.table(columns, schema=table.schema)]).combine_chunks()
+
+
+def ledger_rows(rows: pa.Table, n_judge: int) -> LedgerRows:
+    """Split labelled ledger rows, oldest first: the newest `n_judge` judge, the others teach."""
+    cut = rows.num_rows - n_judge
+    content = [repr(rows[name].to_pylist()).encode() for name in ("unit", "at")]
+    return LedgerRows(rows.slice(0, cut), rows.slice(cut), fingerprint(n_judge, *content))
+
+
+def _usable(column: Column, profile: Profile) -> bool:
+    return column.kind != "text" and profile.n_missing(column.name) < profile.n_rows
+
+
+def _columns(spec: TaskSpec) -> Sequence[str]:
+    wanted = [*spec.schema.names, spec.target, *(name for name in (spec.key, spec.time, spec.group) if name)]
+    return list(dict.fromkeys(wanted))
+
+
+def _within(whole: npt.NDArray[np.int64], part: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Translate row numbers of the table into row numbers of `whole`, which is sorted or not."""
+    order = np.argsort(whole, kind="stable")
+    return order[np.searchsorted(whole[order], part)].astype(np.int64)

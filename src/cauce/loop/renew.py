@@ -1,0 +1,108 @@
+"""Stage 8, renew: decide what a look asks for, and retrain, compare and promote where it asks for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cauce.core.artefacts import Decision, Release, Watched
+from cauce.loop.by_hand import person
+from cauce.loop.context import Loop
+from cauce.loop.judge import reconcile, settle
+from cauce.loop.material import LedgerRows, ledger_rows
+from cauce.loop.train import train
+from cauce.loop.watch import ledger_of, watch, with_truth
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What a renewal came to."""
+
+    watched: Watched
+    decision: Decision
+    """What the policy asked for."""
+    outcome: Decision | None = None
+    """What the comparison of champion and challenger came to, where there was a retraining."""
+    challenger: Release | None = None
+
+
+def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None:
+    """Look, decide, and act on the decision; None while the model has no champion.
+
+    Parameters
+    ----------
+    force
+        A reason to retrain whatever the policy says.
+    """
+    from cauce import renew as room
+
+    reconcile(loop, model)
+    watched = watch(loop, model)
+    if watched is None:
+        return None
+    folder = loop.record(model)
+    settings = loop.project.file.watch
+    situation = room.Situation(
+        watched=watched,
+        last_retrain=_last_retrain(loop, model),
+        paused=room.paused(folder),
+        n_labelled=watched.n_labelled,
+        now=loop.now(),
+        champion=watched.version,
+        min_rows=settings.min_rows,
+        thresholds={f"watch.{key}": value for key, value in settings.model_dump().items()},
+    )
+    decision = room.decide(situation, loop.project.file.renew)
+    if force is not None:
+        decision = room.by_hand(
+            "retrain", model=model, champion=watched.version, by="you", reason=force, now=loop.now()
+        )
+    if _worth_recording(loop, decision):
+        room.append(folder, decision)
+    if decision.action != "retrain":
+        return Renewed(watched, decision)
+    rows = _ledger(loop, model, watched.version)
+    trained = train(loop, model, ledger=rows)
+    judges = rows.judge if rows is not None else None
+    outcome = settle(loop, trained.release, judges, watched)
+    return Renewed(watched, decision, outcome, trained.release)
+
+
+def _worth_recording(loop: Loop, decision: Decision) -> bool:
+    """Whether a decision says something new: a quiet `wait` after a `wait` of the same champion does not."""
+    from cauce import renew as room
+
+    if decision.action != "wait":
+        return True
+    newest = next(iter(room.read(loop.record(decision.model), limit=1)), None)
+    return newest is None or newest.action != "wait" or newest.champion != decision.champion
+
+
+def _last_retrain(loop: Loop, model: str) -> datetime | None:
+    from cauce import renew as room
+
+    for decision in room.read(loop.record(model)):
+        if decision.action == "retrain":
+            return decision.at
+    return None
+
+
+def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
+    """Put the ledger's labelled rows into the lake, and set the newest since the champion's training aside."""
+    from cauce import data
+
+    release = loop.tracker.release(model, champion)
+    spec = release.training.spec
+    ledger = ledger_of(loop, model)
+    known = with_truth(ledger.labelled(), spec.target)
+    if not known.num_rows:
+        return None
+    rows = known.rename_columns(["unit" if name == "id" else name for name in known.column_names])
+    keep = ["unit", "at", *(name for name in (*spec.schema.names, spec.target) if name in rows.column_names)]
+    data.append_labelled(loop.state.lake, release.training.snapshot.data, model, rows.select(keep))
+    stored = data.read_labelled(loop.state.lake, release.training.snapshot.data, model)
+    if stored is None:
+        return None
+    n_new = ledger.labelled(after=release.training.created_at).num_rows
+    n_judge = round(n_new * loop.project.file.renew.set_aside)
+    return ledger_rows(stored, n_judge) if n_judge else None

@@ -1,0 +1,217 @@
+"""Stages 3 to 5, choose, fit, register: one model's release from its data set, each step resumable.
+
+Everything kept under `runs/train/` is named by the fingerprint of what went in: after `kill -9` the same command
+takes up finished folds, and finds a finished release again instead of making a second one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cauce.core.artefacts import Audit, Candidate, Choice, Losses, Metrics, Release, Snapshot, TaskSpec, Training
+from cauce.core.files import fingerprint, to_json
+from cauce.core.protocols import Fitted, Task
+from cauce.core.registry import task as task_named
+from cauce.core.specs import seconds
+from cauce.loop.audit import audit, gate, profile_of, with_findings
+from cauce.loop.context import Loop
+from cauce.loop.load import load
+from cauce.loop.material import LedgerRows, Material, gather, resolve
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LIBRARIES = ("cauce", "numpy", "scikit-learn", "lightgbm", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    release: Release
+    audit: Audit
+    reused: bool
+    """Whether the same inputs had been trained before."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What goes into one training."""
+
+    task: Task
+    spec: TaskSpec
+    snapshot: Snapshot
+    ladder: tuple[Candidate, ...]
+    rows: Material
+    fingerprint: str
+    folder: Path
+    """Scratch, thrown away once the release is registered."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """The shipped model and how it did on the units set aside."""
+
+    fitted: Fitted
+    losses: Losses
+    metrics: Metrics
+    predictions: pa.Table
+
+
+def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Trained:
+    """Train one model and register its release; no alias is moved.
+
+    Parameters
+    ----------
+    ledger
+        Labelled rows of the ledger to learn from and to judge by; None for a training from the source alone.
+
+    Raises
+    ------
+    Blocked
+        The audit stops it.
+    """
+    begun = time.monotonic()
+    settings = loop.model(model)
+    snapshot = load(loop, settings.data)
+    profile = profile_of(loop, snapshot)
+    found = audit(loop, snapshot, model)
+    gate(found, loop.project.file.project.language)
+    spec = resolve(loop, model, profile)
+    inputs = fingerprint(version("cauce"), settings, spec, snapshot.fingerprint, ledger.fingerprint if ledger else "")
+    known = loop.tracker.find(model, inputs)
+    if known is not None:
+        return Trained(loop.tracker.release(model, known), found, reused=True)
+    task = task_named(settings.task)
+    rows = gather(loop, snapshot, spec, ledger)
+    found = with_findings(loop, found, task.validate(rows.teach, spec))
+    gate(found, loop.project.file.project.language)
+    job = _Job(task, spec, snapshot, task.candidates(spec, profile), rows, inputs, loop.state.runs / "train" / inputs)
+    choice = _choose(loop, job)
+    judged = _fit(loop, job, choice)
+    training = _training(loop, job, choice, judged, seconds=time.monotonic() - begun)
+    release = _register(loop, job, judged, training, found)
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return Trained(release, found, reused=False)
+
+
+def _choose(loop: Loop, job: _Job) -> Choice:
+    from cauce import select
+
+    settings = loop.model(job.spec.model)
+    climb = select.climb(
+        job.task,
+        job.spec,
+        job.ladder,
+        job.rows.teach,
+        job.rows.folds,
+        budget_s=seconds(settings.budget) if settings.budget else None,
+        cache=job.folder / "folds",
+        progress=loop.progress,
+    )
+    return select.choose(climb, margin=settings.margin)
+
+
+def _fit(loop: Loop, job: _Job, choice: Choice) -> _Judged:
+    candidate = next(rung for rung in job.ladder if rung.name == choice.chosen)
+    loop.progress("fit", 0, 2, choice.chosen)
+    fitted = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.spec)
+    loop.progress("fit", 1, 2, "judge")
+    losses = job.task.losses(fitted, job.rows.judge, job.spec)
+    metrics = job.task.metrics(fitted, job.rows.judge, job.spec)
+    predictions = fitted.predict(job.rows.judge)
+    loop.progress("fit", 2, 2, "done")
+    return _Judged(fitted, losses, metrics, predictions)
+
+
+def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds: float) -> Training:
+    return Training(
+        model=job.spec.model,
+        task=job.spec.task,
+        rung=choice.chosen,
+        spec=job.spec,
+        snapshot=job.snapshot,
+        choice=choice,
+        metrics=judged.metrics,
+        held_out_loss=float(np.mean(judged.losses.values)),
+        n_train=job.rows.teach.num_rows,
+        n_held_out=job.rows.judge.num_rows,
+        n_ledger=job.rows.n_ledger,
+        split=job.rows.kind,
+        fingerprint=job.fingerprint,
+        created_at=loop.now(),
+        seconds=seconds,
+        libraries={name: version(name) for name in LIBRARIES},
+    )
+
+
+def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found: Audit) -> Release:
+    from cauce import report, track
+
+    loop.progress("register", 0, 1)
+    reference, bins, counts = _reference(job, judged)
+    folder = job.folder / "package"
+    shutil.rmtree(folder, ignore_errors=True)
+    digest = track.write_package(
+        folder,
+        fitted=judged.fitted,
+        training=training,
+        profile=reference,
+        bins=bins,
+        reference_counts=counts,
+        units=_units(job.rows, judged.losses),
+    )
+    documents = {"audit.json": to_json(found), "choice.json": to_json(training.choice)}
+    for language, text in training.choice.reason.items():
+        documents[f"reason.{language}.txt"] = text.encode()
+    plots = report.plots(judged.metrics, judged.fitted.importance, loop.project.file.project.language)
+    documents.update({f"plots/{name}": svg for name, svg in plots.items()})
+    run = track.Run(
+        training=training,
+        package=folder,
+        digest=digest,
+        params={"rung": training.rung, "loss": training.spec.loss, "split": training.split, "seed": training.spec.seed},
+        metrics={**judged.metrics.values, "held_out_loss": training.held_out_loss},
+        documents=documents,
+        tags={},
+    )
+    release = loop.tracker.register(run)
+    loop.progress("register", 1, 1)
+    return release
+
+
+def _reference(job: _Job, judged: _Judged) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
+    """Return what the watch compares with: the profile of the rows that taught, bins, and counts in those bins.
+
+    Predictions are counted on the units set aside: on its own training rows a model is surer than it will be.
+    """
+    from cauce import profile
+
+    inputs = job.rows.teach.select(list(job.spec.schema.names))
+    seen = profile.summarise(inputs.to_batches(max_chunksize=65_536))
+    bins = profile.make_bins(seen, job.spec.schema)
+    outputs = judged.predictions.select(["prediction"])
+    said = profile.summarise(outputs.to_batches())
+    bins_out = profile.make_bins(said, said.schema(["prediction"]))
+    both = profile.Bins({**bins.columns, **bins_out.columns})
+    return seen.to_bytes(), both.to_bytes(), {**bins.count(inputs), **bins_out.count(outputs)}
+
+
+def _units(rows: Material, losses: Losses) -> pa.Table:
+    import pyarrow as pa
+
+    n_teach, n_judge = len(rows.teach_units), len(rows.judge_units)
+    return pa.table(
+        {
+            "unit": pa.array([*rows.teach_units.tolist(), *rows.judge_units.tolist()], pa.string()),
+            "role": pa.array(["train"] * n_teach + ["held_out"] * n_judge, pa.string()),
+            "loss": pa.array([None] * n_teach + losses.values.tolist(), pa.float64()),
+        }
+    )

@@ -1,0 +1,66 @@
+"""What people see: the state of every model at one moment, for `cauce status`, `cauce report` and the console."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cauce.core.artefacts import Audit, ModelView, ProjectView, Release, Watched
+from cauce.core.files import read_artefact
+from cauce.loop.context import Loop
+from cauce.loop.watch import ledger_of
+
+N_DECISIONS = 50
+
+
+def project_view(loop: Loop) -> ProjectView:
+    """Return the whole project, as it is on disk now; nothing is computed anew."""
+    from cauce import data
+
+    file = loop.project.file
+    snapshots = (data.latest(loop.state.lake, name) for name in file.data)
+    return ProjectView(
+        name=file.project.name,
+        language=file.project.language,
+        at=loop.now(),
+        models=tuple(model_view(loop, name) for name in file.models),
+        snapshots=tuple(snapshot for snapshot in snapshots if snapshot is not None),
+    )
+
+
+def model_view(loop: Loop, name: str) -> ModelView:
+    """Return one model as it is on disk now."""
+    from cauce import renew
+
+    spec = loop.model(name)
+    folder = loop.record(name)
+    champion = _release(loop, name, "champion")
+    audit = read_artefact(folder / "audit.json", Audit)
+    traffic = ledger_of(loop, name).traffic(loop.now())
+    return ModelView(
+        name=name,
+        spec=spec,
+        stage=_stage(champion, audit, paused=renew.paused(folder) is not None, served=traffic.n_predictions > 0),
+        champion=champion,
+        challenger=_release(loop, name, "challenger"),
+        versions=loop.tracker.versions(name),
+        importance=loop.tracker.open(name, champion.version)[1].fitted.importance if champion else {},
+        audit=audit,
+        traffic=traffic,
+        watched=read_artefact(folder / "watched.json", Watched),
+        decisions=tuple(renew.read(folder, limit=N_DECISIONS)),
+    )
+
+
+def _release(loop: Loop, name: str, alias: Literal["champion", "challenger"]) -> Release | None:
+    version = loop.tracker.alias(name, alias)
+    return loop.tracker.release(name, version) if version is not None else None
+
+
+def _stage(
+    champion: Release | None, audit: Audit | None, *, paused: bool, served: bool
+) -> Literal["new", "blocked", "trained", "serving", "paused"]:
+    if paused:
+        return "paused"
+    if champion is None:
+        return "blocked" if audit is not None and audit.blocking else "new"
+    return "serving" if served else "trained"

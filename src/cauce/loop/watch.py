@@ -1,0 +1,102 @@
+"""Stage 7, watch: fold the ledger, take the newest window of one model and say what is to be seen in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cauce.core.artefacts import Release, Watched
+from cauce.core.files import write_artefact
+from cauce.core.registry import task as task_named
+from cauce.loop.context import Loop
+from cauce.loop.load import load
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cauce.serve import Ledger
+    from cauce.track import Package
+
+
+def ledger_of(loop: Loop, model: str) -> Ledger:
+    """Return the ledger of one model."""
+    from cauce.serve import Ledger
+
+    return Ledger(loop.state.ledger(model), model)
+
+
+def watch(loop: Loop, model: str) -> Watched | None:
+    """Look at one model's newest window and record what was seen; None while it has no champion."""
+    from cauce import profile
+    from cauce import watch as room
+
+    champion = loop.tracker.alias(model, "champion")
+    if champion is None:
+        return None
+    release, package = loop.tracker.open(model, champion)
+    ledger = ledger_of(loop, model)
+    ledger.fold(loop.now())
+    settings = loop.project.file.watch
+    rows = _of_release(ledger.window(settings.window), champion)
+    bins = profile.Bins.from_bytes(package.bins_bytes)
+    window = room.Window(
+        model=model,
+        version=champion,
+        counts=bins.count(rows),
+        reference=package.reference_counts,
+        bins=bins,
+        n_predictions=rows.num_rows,
+        first=_edge(rows, 0),
+        last=_edge(rows, rows.num_rows - 1),
+        held_out_losses=_held_out(package),
+        realised_losses=_realised(release, package, rows),
+        n_labelled=ledger.labelled(after=release.training.created_at).num_rows,
+        margin=loop.model(model).margin,
+        changes=_changes(loop, release),
+        importance=package.fitted.importance,
+    )
+    seen = room.look(window, settings, now=loop.now())
+    write_artefact(loop.record(model) / "watched.json", seen)
+    return seen
+
+
+def _of_release(rows: pa.Table, version: int) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.equal(rows["version"], version)) if rows.num_rows else rows
+
+
+def _edge(rows: pa.Table, index: int) -> object:
+    return rows["at"][index].as_py() if rows.num_rows else None
+
+
+def _held_out(package: Package) -> np.ndarray:
+    import pyarrow.compute as pc
+
+    judged = package.units.filter(pc.equal(package.units["role"], "held_out"))
+    return np.asarray(judged["loss"].to_numpy(), dtype=np.float64)
+
+
+def _realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
+    spec = release.training.spec
+    known = with_truth(rows, spec.target)
+    if not known.num_rows:
+        return np.empty(0)
+    return task_named(spec.task).losses(package.fitted, known, spec).values
+
+
+def with_truth(rows: pa.Table, target: str) -> pa.Table:
+    """Return the rows whose truth came, the truth under the target's name."""
+    import pyarrow.compute as pc
+
+    if not rows.num_rows:
+        return rows
+    known = rows.filter(pc.is_valid(rows["truth"]))
+    return known.rename_columns([target if name == "truth" else name for name in known.column_names])
+
+
+def _changes(loop: Loop, release: Release) -> tuple[str, ...]:
+    """Return how the source's columns differ from those the champion was trained on."""
+    snapshot = load(loop, release.training.snapshot.data)
+    return snapshot.changes if snapshot.version != release.training.snapshot.version else ()

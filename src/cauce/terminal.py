@@ -1,0 +1,133 @@
+"""What people see in a terminal: progress with the time left, tables, errors; JSON for machines.
+
+Progress and errors go to standard error, results to standard output, so that `--json` can be piped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cauce.core.errors import Problems, UserError
+from cauce.core.protocols import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+STAGES = {
+    "load": "Loading data",
+    "cluster": "Clustering files",
+    "profile": "Profiling columns",
+    "audit": "Auditing",
+    "choose": "Choosing a model",
+    "fit": "Fitting the chosen model",
+    "register": "Registering",
+}
+
+
+@contextmanager
+def progress_bars(*, quiet: bool) -> Iterator[Progress]:
+    """Give a Progress that draws a bar a stage, with the time left; on a pipe, a line when a stage ends."""
+    if quiet:
+        yield silent
+        return
+    if not sys.stderr.isatty():
+        yield _lines
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Bars(*columns, console=_stderr()) as bars:
+        known: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, total: int, note: str = "") -> None:
+            if stage not in known or (done == 0 and bars.tasks[known[stage]].finished):
+                known[stage] = bars.add_task(STAGES.get(stage, stage), total=total, note=note)
+            bars.update(known[stage], completed=done, total=total, note=note)
+
+        yield tell
+
+
+def _lines(stage: str, done: int, total: int, note: str = "") -> None:
+    if done == total:
+        print(f"{STAGES.get(stage, stage)}: done {note}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show_error(error: UserError, *, as_json: bool = False) -> None:
+    """Print an error to standard error and, for machines, as an object to standard output."""
+    console = _stderr()
+    label = {3: "Blocked", 4: "Refused", 5: "Locked"}.get(error.exit_code, "Error")
+    console.print(f"[bold red]{label}:[/]", end=" " if not isinstance(error, Problems) else "\n")
+    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        problems = error.problems if isinstance(error, Problems) else (error,)
+        show_json({"error": [_fault(one) for one in problems], "exit_code": error.exit_code})
+
+
+def _fault(error: UserError) -> dict[str, object]:
+    received = None if error.received is None else str(error.received)
+    return {"what": error.what, "where": error.where, "received": received, "hint": error.hint}
+
+
+def show_json(value: object) -> None:
+    """Print a value as JSON: artefacts, mappings, sequences, times, paths."""
+    import orjson
+
+    def other(item: object) -> object:
+        if isinstance(item, Mapping):
+            return dict(item)
+        if hasattr(item, "model_dump"):
+            return item.model_dump()
+        return str(item)
+
+    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    sys.stdout.buffer.write(orjson.dumps(value, default=other, option=option))
+    sys.stdout.buffer.flush()
+
+
+def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table to standard output."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    _stdout().print(table)
+
+
+def say(text: str) -> None:
+    """Print a line to standard output, in colours where it is a terminal; text from data goes through `escape`."""
+    _stdout().print(text, highlight=False, soft_wrap=True)
+
+
+def escape(value: object) -> str:
+    """Return a value as text that the terminal shows as it is."""
+    from rich.markup import escape as rich_escape
+
+    return rich_escape(str(value))
+
+
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    return Console()
