@@ -199,7 +199,7 @@ def still_good(situation: Situation, spec: RenewSpec) -> Verdict:
     now, before = number(watched.realised_loss), number(watched.expected_loss)
     proven = watched.realised.not_worse
     en += f" The mean loss over {watched.n_truths} truths is {now[0]} and was {before[0]} at training: "
-    es += f" La pérdida media sobre {watched.n_truths} resultados reales es {now[1]} y en el entrenamiento era {before[1]}"
+    es += f" La pérdida media sobre {watched.n_truths} resultados reales es {now[1]}; en el entrenamiento, {before[1]}"
     en += "as good as it was." if proven else "no proof that it became worse."
     es += ": el modelo es tan bueno como era." if proven else ": no hay prueba de que el modelo haya empeorado."
     return Verdict("wait", {"en": en, "es": es})

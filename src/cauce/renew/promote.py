@@ -75,6 +75,13 @@ def judge(
 
 
 def _judged(found: Comparison, champion: int, challenger: int) -> Words:
+    if found.n_clusters < 2:
+        return {
+            "en": f"One unit, or one group of units, cannot tell version {challenger} from version {champion}; the "
+            "champion stays.",
+            "es": f"Una sola unidad, o un solo grupo, no permite distinguir la versión {challenger} de la {champion}; "
+            "el campeón se queda.",
+        }
     new, old = number(found.mean_candidate), number(found.mean_reference)
     low, high, sure = number(found.lower), number(found.upper), percent(found.confidence)
     limit, smallest = number(found.margin), number(found.provable)

@@ -41,7 +41,7 @@ def psi(reference: Counts, current: Counts) -> float:
     --------
     >>> before, now = np.array([500, 300, 200]), np.array([20, 30, 50])
     >>> round(psi(before, now), 2)
-    0.51
+    0.52
     >>> psi(before, before // 10)
     0.0
     """

@@ -176,7 +176,7 @@ def drift_report(
     profile = summarise(reference.select(names).to_batches())
     bins = make_bins(profile, profile.schema(names))
     before, now = bins.count(reference.select(names)), bins.count(current.select(names))
-    labels = {name: tuple(bins.labels(name)) for name in before}
+    labels = {name: bins.labels(name) for name in before}
     columns = measure(before, now, labels, threshold=threshold, confidence=confidence)
     return DriftReport(
         n_reference=reference.num_rows,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +22,11 @@ from cauce.watch.drift import ColumnDrift, measure
 from cauce.watch.performance import compare_losses, performance_signal
 from cauce.watch.quality import quality_signals, schema_signals, shares
 
+if TYPE_CHECKING:
+    from cauce.profile import Bins
+
 OUTPUT = "prediction"
 """The column that counts what the model answered."""
-
-
-class Labels(Protocol):
-    """What a look asks of `cauce.profile.Bins`."""
-
-    def labels(self, column: str) -> tuple[str, ...]:
-        """Name every bin of `column`, in the order of its counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +39,7 @@ class Window:
     """Input column, and ``prediction``, → counts per bin in the window, shape (n_bins,)."""
     reference: Mapping[str, Counts]
     """The same bins counted at training; ``prediction`` on the units set aside."""
-    bins: Labels
+    bins: Bins
     n_predictions: int
     first: datetime | None
     last: datetime | None
@@ -59,6 +55,8 @@ class Window:
     """Column changes of a newer snapshot, as in `core.artefacts.Snapshot`."""
     importance: Mapping[str, float] = field(default_factory=dict)
     """Input column → share of the model's use of it: orders the signals."""
+    outside: Mapping[str, int] = field(default_factory=dict)
+    """Number column → values in the window outside training's range, as `count_outside` gives; none when absent."""
     target: str | None = None
     """The model's target; where None, every column that is gone or retyped alarms."""
 
@@ -120,18 +118,13 @@ def _population(window: Window, spec: WatchSpec, risk: float) -> list[Signal]:
     if window.n_predictions < spec.min_rows:
         detail = words.too_few_predictions(window.n_predictions, spec.min_rows)
         return [Signal("drift", None, float(window.n_predictions), float(spec.min_rows), False, detail)]
-    labels = {name: tuple(window.bins.labels(name)) for name in window.reference}
+    labels = {name: window.bins.labels(name) for name in window.reference}
     confidence = 1 - risk / 2
     drifts = measure(window.reference, window.counts, labels, threshold=spec.drift, confidence=confidence)
-    inputs = {name: counts for name, counts in window.reference.items() if name != OUTPUT}
-    found = shares(inputs, window.counts, frozenset(name for name in inputs if is_numeric(labels[name])))
+    inputs = {name: window.bins.columns[name] for name in window.reference if name != OUTPUT}
+    found = shares(inputs, window.reference, window.counts, window.outside)
     quality = quality_signals(found, confidence=1 - risk / 4)
     return [_drift_signal(each, spec) for each in drifts] + quality
-
-
-def is_numeric(labels: tuple[str, ...]) -> bool:
-    """Whether bins are ranges of numbers."""
-    raise NotImplementedError
 
 
 def _drift_signal(found: ColumnDrift, spec: WatchSpec) -> Signal:

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cauce.core.artefacts import Signal, SignalCode, Words
 from cauce.watch import words
 from cauce.watch.counts import Counts, holm, share_test
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cauce.profile import Bins, ColumnBins
+
+NUMBERS = frozenset({"number", "integer"})
+CATEGORIES = frozenset({"category", "boolean"})
 
 JUMPS: Mapping[SignalCode, float] = {"missing": 0.05, "new_category": 0.1, "out_of_range": 0.1}
 """Smallest change of a share that is a fault and no drift, in points of 1. Fixed, not a key: with 0.05 one row in
@@ -43,20 +52,64 @@ class Share:
         return self.now[0] / self.now[1] - self.before[0] / self.before[1]
 
 
-def shares(
-    reference: Mapping[str, Counts], current: Mapping[str, Counts], numeric: frozenset[str]
-) -> tuple[Share, ...]:
-    """Return the shares to test: missing of every column, out of range of numbers, new categories of the rest."""
-    found = []
-    for column, before in reference.items():
-        now = current.get(column)
-        if now is None:
+def count_outside(table: pa.Table, bins: Bins) -> dict[str, int]:
+    """Count the values of each number column that lie outside the range that training saw.
+
+    Parameters
+    ----------
+    table
+        The rows of a window.
+    bins
+        Those of training: they know each column's smallest and largest number.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from cauce.profile import make_bins, summarise
+    >>> training = pa.table({"height": [1.5, 1.7, 1.9]})
+    >>> profile = summarise(training.to_batches())
+    >>> count_outside(pa.table({"height": [170.0, 1.6, None]}), make_bins(profile, profile.schema(["height"])))
+    {'height': 1}
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = {}
+    for name, column in bins.columns.items():
+        if column.kind not in NUMBERS or column.low is None or column.high is None or name not in table.column_names:
             continue
-        missing = Share("missing", column, (int(before[-1]), int(before.sum())), (int(now[-1]), int(now.sum())))
-        code: SignalCode = "out_of_range" if column in numeric else "new_category"
-        present = (int(before[:-1].sum()), int(now[:-1].sum()))
-        outside = Share(code, column, (int(before[-2]), present[0]), (int(now[-2]), present[1]))
-        found += [missing, outside]
+        values = table.column(name)
+        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            continue
+        outside = pc.or_(pc.less(values, column.low), pc.greater(values, column.high))
+        found[name] = int(pc.sum(outside).as_py() or 0)
+    return found
+
+
+def shares(
+    bins: Mapping[str, ColumnBins],
+    reference: Mapping[str, Counts],
+    current: Mapping[str, Counts],
+    outside: Mapping[str, int],
+) -> tuple[Share, ...]:
+    """Return the shares to test: missing of every column, out of range of numbers, unknown values of categories.
+
+    A number that cannot be read counts as out of range. Texts and datetimes have neither: time moves on.
+    """
+    found = []
+    for name, column in bins.items():
+        if name not in current:
+            continue
+        before, now = reference[name], current[name]
+        found.append(Share("missing", name, (int(before[-1]), int(before.sum())), (int(now[-1]), int(now.sum()))))
+        present = int(before[:-1].sum()), int(now[:-1].sum())
+        unknown = int(before[-2]), int(now[-2])
+        if column.kind in CATEGORIES:
+            found.append(Share("new_category", name, (unknown[0], present[0]), (unknown[1], present[1])))
+        elif column.kind in NUMBERS:
+            unread = (0, 0) if column.values else unknown
+            beyond = min(present[1], unread[1] + outside.get(name, 0))
+            found.append(Share("out_of_range", name, (unread[0], present[0]), (beyond, present[1])))
     return tuple(found)
 
 

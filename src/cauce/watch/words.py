@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from cauce.core.artefacts import Comparison, Words
 from cauce.watch.drift import ColumnDrift, Mover
 
-SPANISH_BINS = {"other": "otros", "missing": "sin valor"}
-ENGLISH_BINS = {"other": "other", "missing": "no value"}
+SPANISH_BINS = {"other": "otros"}
 
 
 def number(value: float, digits: int = 2) -> tuple[str, str]:
@@ -42,7 +41,7 @@ def percent(share: float) -> tuple[str, str]:
 
 def bin_name(label: str) -> tuple[str, str]:
     """Return a bin's label in English and Spanish: ranges and categories as they are."""
-    return ENGLISH_BINS.get(label, label), SPANISH_BINS.get(label, label)
+    return label, SPANISH_BINS.get(label, label)
 
 
 def moved(movers: Sequence[Mover]) -> tuple[str, str]:
