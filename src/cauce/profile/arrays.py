@@ -61,7 +61,8 @@ def to_strings(array: pa.Array) -> pa.Array:
     if family_of(array.type) == "other" and not pa.types.is_binary(array.type):
         return pa.nulls(len(array), pa.string())
     if pa.types.is_floating(array.type):
-        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+        array = pc.cast(array, pa.float64())
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, pa.float64()), array)
     try:
         return pc.cast(array, pa.string())
     except pa.ArrowInvalid:  # bytes that are not UTF-8

@@ -90,11 +90,18 @@ def _edge_texts(bins: ColumnBins) -> list[str]:
     if bins.kind == "datetime":
         days = [_moment(edge).strftime("%Y-%m-%d") for edge in bins.edges]
         return days if len(set(days)) == len(days) else [_moment(e).strftime("%Y-%m-%d %H:%M:%S") for e in bins.edges]
+    if bins.kind in {"integer", "text"}:
+        return [f"{edge:.0f}" for edge in bins.edges]
     for digits in range(3, 17):
-        texts = [f"{edge:.{digits}g}" for edge in bins.edges]
+        texts = [_plainly(f"{edge:.{digits}g}") for edge in bins.edges]
         if len(set(texts)) == len(texts):
             break
     return texts
+
+
+def _plainly(text: str) -> str:
+    """Write 8.23e+04 as 82300; leave very large and very small numbers with their exponent."""
+    return f"{float(text):.0f}" if "e+" in text and abs(float(text)) < 1e15 else text
 
 
 def _moment(seconds: float) -> datetime:

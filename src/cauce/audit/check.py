@@ -1,0 +1,83 @@
+"""What a check is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cauce.core.artefacts import Finding, Words
+from cauce.core.specs import DataSpec, ModelSpec, Severity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cauce.profile import Profile
+
+MOST_ROWS = 20
+"""Row numbers that a finding names at most."""
+
+
+@dataclass(frozen=True)
+class AuditContext:
+    """A snapshot, and the model whose target is judged with it."""
+
+    data_name: str
+    data: DataSpec
+    model_name: str | None
+    model: ModelSpec | None
+    """None where the data set is judged alone."""
+    profile: Profile
+    """Of the whole snapshot."""
+    batches: Callable[[Sequence[str] | None], Iterator[pa.RecordBatch]]
+    """Streams the named columns, or all, in a stable row order; may be called many times."""
+    sample: pa.Table
+    """Some of the rows, at most 50,000, with all columns: what checks that fit something look at."""
+    changes: tuple[str, ...] = ()
+    """Columns against the version before, as `Snapshot.changes` words them."""
+
+    @property
+    def target(self) -> str | None:
+        """The column to predict; None without a model."""
+        return self.model.target if self.model else None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that the model predicts from, in the data's order; without a model, all that are left."""
+        roles = {self.data.key, self.data.time, self.data.group}
+        if self.model is None:
+            return tuple(name for name in self.profile.columns if name not in roles)
+        wanted = self.model.features or tuple(name for name in self.profile.columns if name not in roles)
+        left_out = {*self.model.ignore, self.model.target}
+        return tuple(name for name in wanted if name not in left_out and name in self.profile.columns)
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A check that cannot say anything here, and why."""
+
+    reason: str
+
+
+Outcome = Sequence[Finding] | NotApplicable
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: `function` gets the context and the threshold in force, and returns findings, none if all is well."""
+
+    code: str
+    severity: Severity
+    """The severity of its usual finding."""
+    threshold: float | None
+    """The threshold in force where cauce.toml names none; None where the check has none."""
+    title: Words
+    function: Callable[[AuditContext, float], Outcome]
+
+    @property
+    def docs(self) -> str:
+        """Where the check is described."""
+        return f"docs/checks.md#{self.code}"
+
+
+Language = Literal["en", "es"]

@@ -1,0 +1,181 @@
+"""How well each column predicts the target alone, on rows it was not fitted on. Heavy: imported inside functions.
+
+A column is turned into groups — the leaves of a one-column tree, its categories, its beginnings and endings — and a
+group predicts its training rows' class shares or mean. Groups see any shape: a copy, a step, a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Codes = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Score = Callable[[Codes], float]
+
+MOST_ROWS = 20_000
+PROMISING = 0.5
+"""A share explained on one half under which the other half is not fitted."""
+_WEIGHT = 0.1
+"""Rows of the whole's shares that every group starts from: small, so that a pure group of 20 rows counts as pure."""
+_SAME_ORDER = 0.9999
+"""Rank correlation from which one column counts as a monotone copy of the other."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Share of the target that each column explains alone, between 0 and 1."""
+
+    n_rows: int
+    shares: dict[str, float]
+
+
+def judge_columns(sample: pa.Table, columns: Sequence[str], target: str, task: str) -> Judged:
+    """Judge every column on at most 20,000 rows that have a target."""
+    from cauce.profile.arrays import to_floats, to_strings
+
+    known = sample.filter(pc.invert(pc.is_null(sample.column(target), nan_is_null=True)))
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.permutation(known.num_rows)[:MOST_ROWS])
+    table = known.take(pa.array(rows)).combine_chunks()
+    n_rows = table.num_rows
+    if n_rows < 4:
+        return Judged(n_rows, {})
+    half = np.zeros(n_rows, dtype=np.bool_)
+    half[rng.permutation(n_rows)[: n_rows // 2]] = True
+    array = _one(table, target)
+    if task == "classify":
+        truth: Codes | Floats = np.unique(to_strings(array).to_numpy(zero_copy_only=False), return_inverse=True)[1]
+    elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return Judged(0, {})
+    else:
+        truth = to_floats(array)
+        good = np.isfinite(truth)
+        table, truth, half = table.filter(pa.array(good)), truth[good], half[good]
+    return Judged(n_rows, {name: _judge(_one(table, name), truth, half, task) for name in columns})
+
+
+def _one(table: pa.Table, name: str) -> pa.Array:
+    array = table.column(name)
+    return pa.concat_arrays(array.chunks) if array.num_chunks != 1 else array.chunk(0)
+
+
+def _judge(array: pa.Array, truth: Codes | Floats, half: npt.NDArray[np.bool_], task: str) -> float:
+    """Return the best share that any grouping of the column explains."""
+    from cauce.profile.arrays import family_of, to_floats, to_seconds
+
+    if len(truth) < 4 or truth.min() == truth.max():
+        return 0.0
+    family = family_of(array.type)
+    if family == "other":
+        return 0.0
+    if family == "string":
+        shares = [_cross(lambda teach, g=groups: g, truth, half, task) for groups in _text_groups(array)]  # type: ignore[misc]
+        return max(shares, default=0.0)
+    numbers = to_seconds(array) if family == "datetime" else to_floats(array)
+    if task == "regress" and _is_copy(numbers, truth):
+        return 1.0
+    ranks = _ranks(numbers)
+    return _cross(lambda teach: _leaves(ranks, truth, teach, task), truth, half, task)
+
+
+def _cross(
+    group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Floats, half: npt.NDArray[np.bool_], task: str
+) -> float:
+    """Return the share explained, fitted on one half and judged on the other, both ways where it looks promising."""
+    explain = _explained_classes if task == "classify" else _explained_variance
+    first = explain(group(half), truth, half)
+    if first < PROMISING:
+        return max(first, 0.0)
+    return max((first + explain(group(~half), truth, ~half)) / 2, 0.0)
+
+
+def _explained_classes(groups: Codes, truth: Codes | Floats, teach: npt.NDArray[np.bool_]) -> float:
+    """Return 1 − log loss / log loss of the prior, on the rows that did not teach."""
+    classes = truth.astype(np.int64)
+    n_groups, n_classes = int(groups.max()) + 1, int(classes.max()) + 1
+    prior = np.bincount(classes[teach], minlength=n_classes) + 1.0 / n_classes
+    prior = prior / prior.sum()
+    cells, inverse = np.unique(groups * n_classes + classes, return_inverse=True)
+    in_cell = np.bincount(inverse[teach], minlength=len(cells))[inverse]
+    in_group = np.bincount(groups[teach], minlength=n_groups)[groups]
+    p = (in_cell + _WEIGHT * prior[classes]) / (in_group + _WEIGHT)
+    judge = ~teach
+    base = -np.log(prior[classes[judge]]).mean()
+    return float(1.0 + np.log(p[judge]).mean() / base) if base > 0 else 0.0
+
+
+def _explained_variance(groups: Codes, truth: Codes | Floats, teach: npt.NDArray[np.bool_]) -> float:
+    """Return R² on the rows that did not teach."""
+    values = truth - truth[teach].mean()
+    scale = np.abs(values).max()
+    values = values / scale if scale > 0 else values
+    n_groups = int(groups.max()) + 1
+    sums = np.bincount(groups[teach], weights=values[teach], minlength=n_groups)
+    means = sums / (np.bincount(groups[teach], minlength=n_groups) + _WEIGHT)
+    judge = ~teach
+    total = float(np.square(values[judge]).sum())
+    return 1.0 - float(np.square(values[judge] - means[groups[judge]]).sum()) / total if total > 0 else 0.0
+
+
+def _leaves(ranks: Floats, truth: Codes | Floats, teach: npt.NDArray[np.bool_], task: str) -> Codes:
+    """Return each row's leaf in a tree fitted on the teaching rows."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    few = {"max_leaf_nodes": 128, "min_samples_leaf": 3, "random_state": 0}
+    tree = DecisionTreeClassifier(**few) if task == "classify" else DecisionTreeRegressor(**few)
+    tree.fit(ranks[teach, None], truth[teach])
+    return np.asarray(tree.apply(ranks[:, None]), dtype=np.int64)
+
+
+def _ranks(numbers: Floats) -> Floats:
+    """Return dense ranks; missing values lie below all: trees take float32, ranks lose nothing in it."""
+    filled = np.where(np.isnan(numbers), -np.inf, numbers)
+    ranks = np.unique(filled, return_inverse=True)[1].astype(np.float64)
+    ranks[np.isnan(numbers)] = -1.0
+    return ranks
+
+
+def _is_copy(numbers: Floats, truth: Codes | Floats) -> bool:
+    """Say whether the column orders the rows as the target does, rising or falling."""
+    good = np.isfinite(numbers)
+    if good.sum() < 0.9 * len(numbers) or good.sum() < 4:
+        return False
+    one, other = _centred(numbers[good]), _centred(np.asarray(truth[good], dtype=np.float64))
+    size = np.sqrt((one @ one) * (other @ other))
+    return bool(size > 0 and abs(one @ other) / size >= _SAME_ORDER)
+
+
+def _centred(values: Floats) -> Floats:
+    """Return the values' ranks, ties at their middle, around 0."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts - 1) / 2
+    ranks: Floats = middle[inverse]
+    ranks -= ranks.mean()
+    return ranks
+
+
+def _text_groups(array: pa.Array) -> Iterator[Codes]:
+    """Give the column's values as groups; where most are distinct, their beginnings, endings and lengths as well."""
+    from cauce.profile.arrays import to_strings
+
+    strings = to_strings(array)
+    whole = _codes(strings)
+    yield whole
+    if int(whole.max()) + 1 <= 0.2 * len(strings):
+        return
+    yield _codes(pc.utf8_length(strings))
+    for width in (1, 2, 3):
+        yield _codes(pc.utf8_slice_codeunits(strings, 0, width))
+        yield _codes(pc.utf8_slice_codeunits(strings, -width, None))
+
+
+def _codes(array: pa.Array) -> Codes:
+    """Number the distinct values from 1; missing is 0."""
+    indices = pc.fill_null(pc.cast(array.dictionary_encode().indices, pa.int64()), -1)
+    return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64) + 1
