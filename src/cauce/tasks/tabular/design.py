@@ -1,0 +1,159 @@
+"""The linear rung's design matrix: standardised numbers, missing indicators, one-hot categories with rare ones pooled.
+
+Months, weekdays and hours are one-hot too, since nothing about them is a straight line. The matrix stays sparse; at
+prediction no matrix is made at all, coefficients are looked up by category.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.tasks.tabular.encode import MISSING, UNSEEN, Encoded, Encoder
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+CYCLES = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
+"""Date part → its first value and how many there are."""
+RARE = 10
+"""Levels seen less often are pooled; fewer on small data."""
+MOST_LEVELS = 2000
+"""Levels of one column with a coefficient of their own."""
+FURTHEST = 20.0
+"""Standardised numbers are cut here: a straight line should not run off with one outlier."""
+NONE = -1
+"""The slot of a level without a coefficient."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What turns `Encoded` rows into design columns: numbers, then missing indicators, then one block per category."""
+
+    mean: npt.NDArray[np.float64]
+    """Shape (n_numbers,)."""
+    scale: npt.NDArray[np.float64]
+    """Standard deviation, shape (n_numbers,); 0 leaves the number out."""
+    indicator: npt.NDArray[np.bool_]
+    """Whether a missing indicator is made, shape (n_numbers,)."""
+    cycles: tuple[int, ...]
+    """For each number the count of its values when it is one-hot, else 0."""
+    starts: tuple[int, ...]
+    """For each number the first value of its cycle, else 0."""
+    slots: tuple[npt.NDArray[np.int64], ...]
+    """For each one-hot source (cycles, then categories): level → column within its block, or `NONE`. The last two
+    entries are for unseen and missing values, which `UNSEEN` and `MISSING` reach as negative indices."""
+
+    @cached_property
+    def used(self) -> npt.NDArray[np.int64]:
+        """Numbers that are standardised columns."""
+        return np.flatnonzero(self.scale > 0)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of each block: numbers, indicators, then the one-hot sources."""
+        return (len(self.used), int(self.indicator.sum()), *(int(slot.max(initial=NONE)) + 1 for slot in self.slots))
+
+    def sources(self, rows: Encoded) -> list[npt.NDArray[np.int64]]:
+        """Give the level codes of every one-hot source."""
+        return _sources(rows, self.cycles, self.starts)
+
+    def standardised(self, rows: Encoded) -> npt.NDArray[np.float64]:
+        """Give the numbers used, mean 0 and deviation 1, missing ones 0, shape (n_rows, n_used)."""
+        z = (rows.numbers[:, self.used] - self.mean[self.used]) / self.scale[self.used]
+        return np.clip(np.nan_to_num(z, copy=False), -FURTHEST, FURTHEST)
+
+    def matrix(self, rows: Encoded) -> scipy.sparse.csr_matrix | npt.NDArray[np.float64]:
+        """Give the design matrix, shape (n_rows, sum of widths); dense only where nothing is one-hot."""
+        from scipy import sparse
+
+        dense = np.hstack([self.standardised(rows), np.isnan(rows.numbers[:, self.indicator]).astype(np.float64)])
+        if not sum(self.widths[2:]):
+            return dense
+        blocks = [sparse.csr_matrix(dense)]
+        for slot, code, width in zip(self.slots, self.sources(rows), self.widths[2:], strict=True):
+            at = slot[code]
+            row = np.flatnonzero(at != NONE)
+            blocks.append(sparse.csr_matrix((np.ones(len(row)), (row, at[row])), (len(at), width)))
+        return sparse.hstack(blocks, format="csr")
+
+    def scores(self, rows: Encoded, coefficients: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Give matrix @ coefficients without the matrix, shape (n_rows, n_outputs)."""
+        parts = np.split(coefficients, np.cumsum(self.widths)[:-1])
+        total = self.standardised(rows) @ parts[0]
+        if self.widths[1]:
+            total += np.isnan(rows.numbers[:, self.indicator]) @ parts[1]
+        for slot, code, part in zip(self.slots, self.sources(rows), parts[2:], strict=True):
+            total += np.vstack([part, np.zeros(part.shape[1])])[slot[code]]  # NONE reaches the row of zeros
+        return total
+
+    def owners(self, encoder: Encoder) -> list[str]:
+        """Name the input column of every design column."""
+        features = encoder.features
+        names = [features[i].column for i in self.used]
+        names += [features[i].column for i in np.flatnonzero(self.indicator)]
+        sources = [features[i].column for i, count in enumerate(self.cycles) if count] + list(encoder.categories)
+        for name, width in zip(sources, self.widths[2:], strict=True):
+            names += [name] * width
+        return names
+
+
+def fit_design(encoder: Encoder, rows: Encoded, weights: npt.NDArray[np.float64]) -> Design:
+    """Fit means, deviations and the levels that get a column of their own."""
+    spans = [CYCLES.get(feature.part, (0, 0)) for feature in encoder.features]
+    cycles, starts = tuple(count for _, count in spans), tuple(start for start, _ in spans)
+    mean, scale, indicator = _moments(rows.numbers, weights)
+    one_hot = np.array(cycles, np.int64) > 0
+    scale[one_hot], indicator[one_hot] = 0.0, False
+    sizes = [count for count in cycles if count] + [len(levels) for levels in encoder.levels.values()]
+    rare = min(float(RARE), max(2.0, weights.sum() / 100))
+    sources = _sources(rows, cycles, starts)
+    slots = tuple(_slots(code, size, weights, rare) for code, size in zip(sources, sizes, strict=True))
+    return Design(mean, scale, indicator, cycles, starts, slots)
+
+
+def _moments(
+    numbers: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    mean, scale = np.zeros(numbers.shape[1]), np.zeros(numbers.shape[1])
+    indicator = np.zeros(numbers.shape[1], bool)
+    for j, values in enumerate(numbers.T):
+        there = ~np.isnan(values)
+        indicator[j] = 0 < there.sum() < len(values)
+        if there.any() and np.ptp(values[there]) > 0:
+            mean[j] = np.average(values[there], weights=weights[there])
+            scale[j] = np.sqrt(np.average((values[there] - mean[j]) ** 2, weights=weights[there]))
+    return mean, scale, indicator
+
+
+def _sources(rows: Encoded, cycles: tuple[int, ...], starts: tuple[int, ...]) -> list[npt.NDArray[np.int64]]:
+    found = []
+    for j, count in enumerate(cycles):
+        if count:
+            missing = np.isnan(rows.numbers[:, j])
+            found.append(np.where(missing, MISSING, np.nan_to_num(rows.numbers[:, j]) - starts[j]).astype(np.int64))
+    return found + [column.astype(np.int64) for column in rows.codes.T]
+
+
+def _slots(
+    code: npt.NDArray[np.int64], size: int, weights: npt.NDArray[np.float64], rare: float
+) -> npt.NDArray[np.int64]:
+    """Number the levels that are frequent enough; the rest, with unseen ones, share the last column but one."""
+    seen = np.bincount(code[code >= 0], weights[code >= 0], size)
+    own = seen >= rare
+    if own.sum() > MOST_LEVELS:
+        own[np.argsort(-seen, kind="stable")[MOST_LEVELS:]] = False
+    pooled, missing = seen[~own].sum() + weights[code == UNSEEN].sum(), weights[code == MISSING].sum()
+    slots = np.full(size + 2, NONE, np.int64)
+    slots[:size][own] = np.arange(own.sum())
+    width = int(own.sum())
+    if pooled > 0:
+        slots[:size][~own] = slots[UNSEEN] = width
+        width += 1
+    if missing > 0:
+        slots[MISSING] = width
+    return slots

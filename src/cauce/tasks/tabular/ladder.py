@@ -1,0 +1,230 @@
+"""The ladder of both tasks, and how each rung is fitted.
+
+Regression sets a fifth of the training rows aside (at most 5,000): they calibrate the interval and stop the boosting,
+and no shipped coefficient or tree is fitted on them. Classification sets rows aside only to stop the boosting, and up
+to 20,000 rows fits again on all of them. The prior of a regression needs no rows of its own, see `prior.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Candidate, TaskSpec, Words
+from cauce.core.errors import UserError, did_you_mean
+from cauce.core.protocols import ProfileView
+from cauce.tasks.tabular import boosting, columns, linear, parts, prior, target, target_means
+from cauce.tasks.tabular.encode import Encoded, Encoder, fit_encoder
+from cauce.tasks.tabular.fitted import Classifier, Regressor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FEWEST_ROWS = 20
+"""Below this the learning rungs are skipped."""
+MOST_REFITTED = 20_000
+Array = npt.NDArray[np.float64]
+Params = Mapping[str, int | float | str | bool]
+
+SHARES: Words = {"en": "class shares", "es": "proporciones de las clases"}
+MEAN: Words = {"en": "mean", "es": "media"}
+MEDIAN: Words = {"en": "median", "es": "mediana"}
+LINEAR: Words = {"en": "regularised linear model", "es": "modelo lineal regularizado"}
+BOOSTING: Words = {"en": "gradient boosted trees", "es": "árboles de decisión potenciados por gradiente"}
+NO_COLUMNS: Words = {"en": "there is no column to learn from", "es": "no hay ninguna columna de la que aprender"}
+
+
+def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Candidate, ...]:
+    """Return prior, linear and boosting; the learning rungs are skipped without columns or with too few rows."""
+    skip: Words | None = None
+    if all(column.kind == "text" for column in spec.schema):
+        skip = NO_COLUMNS
+    elif profile.n_rows < FEWEST_ROWS:
+        skip = {
+            "en": f"{profile.n_rows} rows are too few to learn from; it takes {FEWEST_ROWS}",
+            "es": f"{profile.n_rows} filas son muy pocas para aprender; hacen falta {FEWEST_ROWS}",
+        }
+    return (
+        Candidate("prior", first),
+        Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip),
+        Candidate("boosting", BOOSTING, skip=skip),
+    )
+
+
+class Rows(NamedTuple):
+    """What every rung is fitted on: rows with a weight above zero."""
+
+    table: pa.Table
+    weights: Array
+    spec: TaskSpec
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator at its beginning."""
+        return np.random.default_rng(self.spec.seed)
+
+    def set_aside(self) -> parts.Parts:
+        """Divide the rows, whole groups together where the model names a group."""
+        groups = None
+        if self.spec.group is not None and self.spec.group in self.table.column_names:
+            names = columns.texts(columns.column(self.table, self.spec.group))
+            groups = names.dictionary_encode(null_encoding="encode").indices.to_numpy(zero_copy_only=False)
+        return parts.set_aside(self.table.num_rows, groups, self.rng)
+
+    def encode(self) -> tuple[Encoder, Encoded]:
+        """Fit the encoder on all rows: it never looks at the target."""
+        encoder = fit_encoder(self.table, self.spec.schema)
+        return encoder, encoder.transform(self.table)
+
+
+def fit_classifier(candidate: Candidate, params: Params, rows: Rows) -> Classifier:
+    """Fit one rung to labels.
+
+    Raises
+    ------
+    UserError
+        Unknown rung or setting, a missing label, or one class only where a rung must tell classes apart.
+    """
+    labels = target.whole_labels(rows.table, rows.spec.target)
+    classes = target.classes(labels)
+    codes = target.codes(labels, classes)
+    encoder, encoded = _begin(candidate, rows)
+    if candidate.name == "prior":
+        return Classifier(encoder, prior.fit_shares(codes, rows.weights, len(classes)), classes, {})
+    if len(classes) < 2:
+        where, hint = f"column {rows.spec.target}", "Give rows of at least two classes."
+        raise UserError("the target has one class", where=where, received=classes[0], hint=hint)
+    if candidate.name == "linear":
+        strength = _strength(candidate, params)
+        model = linear.fit_classes(encoder, encoded, codes, rows.weights, strength=strength, rng=rows.rng)
+        use = model.importance(encoder, encoded, rows.weights)
+        return Classifier(encoder, model, classes, _shares(use))
+    several = len(classes) > 2
+    learning = boosting.Learning(
+        objective="multiclass" if several else "binary",
+        label=codes.astype(np.float64),
+        outcome=target_means.outcomes(codes, rows.weights, len(classes)),
+        weights=rows.weights,
+        n_outputs=len(classes) if several else 1,
+    )
+    trees = boosting.fit_boosting(
+        encoder,
+        encoded,
+        learning,
+        parts.keep_classes(rows.set_aside(), codes),
+        params=_settings(candidate, params, boosting.defaults(len(codes), learning.n_outputs)),
+        seed=rows.spec.seed,
+        refit=len(codes) <= MOST_REFITTED,
+    )
+    return Classifier(encoder, trees, classes, _shares(trees.importance(encoder)))
+
+
+def fit_regressor(candidate: Candidate, params: Params, rows: Rows) -> Regressor:
+    """Fit one rung to numbers.
+
+    Raises
+    ------
+    UserError
+        Unknown rung or setting, or a target that is not a finite number in every row.
+    """
+    values = target.numbers(rows.table, rows.spec.target)
+    encoder, encoded = _begin(candidate, rows)
+    if candidate.name == "prior":
+        centre = prior.fit_centre(values, rows.weights, rows.spec.loss)
+        width = parts.half_width(prior.left_out_residuals(centre, values), rows.weights)
+        return Regressor(encoder, centre, width, {})
+    divided = rows.set_aside()
+    model: linear.Linear | boosting.Boosting
+    if candidate.name == "linear":
+        inside = encoded.rows(divided.fit)
+        given = (encoder, inside, values[divided.fit], rows.weights[divided.fit])
+        strength = _strength(candidate, params)
+        model = linear.fit_number(*given, loss=rows.spec.loss, strength=strength, rng=rows.rng)
+        use = model.importance(encoder, inside, rows.weights[divided.fit])
+    else:
+        model = _fit_number_trees(encoder, encoded, values, divided, rows, candidate, params)
+        use = model.importance(encoder)
+    aside = model.predict(encoded.rows(divided.aside))[:, 0]
+    width = parts.half_width(values[divided.aside] - aside, rows.weights[divided.aside])
+    return Regressor(encoder, model, width, _shares(use))
+
+
+def _fit_number_trees(
+    encoder: Encoder,
+    encoded: Encoded,
+    values: Array,
+    divided: parts.Parts,
+    rows: Rows,
+    candidate: Candidate,
+    params: Params,
+) -> boosting.Boosting:
+    centre, scale = boosting.standardise(values[divided.fit], rows.weights[divided.fit])
+    label = (values - centre) / scale
+    objective = "regression_l1" if rows.spec.loss == "absolute" else "regression"
+    learning = boosting.Learning(objective, label, label[:, None], rows.weights, 1)
+    settings = _settings(candidate, params, boosting.defaults(len(values), 1))
+    trees = boosting.fit_boosting(
+        encoder, encoded, learning, divided, params=settings, seed=rows.spec.seed, refit=False
+    )
+    return boosting.scaled(trees, centre, scale)
+
+
+def weighted_rows(table: pa.Table, weights: Array | None, spec: TaskSpec) -> Rows:
+    """Return the rows that count.
+
+    Raises
+    ------
+    UserError
+        No row is left, or the weights are not one finite number of at least zero a row.
+    """
+    given = np.ones(table.num_rows) if weights is None else np.asarray(weights, np.float64)
+    if given.shape != (table.num_rows,) or not np.all(np.isfinite(given)) or np.any(given < 0):
+        hint = "Give one finite weight of at least 0 for each row."
+        raise UserError("not the weights of these rows", where="weights", received=given.shape, hint=hint)
+    if not np.all(given > 0):
+        import pyarrow as pa
+
+        table, given = table.filter(pa.array(given > 0)), given[given > 0]
+    if not table.num_rows:
+        raise UserError("no rows to learn from", where=f"model {spec.model}", hint="Load some rows.")
+    return Rows(table, given, spec)
+
+
+def _begin(candidate: Candidate, rows: Rows) -> tuple[Encoder, Encoded]:
+    """Encode the rows, or give an encoder that reads nothing for the prior."""
+    if candidate.name not in {"prior", "linear", "boosting"}:
+        hint = did_you_mean(candidate.name, ("prior", "linear", "boosting"))
+        raise UserError("not a rung of this ladder", where="candidate", received=candidate.name, hint=hint)
+    if candidate.name == "prior":
+        return fit_encoder(rows.table.slice(0, 0), rows.spec.schema), Encoded(
+            np.empty((0, 0)), np.empty((0, 0), np.int32)
+        )
+    if rows.table.num_rows < 2:
+        hint = f"The ladder skips this rung below {FEWEST_ROWS} rows."
+        raise UserError("too few rows to learn from", where=f"model {rows.spec.model}", received=1, hint=hint)
+    encoder, encoded = rows.encode()
+    if not encoder.features and not encoder.categories:
+        raise UserError(NO_COLUMNS["en"], where=f"model {rows.spec.model}", hint="Give it a column that is not text.")
+    return encoder, encoded
+
+
+def _settings(candidate: Candidate, params: Params, known: Params) -> Params:
+    given = {**candidate.params, **params}
+    for name in given:
+        if name not in known:
+            where = f"settings of the rung {candidate.name}"
+            raise UserError("not a setting", where=where, received=name, hint=did_you_mean(name, known))
+    return {**known, **given}
+
+
+def _strength(candidate: Candidate, params: Params) -> float:
+    return float(_settings(candidate, params, {"strength": 0.0})["strength"])
+
+
+def _shares(use: Mapping[str, float]) -> dict[str, float]:
+    """Return shares that sum to 1, or nothing where nothing is used."""
+    total = sum(use.values())
+    return {name: value / total for name, value in use.items()} if total > 0 else {}

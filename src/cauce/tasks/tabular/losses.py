@@ -1,0 +1,72 @@
+"""The loss per row of both tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Losses, TaskSpec
+from cauce.core.protocols import Fitted
+from cauce.tasks.tabular import columns, target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOWEST = 1e-15
+"""Probabilities are raised to this before the logarithm. A class that training never saw has probability 0, so that
+such a row costs −log(1e-15) ≈ 34.5."""
+
+Array = npt.NDArray[np.float64]
+
+
+def class_losses(fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
+    """Return −log of the true class's probability, or 1 for a wrong label and 0 for a right one."""
+    codes = target.codes(target.whole_labels(table, spec.target), fitted.classes)
+    shares = probabilities(fitted, table)
+    if spec.loss == "zero_one":
+        values = (shares.argmax(axis=1) != codes).astype(np.float64) if len(codes) else np.empty(0)
+    else:
+        values = log_losses(shares, codes)
+    return Losses(values, *_units(table, spec))
+
+
+def number_losses(fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
+    """Return the squared or the absolute error of every row."""
+    error = fitted.predict(table).column("prediction").to_numpy() - target.numbers(table, spec.target)
+    return Losses(np.abs(error) if spec.loss == "absolute" else error**2, *_units(table, spec))
+
+
+def probabilities(fitted: Fitted, table: pa.Table) -> Array:
+    """Return the predicted probabilities, shape (n_rows, n_classes), in the order of `fitted.classes`."""
+    predicted = fitted.predict(table)
+    return np.column_stack([predicted.column(f"prob_{label}").to_numpy() for label in fitted.classes])
+
+
+def log_losses(shares: Array, codes: npt.NDArray[np.int64]) -> Array:
+    """Return −log of each row's own probability, clipped; a code of −1 has none.
+
+    Examples
+    --------
+    >>> log_losses(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, -1])).round(2).tolist()
+    [0.69, 34.54]
+    """
+    own = np.where(codes >= 0, shares[np.arange(len(codes)), np.maximum(codes, 0)], 0.0)
+    clipped: Array = -np.log(np.clip(own, LOWEST, 1.0))
+    return clipped
+
+
+def _units(table: pa.Table, spec: TaskSpec) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_] | None]:
+    """Return unit ids — the key, else the row number — and groups."""
+    groups = None
+    if spec.group is not None and spec.group in table.column_names:
+        groups = _as_text(table, spec.group)
+    if spec.key is not None and spec.key in table.column_names:
+        return _as_text(table, spec.key), groups
+    return np.arange(table.num_rows).astype(np.str_), groups
+
+
+def _as_text(table: pa.Table, name: str) -> npt.NDArray[np.str_]:
+    values = columns.texts(columns.column(table, name)).fill_null("")
+    return np.asarray(values.to_pylist(), dtype=np.str_)
