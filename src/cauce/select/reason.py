@@ -1,0 +1,190 @@
+"""The reason of a choice as one paragraph, in English and Spanish, for people who do not write programs.
+
+Every number in it is a field of the Choice, rounded; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from cauce.core.artefacts import Choice, Comparison, Rung, Words
+from cauce.evidence import WIDEST
+
+Language = Literal["en", "es"]
+
+TEXTS: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "chosen": "Chosen: “{title}”. Its mean loss ({loss}) is {mean} over {units}, each judged by a model that had "
+        "not seen it, in {folds}.",
+        "matters": "A gap matters from {margin} of the lowest loss on, which is {absolute}.",
+        "lowest": "No candidate has a lower loss.",
+        "only": "It is the only candidate that was tried to the end.",
+        "gap": "The lowest loss is that of “{title}”, {mean}: a gap of {difference} ({confidence} interval: {lower} to "
+        "{upper}).",
+        "gap_unknown": "The lowest loss is that of “{title}”, {mean}: a gap of {difference}. How certain it is cannot "
+        "be told, because the units are too few or all of one group; so the simpler candidate is kept.",
+        "equivalent": "That is proven to be less than what matters, so the simpler candidate is kept.",
+        "small": "The gap is real but less than what matters, so the simpler candidate is kept.",
+        "unproven": "That does not prove a gap, so the simpler candidate is kept.",
+        "too_few": "That does not prove a gap, and the units are too few to tell: the smallest gap that they can prove "
+        "is {provable}. The simpler candidate is kept.",
+        "worse_than_best": "“{title}” is simpler but worse: its loss is {mean}, which is {difference} above the lowest "
+        "({confidence} interval: {lower} to {upper}).",
+        "more_complex": "“{title}” ({mean}) is more complex and not shown to be better.",
+        "budget": "“{title}” was left out: the time for choosing was used up.",
+        "interrupted": "“{title}” was left out: the search was interrupted.",
+        "missing_extra": "“{title}” was left out: a library is missing ({note}).",
+        "not_applicable": "“{title}” was left out: {note}.",
+        "failed": "“{title}” was left out: it could not be fitted ({note}).",
+        "unit": "unit",
+        "units": "units",
+        "fold": "round",
+        "folds": "rounds",
+        "log": "log loss",
+        "zero_one": "share of wrong answers",
+        "squared": "squared error",
+        "absolute": "absolute error",
+    },
+    "es": {
+        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es {mean} sobre {units}, cada una juzgada por un "
+        "modelo que no la había visto, en {folds}.",
+        "matters": "Una diferencia importa a partir del {margin} de la pérdida más baja, es decir, {absolute}.",
+        "lowest": "Ningún candidato tiene una pérdida menor.",
+        "only": "Es el único candidato que se pudo probar hasta el final.",
+        "gap": "La pérdida más baja es la de «{title}», {mean}: una diferencia de {difference} (intervalo del "
+        "{confidence}: de {lower} a {upper}).",
+        "gap_unknown": "La pérdida más baja es la de «{title}», {mean}: una diferencia de {difference}. No se puede "
+        "saber hasta qué punto es segura, porque las unidades son muy pocas o todas del mismo grupo; por eso se "
+        "mantiene el candidato más sencillo.",
+        "equivalent": "Está probado que es menor que lo que importa; por eso se mantiene el candidato más sencillo.",
+        "small": "La diferencia es real, pero menor que lo que importa; por eso se mantiene el candidato más sencillo.",
+        "unproven": "Eso no prueba que haya diferencia; por eso se mantiene el candidato más sencillo.",
+        "too_few": "Eso no prueba que haya diferencia, y las unidades son muy pocas para saberlo: la menor diferencia "
+        "que pueden probar es {provable}. Se mantiene el candidato más sencillo.",
+        "worse_than_best": "«{title}» es más sencillo, pero peor: su pérdida es {mean}, {difference} por encima de la "
+        "más baja (intervalo del {confidence}: de {lower} a {upper}).",
+        "more_complex": "«{title}» ({mean}) es más complejo y no se ha demostrado que sea mejor.",
+        "budget": "«{title}» queda fuera: se agotó el tiempo previsto para elegir.",
+        "interrupted": "«{title}» queda fuera: se interrumpió la búsqueda.",
+        "missing_extra": "«{title}» queda fuera: falta una biblioteca ({note}).",
+        "not_applicable": "«{title}» queda fuera: {note}.",
+        "failed": "«{title}» queda fuera: no se pudo ajustar ({note}).",
+        "unit": "unidad",
+        "units": "unidades",
+        "fold": "ronda",
+        "folds": "rondas",
+        "log": "logarítmica",
+        "zero_one": "proporción de errores",
+        "squared": "error cuadrático",
+        "absolute": "error absoluto",
+    },
+}
+
+
+def write_reason(choice: Choice, notes: Mapping[str, Words]) -> Words:
+    """Return the paragraph in every language.
+
+    Parameters
+    ----------
+    choice
+        Complete but for its `reason`.
+    notes
+        Rung → what is to be said of its having been skipped.
+    """
+    languages: tuple[Language, ...] = ("en", "es")
+    return {language: " ".join(_sentences(choice, notes, language)) for language in languages}
+
+
+def _sentences(choice: Choice, notes: Mapping[str, Words], language: Language) -> Iterator[str]:
+    texts = TEXTS[language]
+    by_name = {rung.name: rung for rung in choice.rungs}
+    chosen = by_name[choice.chosen]
+    yield texts["chosen"].format(
+        **_said(chosen, language),
+        loss=texts.get(choice.loss, choice.loss),
+        units=_counted(choice.n_units, "unit", language),
+        folds=_counted(choice.n_folds, "fold", language),
+    )
+    compared = [rung.against_best for rung in choice.rungs if rung.against_best is not None]
+    if compared:
+        margin = percent(choice.margin, language)
+        yield texts["matters"].format(margin=margin, absolute=number(compared[0].margin, language))
+    if chosen.against_best is not None:
+        yield from _gap(chosen, by_name[choice.best], chosen.against_best, language)
+    else:
+        yield texts["lowest" if compared else "only"]
+    for rung in choice.rungs:
+        if rung.name not in {choice.chosen, choice.best}:
+            note = notes.get(rung.name, {"en": rung.detail, "es": rung.detail})
+            yield texts[rung.why].format(**_said(rung, language), note=_in(note, language).rstrip(". "))
+
+
+def _gap(chosen: Rung, best: Rung, found: Comparison, language: Language) -> Iterator[str]:
+    """Say why a rung was taken that is not the one with the lowest loss."""
+    texts = TEXTS[language]
+    said = {**_said(chosen, language), **_said(best, language)}
+    if found.provable >= WIDEST:
+        yield texts["gap_unknown"].format(**said)
+        return
+    yield texts["gap"].format(**said)
+    if found.verdict == "equivalent":
+        yield texts["equivalent"]
+    elif found.lower > 0:
+        yield texts["small"]
+    else:
+        few = found.provable > found.margin
+        yield texts["too_few" if few else "unproven"].format(provable=number(found.provable, language))
+
+
+def _said(rung: Rung, language: Language) -> dict[str, str]:
+    """Return a rung's title and numbers as text."""
+    said = {"title": _in(rung.title, language)}
+    if rung.mean_loss is not None:
+        said["mean"] = number(rung.mean_loss, language, digits=4)
+    found = rung.against_best
+    if found is not None:
+        said["confidence"] = percent(found.confidence, language)
+        for name, value in (("difference", found.difference), ("lower", found.lower), ("upper", found.upper)):
+            said[name] = number(value, language)
+    return said
+
+
+def _in(words: Words, language: Language) -> str:
+    return words.get(language, words["en"])
+
+
+def _counted(count: int, of: str, language: Language) -> str:
+    return f"{number(count, language)} {TEXTS[language][of if count == 1 else of + 's']}"
+
+
+def number(value: float, language: Language, *, digits: int = 3) -> str:
+    """Return a number as people of that language write it, with at least `digits` significant digits.
+
+    Examples
+    --------
+    >>> number(0.041234, "en"), number(0.041234, "es"), number(48445, "en"), number(48445, "es") == "48\u202f445"
+    ('0.0412', '0,0412', '48,445', True)
+    """
+    size = math.floor(math.log10(abs(value))) if value else 0
+    decimals = 0 if isinstance(value, int) else min(max(digits - 1 - size, 0), 15)
+    text = f"{abs(value):,.{decimals}f}"
+    sign = "−" if value < 0 else ""
+    if language == "en":
+        return sign + text
+    whole, _, part = text.partition(".")
+    whole = whole.replace(",", "" if len(whole) < 6 else "\u202f")  # four digits are written together
+    return sign + (f"{whole},{part}" if part else whole)
+
+
+def percent(share: float, language: Language) -> str:
+    """Return a share as a percentage without idle zeros.
+
+    Examples
+    --------
+    >>> percent(0.01, "en"), percent(0.975, "es") == "97,5\u00a0%"
+    ('1%', True)
+    """
+    text = f"{share * 100:.6g}"
+    return f"{text}%" if language == "en" else f"{text.replace('.', ',')}\u00a0%"
