@@ -23,9 +23,7 @@ def run(arguments: list[str]) -> int:
         show_error(error, as_json="--json" in arguments)
         return error.exit_code
     except KeyboardInterrupt:
-        print(
-            "\nInterrupted. Everything finished so far is kept; the same command goes on from there.", file=sys.stderr
-        )  # noqa: T201
+        sys.stderr.write("\nInterrupted. What was finished is kept; the same command goes on from there.\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Audit, Finding, Snapshot
@@ -41,7 +42,7 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     spec = loop.data(snapshot.data)
     model_spec = loop.model(model) if model is not None else None
     settings = loop.project.file.audit
-    seen = fingerprint(snapshot.fingerprint, spec, model_spec or "", settings, room.VERSION)
+    seen = fingerprint(snapshot.fingerprint, spec, model_spec or "", settings, version("cauce"))
     path = loop.record(model or snapshot.data) / "audit.json"
     known = read_artefact(path, Audit)
     if known is not None and known.fingerprint == seen:
@@ -67,7 +68,7 @@ def with_findings(loop: Loop, result: Audit, more: tuple[Finding, ...]) -> Audit
         return result
     from cauce import audit as room
 
-    judged = room.judge(more, loop.project.file.audit)
+    judged = room.settle(more, loop.project.file.audit)
     known = {(finding.code, finding.columns) for finding in judged}
     kept = tuple(finding for finding in result.findings if (finding.code, finding.columns) not in known)
     extended = replace(result, findings=kept + judged)

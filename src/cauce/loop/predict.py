@@ -39,7 +39,7 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
     output
         ``.csv``, ``.parquet`` or ``.jsonl``. Written whole or not at all.
     record
-        Write the predictions to the ledger too; the output then has a column ``id``.
+        Write the predictions to the ledger too; the output then has a column ``prediction_id``.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _answer(loop: Loop, release: Release, package: Package, rows: pa.Table, *, r
     if record:
         inputs = rows.select(list(spec.schema.names))
         ids = ledger_of(loop, spec.model).record(inputs, predictions, version=release.version, at=loop.now())
-        names, columns = ["id", *names], [ids, *columns]
+        names, columns = ["prediction_id", *names], [ids, *columns]
     if spec.key and spec.key in rows.column_names:
         names, columns = [spec.key, *names], [rows[spec.key], *columns]
     import pyarrow as pa

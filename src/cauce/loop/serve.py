@@ -1,0 +1,98 @@
+"""Stage 6, serve: hands the service everything it needs to know of the other rooms, and runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from cauce.core.locks import hold
+from cauce.loop.context import Loop
+from cauce.loop.view import project_view
+from cauce.loop.watch import ledger_of
+
+
+class Announce(Protocol):
+    """Told where the service listens, once it does."""
+
+    def __call__(self, url: str, code_url: str, models: tuple[str, ...], token: Path) -> None:
+        """Show the address, the console's one-time link, the models served and the token's file."""
+
+
+@contextmanager
+def serving(loop: Loop) -> Iterator[None]:
+    """Hold `serve.lock`: one service a project.
+
+    Raises
+    ------
+    Locked
+        Another process serves this project.
+    """
+    with hold(loop.state.locks / "serve.lock"):
+        yield
+
+
+def serve(loop: Loop, *, port: int | None = None, host: str | None = None, announce: Announce) -> None:
+    """Serve the champions until SIGTERM or Ctrl-C, finishing the requests under way."""
+    from cauce import report
+    from cauce import serve as room
+
+    spec = loop.project.file.serve
+    host = host or spec.host
+    codes = room.Codes()
+    language = loop.project.file.project.language
+    service = room.Service(
+        project=loop.project.file.project.name,
+        models=tuple(loop.project.file.models),
+        load=lambda name: _served(loop, name),
+        champion=lambda name: loop.tracker.alias(name, "champion"),
+        ledger=lambda name: ledger_of(loop, name),
+        token=loop.state.read_token(),
+        spec=spec,
+        page=lambda: report.console_page(project_view(loop)),
+        sign_in=lambda: report.sign_in_page(language, loop.project.file.project.name),
+        static=report.static,
+        codes=codes,
+    )
+
+    def ready(bound: int) -> None:
+        url = f"http://{_shown(host)}:{bound}"
+        link = f"{url}/console?code={codes.make()}"
+        announce(url, link, service.models, loop.state.token)
+        if _has_screen():
+            webbrowser.open(link)
+
+    room.run(room.create_app(service), host=host, port=spec.port if port is None else port, ready=ready)
+
+
+def _served(loop: Loop, name: str) -> object:
+    from cauce.serve import Served
+
+    champion = loop.tracker.alias(name, "champion")
+    if champion is None:
+        return None
+    release, package = loop.tracker.open(name, champion)
+    spec = release.training.spec
+    return Served(
+        model=name,
+        version=champion,
+        task=release.training.task,
+        target=spec.target,
+        schema=spec.schema,
+        fitted=package.fitted,
+    )
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _has_screen() -> bool:
+    """Whether a browser can be opened for the person who gave the command."""
+    if not sys.stdout.isatty() or os.environ.get("CI"):
+        return False
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
