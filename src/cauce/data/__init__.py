@@ -1,0 +1,27 @@
+"""Data: a source file becomes a versioned Delta table in the lake, is read back in order, and is split into units.
+
+Heavy libraries are imported when the functions are called.
+"""
+
+from __future__ import annotations
+
+from cauce.data.inspection import Inspection, inspect
+from cauce.data.labelled import append_labelled, read_labelled
+from cauce.data.lake import batches, latest, read
+from cauce.data.loading import load
+from cauce.data.splits import Split, split
+from cauce.data.units import unit_ids
+
+__all__ = [
+    "Inspection",
+    "Split",
+    "append_labelled",
+    "batches",
+    "inspect",
+    "latest",
+    "load",
+    "read",
+    "read_labelled",
+    "split",
+    "unit_ids",
+]

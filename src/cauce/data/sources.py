@@ -1,0 +1,236 @@
+"""Sources: a file opened through Ibis on an in-memory DuckDB that can reach this file and nothing else.
+
+One function per format; a new format is a function and a line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cauce.core.errors import UserError, did_you_mean
+from cauce.core.specs import DataSpec
+from cauce.data.columns import At, check_names, check_spec_columns, normal_form, quoted
+from cauce.data.condition import check_condition
+from cauce.data.duck import settings
+from cauce.data.faults import check_text, duckdb_errors, find_file, json_keys, read_header
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ibis.backends.duckdb import Backend
+
+MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
+"""What stands for a missing value in a CSV file, quoted or not."""
+
+
+class Reader(Protocol):
+    """Opens one format as a view of the backend."""
+
+    def __call__(self, backend: Backend, path: Path, delimiter: str | None) -> Any:
+        """Return an Ibis table over `path`; duckdb.Error where the file is bad."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source with its condition and normal forms applied: ready to be streamed."""
+
+    backend: Backend
+    query: str
+    names: tuple[str, ...]
+
+    def batches(self, size: int, *, limit: int | None = None) -> pa.RecordBatchReader:
+        """Stream the rows in the order of the source, `size` at a time."""
+        query = self.query if limit is None else f"{self.query} LIMIT {limit}"
+        # Not Ibis 12's to_pyarrow_batches: it calls fetch_record_batch, which DuckDB 2.0 has no more. Not raw_sql: it
+        # holds the whole result in memory.
+        return self.backend.con.sql(query).to_arrow_reader(size)
+
+
+@contextmanager
+def opened(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str], spill: Path) -> Iterator[Opened]:
+    """Open the source of a data set; DuckDB's complaints within the block become UserErrors.
+
+    Parameters
+    ----------
+    name
+        The data set's.
+    folder
+        The project's; `source` is relative to it.
+    where
+        Keys of cauce.toml → place.
+    spill
+        Existing folder in which DuckDB may put what does not fit into memory.
+
+    Raises
+    ------
+    UserError
+        The file, its columns, or the condition on them is wrong.
+    """
+
+    def at(key: str) -> str:
+        return where("data", name, key)
+
+    path = find_file(folder, spec.source, where=at("source"))
+    kind = format_of(path, spec, at)
+    delimiter = spec.delimiter
+    if kind != "parquet":
+        check_text(path, where=at("source"))
+    names: list[str] | None = None
+    if kind == "csv":
+        names, delimiter = read_header(path, delimiter, where=at("delimiter" if delimiter else "source"))
+    elif kind == "jsonl":
+        json_keys(path, where=at("source"))
+    with duckdb_errors(path, kind, delimiter, where=at("source")):
+        names = names or _parquet_names(path) if kind == "parquet" else names
+        if names:
+            check_names(names, where=at("source"))
+        backend = _connect(path, spill)
+        try:
+            view = FORMATS[kind](backend, path, delimiter)
+            yield _prepared(backend, view.get_name(), spec, at, names)
+        finally:
+            backend.disconnect()
+
+
+def format_of(path: Path, spec: DataSpec, at: At) -> str:
+    """Return csv, parquet or jsonl, by the key `format` or the file's ending."""
+    if spec.format != "auto":
+        return spec.format
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    ending = endings[-1] if endings else ""
+    if ending not in ENDINGS:
+        hint = f"{did_you_mean(ending, ENDINGS)} Or set `format`."
+        raise UserError("the file's ending says no known format", where=at("source"), received=path.name, hint=hint)
+    return ENDINGS[ending]
+
+
+def _connect(path: Path, spill: Path) -> Backend:
+    import ibis
+
+    backend = ibis.duckdb.connect(**settings(spill))
+    # From here on DuckDB reads this one file and writes into this one folder, whatever a query says.
+    backend.raw_sql(f"SET allowed_paths = [{_text(str(path))}]")
+    backend.raw_sql(f"SET allowed_directories = [{_text(str(spill))}]")
+    backend.raw_sql("SET enable_external_access = false")
+    backend.raw_sql("SET lock_configuration = true")
+    return backend
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _read_csv(backend: Backend, path: Path, delimiter: str | None) -> Any:
+    # The dialect is said, not guessed. The types are found once, in all rows, so that no later row breaks them; a view
+    # that finds them itself would read the file anew at every query.
+    dialect = {"delim": delimiter, "quote": '"', "escape": '"', "comment": "", "skip": 0, "header": True}
+    given = ", ".join(f"{key} = {_literal(value)}" for key, value in dialect.items())
+    found = backend.con.sql(  # the path is quoted
+        "SELECT Columns, DateFormat, TimestampFormat, NewLineDelimiter "
+        f"FROM sniff_csv({_text(str(path))}, {given}, nullstr = {MISSING}, strict_mode = true, sample_size = -1)"  # noqa: S608
+    ).fetchall()
+    columns, date_format, timestamp_format, new_line = found[0]
+    formats = {"dateformat": date_format, "timestampformat": timestamp_format}
+    if new_line in {"\\n", "\\r\\n", "\\r"}:
+        formats["new_line"] = new_line
+    return backend.read_csv(
+        str(path),
+        columns={f"column{i}": column["type"] for i, column in enumerate(columns)},
+        nullstr=MISSING,
+        strict_mode=True,
+        **dialect,
+        **{key: value for key, value in formats.items() if value},
+    )
+
+
+def _literal(value: object) -> str:
+    return _text(value) if isinstance(value, str) else str(value).lower()
+
+
+def _read_parquet(backend: Backend, path: Path, delimiter: str | None) -> Any:
+    return backend.read_parquet(str(path), hive_partitioning=False)
+
+
+def _read_jsonl(backend: Backend, path: Path, delimiter: str | None) -> Any:
+    return backend.read_json(
+        str(path),
+        format="newline_delimited",
+        records="true",
+        sample_size=-1,
+        map_inference_threshold=-1,
+        hive_partitioning=False,
+    )
+
+
+FORMATS: dict[str, Reader] = {"csv": _read_csv, "parquet": _read_parquet, "jsonl": _read_jsonl}
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+}
+
+
+def _parquet_names(path: Path) -> list[str] | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError):
+        return None  # DuckDB says what is wrong with it
+
+
+def _prepared(backend: Backend, view: str, spec: DataSpec, at: At, header: list[str] | None) -> Opened:
+    described = backend.raw_sql(f"DESCRIBE {quoted(view)}").fetchall()
+    found = [str(row[0]) for row in described]
+    names = header or found
+    if len(names) != len(found):
+        raise UserError(
+            f"the header has {len(names)} columns, the rows have {len(found)}",
+            where=at("source"),
+            received=spec.source,
+            hint="Give every column a name in the first line.",
+        )
+    check_names(names, where=at("source"))
+    check_spec_columns(_named(spec), names, at)
+    # DuckDB's own names (it renames blanks) are mapped back to those of the header before anything else sees them.
+    inner = ", ".join(f"{quoted(old)} AS {quoted(new)}" for old, new in zip(found, names, strict=True))
+    forms = [
+        f"{normal_form(new, str(row[1]), where=at('source'))} AS {quoted(new)}"
+        for new, row in zip(names, described, strict=True)
+    ]
+    query = f"SELECT {', '.join(forms)} FROM (SELECT {inner} FROM {quoted(view)})"  # noqa: S608 - names are quoted
+    if spec.where is not None:
+        condition = check_condition(spec.where, names, where=at("where"))
+        query += f" WHERE {condition}"
+        _try_condition(backend, query, spec.where, at)
+    return Opened(backend, query, tuple(names))
+
+
+def _named(spec: DataSpec) -> list[tuple[str, str]]:
+    one = [(key, column) for key in ("key", "time", "group") if (column := getattr(spec, key)) is not None]
+    many = [(key, column) for key in ("partition_by", "cluster_by") for column in getattr(spec, key)]
+    return one + many
+
+
+def _try_condition(backend: Backend, query: str, condition: str, at: At) -> None:
+    import duckdb
+
+    try:
+        backend.raw_sql(f"EXPLAIN {query}")
+    except duckdb.Error as error:
+        message = str(error).splitlines()[0]
+        raise UserError(
+            f"DuckDB refuses the condition: {message}",
+            where=at("where"),
+            received=condition,
+            hint="Write one condition on the columns, such as age >= 18.",
+        ) from error

@@ -1,0 +1,217 @@
+"""Which rows judge and which rows teach: the held-out units, and the folds among the rest.
+
+Random and by group, a unit's side is a function of its id (or its group) and the seed alone, so it stays there when
+rows are added. By class, each class gives its exact share in the order of the same hash: only units near the boundary
+may change sides. By time, the newest share is held out, cut between two moments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.errors import UserError
+from cauce.core.specs import SplitSpec
+from cauce.data import folds as fold_maker
+from cauce.data.moments import moments
+from cauce.data.units import Hashes, hash_texts, shares, texts_of, unit_ids
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Rows = npt.NDArray[np.int64]
+_HINT_FEW = "Load more rows, or choose another kind of split."
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A table's rows, each on exactly one side."""
+
+    kind: str
+    """random, stratified, group or time: what `auto` came to."""
+    develop: Rows
+    """Row numbers that teach, ascending."""
+    held_out: Rows
+    """Row numbers that judge, ascending."""
+    folds: tuple[tuple[Rows, Rows], ...]
+    """(train, test) row numbers, ascending, all within `develop`."""
+    units: npt.NDArray[np.str_]
+    """Id of every row of the table, shape (n_rows,)."""
+
+
+def split(
+    table: pa.Table,
+    spec: SplitSpec,
+    *,
+    task: str,
+    target: str,
+    key: str | None,
+    time: str | None,
+    group: str | None,
+) -> Split:
+    """Split a table whose target has no nulls.
+
+    Parameters
+    ----------
+    table
+        All rows, at least 3.
+    spec
+        Kind, share held out, folds (5, or 3 from 50,000 rows to develop on, when absent), seed.
+    task
+        `auto` is stratified for classify and random for others, where neither time nor group is named.
+    target, key, time, group
+        Columns of `table`. Without a key, a row's content is its id.
+
+    Returns
+    -------
+    Split
+        By time, each fold trains on rows strictly earlier than those it tests on; where all rows to develop on have
+        the same moment the folds are random. By group, no group is on both sides of anything.
+
+    Raises
+    ------
+    UserError
+        Too few rows, groups or moments; missing times or groups; times that are no times.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> table = pa.table({"year": [2001, 2001, 2002, 2003, 2003], "y": [1, 2, 3, 4, 5]})
+    >>> parts = split(table, SplitSpec(held_out=0.4), task="regress", target="y", key=None, time="year", group=None)
+    >>> parts.kind, parts.develop.tolist(), parts.held_out.tolist()
+    ('time', [0, 1, 2], [3, 4])
+    """
+    if table[target].null_count:
+        raise ValueError(f"{table[target].null_count} rows without target: the caller drops them")
+    if table.num_rows < 3:
+        raise UserError("too few rows to split", where="split", received=table.num_rows, hint=_HINT_FEW)
+    kind = _kind(spec, task, time, group)
+    units = unit_ids(table, key)
+    order = hash_texts(_as_texts(units), seed=spec.seed)
+    if kind == "time":
+        return _by_time(moments(table, _needed(time, kind)), units, order, spec)
+    if kind == "group":
+        return _by_group(table, _needed(group, kind), units, spec)
+    if kind == "stratified":
+        return _by_class(texts_of(table[target]), units, order, spec)
+    held = _held(shares(order) < spec.held_out, order)
+    develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
+    folds = fold_maker.random(develop, _fresh(order), _n_folds(spec, len(develop)))
+    return Split(kind, develop, held_out, folds, units)
+
+
+def _kind(spec: SplitSpec, task: str, time: str | None, group: str | None) -> str:
+    if spec.kind != "auto":
+        if spec.kind == "stratified" and task != "classify":
+            raise UserError(
+                f"a {task} target has no classes to stratify by",
+                where="split kind",
+                received=spec.kind,
+                hint='Use kind = "random".',
+            )
+        return spec.kind
+    if time is not None:
+        return "time"
+    if group is not None:
+        return "group"
+    return "stratified" if task == "classify" else "random"
+
+
+def _needed(column: str | None, kind: str) -> str:
+    if column is None:
+        raise UserError(
+            f"a split by {kind} needs a {kind} column",
+            where="split kind",
+            received=kind,
+            hint=f"Set `{kind}` in the data set's table of cauce.toml.",
+        )
+    return column
+
+
+def _as_texts(values: npt.NDArray[np.str_]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.large_string())
+
+
+def _n_folds(spec: SplitSpec, n_develop: int) -> int:
+    return spec.folds or (5 if n_develop < 50_000 else 3)
+
+
+def _fresh(order: Hashes) -> Hashes:
+    """Return other hashes of the same units, so that folds do not follow the order of the sides."""
+    from cauce.data.units import mix
+
+    return mix(order ^ np.uint64(0xF01D5))
+
+
+def _held(held: npt.NDArray[np.bool_], order: Hashes) -> npt.NDArray[np.bool_]:
+    """Return `held` with at least one on its side and two on the other, so that few units can be split too."""
+    if not held.any():
+        held[np.argmin(order)] = True
+    wanted = 2 - int((~held).sum())
+    if wanted > 0:
+        back = np.flatnonzero(held)
+        held[back[np.argsort(order[back])[-wanted:]]] = False
+    return held
+
+
+def _by_class(classes: pa.Array, units: npt.NDArray[np.str_], order: Hashes, spec: SplitSpec) -> Split:
+    codes = classes.dictionary_encode().indices.to_numpy()
+    ranks, sizes = fold_maker.ranks(codes, order)
+    quota = np.round(sizes * spec.held_out).astype(np.int64)
+    quota = np.clip(quota, np.where(sizes > 1, 1, 0), np.maximum(sizes - 1, 0))
+    held = _held(ranks < quota[codes], order)
+    develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
+    folds = fold_maker.stratified(develop, codes, _fresh(order), _n_folds(spec, len(develop)))
+    return Split("stratified", develop, held_out, folds, units)
+
+
+def _by_group(table: pa.Table, group: str, units: npt.NDArray[np.str_], spec: SplitSpec) -> Split:
+    column = table[group]
+    if column.null_count:
+        raise UserError(
+            f"{column.null_count:,} rows have no group",
+            where=f"group column {group!r}",
+            hint="Drop those rows with `where`, or choose another kind of split.",
+        )
+    encoded = texts_of(column).dictionary_encode()
+    codes = encoded.indices.to_numpy().astype(np.int64)
+    n_groups = len(encoded.dictionary)
+    if n_groups < 3:
+        raise UserError(
+            "a split by group needs at least 3 groups",
+            where=f"group column {group!r}",
+            received=n_groups,
+            hint=_HINT_FEW,
+        )
+    order = hash_texts(encoded.dictionary, seed=spec.seed)
+    held = _held(shares(order) < spec.held_out, order)[codes]
+    develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
+    folds = fold_maker.grouped(develop, codes, order, _n_folds(spec, len(develop)))
+    return Split("group", develop, held_out, folds, units)
+
+
+def _by_time(when: Rows, units: npt.NDArray[np.str_], order: Hashes, spec: SplitSpec) -> Split:
+    distinct, counts = np.unique(when, return_counts=True)
+    if len(distinct) < 2:
+        raise UserError(
+            "all rows have the same time, so none is newer than another",
+            where="split by time",
+            hint='Choose kind = "random", or name a time column that varies.',
+        )
+    earlier = np.cumsum(counts)[:-1]  # rows before each cut between two moments
+    cut = int(np.argmin(np.abs(earlier - (1.0 - spec.held_out) * len(when))))
+    held = when > distinct[cut]
+    develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
+    folds = fold_maker.expanding(develop, when, _n_folds(spec, len(develop)))
+    if not folds and len(develop) > 1:
+        folds = fold_maker.random(develop, _fresh(order), _n_folds(spec, len(develop)))
+    if not folds:
+        raise UserError(
+            "too few rows before the newest ones", where="split by time", received=len(develop), hint=_HINT_FEW
+        )
+    return Split("time", develop, held_out, folds, units)
