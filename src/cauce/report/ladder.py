@@ -1,0 +1,104 @@
+"""The ladder as people read it: every rung, how it did, and its interval against the best one, drawn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from cauce.core.artefacts import Choice, Comparison, Rung
+from cauce.report.language import DASH, Language
+
+_WIDTH, _HEIGHT = 150, 22
+
+
+class Row(NamedTuple):
+    """One rung, written out."""
+
+    title: str
+    chosen: bool
+    loss: str
+    against: str
+    """Difference to the best rung with its interval, relative to the best one's loss."""
+    drawing: Markup | None
+    verdict: str
+    detail: str
+    seconds: str
+
+
+def rows(choice: Choice, words: Language) -> tuple[Row, ...]:
+    """Write every rung of a choice, simplest first."""
+    reach = _reach(choice)
+    return tuple(_row(rung, choice, reach, words) for rung in choice.rungs)
+
+
+def gain(choice: Choice, words: Language) -> str | None:
+    """Say how much less the chosen rung errs than the simplest one, or None where there is nothing to compare."""
+    chosen = next((rung for rung in choice.rungs if rung.name == choice.chosen), None)
+    first = choice.rungs[0] if choice.rungs else None
+    if chosen is None or first is None or chosen is first or chosen.mean_loss is None or not first.mean_loss:
+        return None
+    return words.say("gain", words.percent(1 - chosen.mean_loss / first.mean_loss, 0), words.of(first.title))
+
+
+def _row(rung: Rung, choice: Choice, reach: float, words: Language) -> Row:
+    return Row(
+        title=words.of(rung.title),
+        chosen=rung.outcome == "chosen",
+        loss=words.number(rung.mean_loss),
+        against=_against(rung, choice, words),
+        drawing=_drawing(rung.against_best, choice.margin, reach, words) if rung.against_best else None,
+        verdict=words.say(f"why_{rung.why}"),
+        detail=rung.detail if rung.outcome == "skipped" or rung.why == "failed" else "",
+        seconds=words.duration(rung.fit_seconds),
+    )
+
+
+def _relative(comparison: Comparison) -> tuple[float, float, float] | None:
+    """Return difference, lower and upper end as shares of the reference's loss."""
+    if comparison.mean_reference <= 0:
+        return None
+    low, middle, high = comparison.lower, comparison.difference, comparison.upper
+    return middle / comparison.mean_reference, low / comparison.mean_reference, high / comparison.mean_reference
+
+
+def _against(rung: Rung, choice: Choice, words: Language) -> str:
+    if rung.name == choice.best:
+        return words.say("lowest_loss")
+    relative = _relative(rung.against_best) if rung.against_best else None
+    if relative is None:
+        return DASH
+    middle, low, high = (words.signed_percent(share) for share in relative)
+    return words.say("interval", middle, low, high)
+
+
+def _reach(choice: Choice) -> float:
+    """Return how far the drawings go to each side: the widest interval, but at most 25 margins."""
+    found = [_relative(rung.against_best) for rung in choice.rungs if rung.against_best]
+    widest = max((max(abs(low), abs(high)) for _, low, high in filter(None, found)), default=0.0)
+    return max(2 * choice.margin, min(widest, 25 * choice.margin), 1e-9) * 1.1
+
+
+def _drawing(comparison: Comparison, margin: float, reach: float, words: Language) -> Markup | None:
+    """Draw the interval, with lines at no difference and at the margin."""
+    relative = _relative(comparison)
+    if relative is None:
+        return None
+    middle, low, high = (_x(share, reach) for share in relative)
+    kind = "ok" if comparison.not_worse else "bad" if comparison.verdict == "worse" else "open"
+    form = Markup(
+        '<svg class="interval {kind}" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{label}">'
+        '<line class="zero" x1="{zero}" x2="{zero}" y1="2" y2="20"/>'
+        '<line class="margin" x1="{edge}" x2="{edge}" y1="2" y2="20"/>'
+        '<line class="span" x1="{low}" x2="{high}" y1="11" y2="11"/><circle cx="{middle}" cy="11" r="4"/></svg>'
+    )
+    label = words.say("interval_label", words.percent(margin))
+    zero, edge = _x(0.0, reach), _x(margin, reach)
+    return form.format(
+        kind=kind, w=_WIDTH, h=_HEIGHT, label=label, zero=zero, edge=edge, low=low, high=high, middle=middle
+    )
+
+
+def _x(share: float, reach: float) -> float:
+    """Place a share on the drawing; what lies beyond its reach stands at its edge."""
+    return round(6 + (_WIDTH - 12) * (max(-reach, min(reach, share)) + reach) / (2 * reach), 1)

@@ -1,0 +1,128 @@
+"""Words, numbers and times as each language writes them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from cauce.core.artefacts import Words
+
+Code = Literal["en", "es"]
+CODES: tuple[Code, ...] = ("en", "es")
+DASH = "–"
+
+_THIN = "\u202f"
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language: its words, and how it writes numbers and times.
+
+    Parameters
+    ----------
+    code
+        ISO 639-1.
+    words
+        Key → text, with ``{0}``, ``{1}`` for what is filled in.
+    """
+
+    code: Code
+    words: dict[str, str]
+
+    def say(self, key: str, *values: object) -> str:
+        """Return a text of words/, with `values` filled in. KeyError for an unknown key: our bug."""
+        return self.words[key].format(*values)
+
+    def knows(self, key: str) -> bool:
+        """Whether there is a text under `key`."""
+        return key in self.words
+
+    def of(self, words: Words) -> str:
+        """Return this language's text of an artefact, or the English one where a room gave no other."""
+        return words.get(self.code) or words.get("en", "")
+
+    def count(self, number: int) -> str:
+        """Write a whole number: ``12,345``, in Spanish with a thin space from five digits on."""
+        if self.code == "es" and abs(number) < 10_000:
+            return str(number)
+        return f"{number:,}".replace(",", "," if self.code == "en" else _THIN)
+
+    def number(self, value: float | None, digits: int = 3) -> str:
+        """Write a number with `digits` significant digits."""
+        if value is None or not math.isfinite(value):
+            return DASH
+        if abs(value) >= 10 ** max(digits, 4):
+            return self.count(round(value))
+        if value != 0 and abs(value) < 1e-4:
+            return self._decimal(f"{value:.1e}")
+        decimals = digits if value == 0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        text = f"{value:.{min(decimals, 6)}f}"
+        return self._decimal(text if value or digits == 0 else "0")
+
+    def percent(self, share: float | None, decimals: int = 1) -> str:
+        """Write a share of one as a percentage."""
+        if share is None or not math.isfinite(share):
+            return DASH
+        text = self._decimal(f"{100 * share:.{decimals}f}")
+        return f"{text}%" if self.code == "en" else f"{text}\u00a0%"
+
+    def signed_percent(self, share: float | None) -> str:
+        """Write a difference as a percentage with its sign."""
+        text = self.percent(share)
+        return f"+{text}" if share is not None and share > 0 else text.replace("-", "−")
+
+    def duration(self, seconds: float | None) -> str:
+        """Write seconds: ``0.4 s``, ``3.2 min``, ``1.5 h``."""
+        if seconds is None:
+            return DASH
+        if seconds < 0.05:
+            return (
+                f"{self._decimal('0.05') if seconds else '0'}\u00a0s"
+                if not seconds
+                else f"< {self._decimal('0.1')}\u00a0s"
+            )
+        for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+            if seconds >= 1.5 * size or unit == "s":
+                return f"{self._decimal(f'{seconds / size:.1f}')}\u00a0{unit}"
+        raise AssertionError  # pragma: no cover - the last unit takes everything
+
+    def moment(self, at: datetime | None) -> str:
+        """Write a time, in UTC."""
+        if at is None:
+            return DASH
+        at = at.astimezone(UTC)
+        month = self.words["months"].split(" ")[at.month - 1]
+        return f"{at.day} {month} {at.year}, {at:%H:%M} UTC"
+
+    def ago(self, at: datetime | None, now: datetime) -> str:
+        """Say how long before `now` a time was, in its largest unit."""
+        if at is None:
+            return DASH
+        seconds = (now - at).total_seconds()
+        if seconds < 60:
+            return self.say("ago_now")
+        for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+            number = int(seconds // size)
+            if number:
+                return self.say(f"ago_{unit}_one") if number == 1 else self.say(f"ago_{unit}", self.count(number))
+        raise AssertionError  # pragma: no cover - a minute at least is left
+
+    def some(self, key: str, number: int) -> str:
+        """Return the text for one or for many: ``key_one`` or ``key``, with the count filled in."""
+        return self.say(f"{key}_one" if number == 1 else key, self.count(number))
+
+    def _decimal(self, text: str) -> str:
+        return text.replace(".", ",") if self.code == "es" else text
+
+
+@cache
+def speak(code: str) -> Language:
+    """Return a language; any but Spanish is English."""
+    known: Code = "es" if code == "es" else "en"
+    path = Path(__file__).parent / "words" / f"{known}.json"
+    return Language(known, json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,113 @@
+"""The pages: templates filled with what the other rooms made. Nothing is computed here but how it is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from cauce.core.artefacts import ModelView, ProjectView
+from cauce.report import plots
+from cauce.report.answer import answer
+from cauce.report.assets import static
+from cauce.report.ladder import gain, rows
+from cauce.report.language import Language, speak
+
+_CODE = re.compile(r"`([^`\n]+)`")
+
+
+def console_page(view: ProjectView) -> str:
+    """Return the console of a project as one HTML document.
+
+    Its style and script come from ``/console/static/``; nothing is inline, so that a strict
+    Content-Security-Policy (``default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'``) fits it.
+    """
+    words = speak(view.language)
+    return _environment(words.code).get_template("console.html").render(view=view, now=view.at)
+
+
+def model_page(view: ModelView, language: str, *, project: str, at: datetime) -> str:
+    """Return a report on one model as a file of its own, for people who do not write code.
+
+    Parameters
+    ----------
+    view
+        What is known of the model.
+    language
+        ``"en"`` or ``"es"``.
+    project
+        The project's name.
+    at
+        When this is written, with a zone.
+
+    Returns
+    -------
+    str
+        HTML with its style inside; it asks for nothing from any network.
+    """
+    style = Markup(static("console.css")[0].decode())  # noqa: S704 - our own file
+    template = _environment(speak(language).code).get_template("report.html")
+    return template.render(m=view, project=project, now=at, style=style)
+
+
+def sign_in_page(language: str, project: str) -> str:
+    """Return the page for a browser without a session: how to get in. Says nothing of the models."""
+    return _environment(speak(language).code).get_template("sign_in.html").render(project=project)
+
+
+@cache
+def _environment(code: str) -> Environment:
+    words = speak(code)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(_functions(words))
+    environment.filters["prose"] = prose
+    return environment
+
+
+def _functions(words: Language) -> Mapping[str, object]:
+    """Return what the templates call, bound to one language."""
+    return {
+        "lang": words,
+        "t": words.say,
+        "some": words.some,
+        "answer": lambda view: answer(view, words),
+        "metric_name": lambda name: words.say(f"metric_{name}") if words.knows(f"metric_{name}") else name,
+        "metric_value": lambda name, value: metric(name, value, words),
+        "metric_hint": lambda name: words.say(f"meaning_{name}") if words.knows(f"meaning_{name}") else "",
+        "rungs": lambda choice: rows(choice, words),
+        "gain": lambda choice: gain(choice, words),
+        "confusion": lambda metrics: plots.confusion(metrics, words),
+        "calibration": lambda metrics: plots.calibration(metrics, words),
+        "importance": lambda shares: plots.importance_bars(shares, words),
+        "sparkline": lambda values: plots.sparkline(values, words),
+    }
+
+
+def metric(name: str, value: float, words: Language) -> str:
+    """Write a metric: shares as a percentage, the rest as a number."""
+    shares = {"accuracy", "balanced_accuracy", "error_rate", "zero_one", "precision", "recall"}
+    return words.percent(value) if name in shares else words.number(value)
+
+
+def prose(text: str) -> Markup:
+    """Escape a text and show what stands between backticks as code.
+
+    Examples
+    --------
+    >>> prose("run `cauce train` <now>")
+    Markup('run <code>cauce train</code> &lt;now&gt;')
+    """
+    parts = _CODE.split(text)
+    shown = (Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup("").join(shown)

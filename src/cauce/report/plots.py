@@ -1,0 +1,201 @@
+"""Plots as SVG text: small, accessible, readable in light and dark, every name escaped.
+
+Inside a page the style sheet colours them by their classes; a plot on its own carries the same colours with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from markupsafe import Markup
+
+from cauce.core.artefacts import Metrics
+from cauce.report.language import Language, speak
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_MOST_CLASSES = 10
+_MOST_COLUMNS = 12
+_WIDTH = 440
+
+_STYLE = """
+text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#1b2624}
+.faint{fill:#5a6865}.line{stroke:#d5ddda;fill:none}.bar,.dot{fill:#0b7285}.trend{stroke:#0b7285;fill:none}
+.cell{fill:#0b7285}.wrong{fill:#b3541e}.frame{fill:none;stroke:#d5ddda}.strong{font-weight:600}.paper{fill:#fff}
+@media (prefers-color-scheme:dark){text{fill:#e6edeb}.faint{fill:#9fb0ab}.line,.frame{stroke:#34423f}
+.bar,.dot{fill:#4fb8c9}.trend{stroke:#4fb8c9}.cell{fill:#4fb8c9}.wrong{fill:#e08a54}.paper{fill:#141b1a}}
+"""
+
+
+def plots(metrics: Metrics, importance: Mapping[str, float], language: str) -> dict[str, bytes]:
+    """Return the plots that apply, as files.
+
+    Parameters
+    ----------
+    metrics
+        Confusion matrix and calibration, where the task has them.
+    importance
+        Input column → share of the model's use of it; may be empty.
+    language
+        ``"en"`` or ``"es"``.
+
+    Returns
+    -------
+    dict[str, bytes]
+        ``confusion.svg``, ``calibration.svg``, ``importance.svg``: those that have something to show.
+    """
+    words = speak(language)
+    drawn = {
+        "confusion.svg": confusion(metrics, words),
+        "calibration.svg": calibration(metrics, words),
+        "importance.svg": importance_bars(importance, words),
+    }
+    return {name: _alone(svg) for name, svg in drawn.items() if svg}
+
+
+def confusion(metrics: Metrics, words: Language) -> Markup | None:
+    """Draw true classes against predicted ones, each row shaded by its own shares; None without a matrix."""
+    if not metrics.confusion:
+        return None
+    chosen = _largest(metrics.confusion, _MOST_CLASSES)
+    rows = [[metrics.confusion[i][j] for j in chosen] for i in chosen]
+    names = [metrics.classes[i] for i in chosen]
+    left, top = 116, 44
+    size = min(72.0, (_WIDTH - left - 8) / len(names))
+    body = [_text(left + size * len(names) / 2, 14, words.say("plot_predicted"), "faint", "middle")]
+    body.append(_text(left - 8, top - 8, words.say("plot_true"), "faint", "end"))
+    for at, name in enumerate(names):
+        body.append(_text(left + size * (at + 0.5), top - 8, _short(name, int(size / 8)), "", "middle", name))
+        body.append(_text(left - 8, top + size * (at + 0.5) + 4, _short(name, 14), "strong", "end", name))
+    for i, row in enumerate(rows):
+        total = sum(metrics.confusion[chosen[i]]) or 1
+        for j, number in enumerate(row):
+            kind = "cell" if i == j else "wrong"
+            body.append(_cell(left + size * j, top + size * i, size, kind, number / total, words.count(number)))
+    height = top + size * len(names) + 8
+    title = words.say("plot_confusion")
+    right = sum(metrics.confusion[i][i] for i in range(len(metrics.confusion)))
+    total = sum(map(sum, metrics.confusion))
+    desc = words.say("plot_confusion_desc", words.count(right), words.count(total))
+    if len(names) < len(metrics.classes):
+        height += 18
+        note = words.say("plot_classes_shown", len(names), words.count(len(metrics.classes)))
+        body.append(_text(_WIDTH / 2, height - 6, note, "faint", "middle"))
+    return _svg(_WIDTH, height, title, desc, body)
+
+
+def calibration(metrics: Metrics, words: Language) -> Markup | None:
+    """Draw how often what was called likely came true; None without calibration."""
+    if not metrics.calibration:
+        return None
+    left, top, side = 52, 12, 300
+    body = [Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, side, side)]
+    for step in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = left + side * step, top + side * (1 - step)
+        body.append(_line(left, y, left + side, y, "line"))
+        body.append(_text(left - 8, y + 4, words.percent(step, 0), "faint", "end"))
+        body.append(_text(x, top + side + 18, words.percent(step, 0), "faint", "middle"))
+    diagonal = Markup('<line class="line" stroke-dasharray="4 4" x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="2"/>')
+    body.append(diagonal.format(left, top + side, left + side, top))
+    points = [(left + side * p, top + side * (1 - share), count) for p, share, count in metrics.calibration if count]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
+    body.append(Markup('<polyline class="trend" stroke-width="2" points="{}"/>').format(path))
+    most = max((count for *_, count in points), default=1)
+    for (x, y, count), (said, came, _) in zip(points, (p for p in metrics.calibration if p[2]), strict=True):
+        hover = words.say("plot_calibration_dot", words.percent(said), words.percent(came), words.count(count))
+        dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"><title>{}</title></circle>')
+        body.append(dot.format(x, y, 3 + 5 * (count / most) ** 0.5, hover))
+    body.append(_text(left + side / 2, top + side + 38, words.say("plot_said"), "faint", "middle"))
+    turn = Markup('<text class="faint" text-anchor="middle" transform="translate(12 {}) rotate(-90)">{}</text>')
+    body.append(turn.format(top + side / 2, words.say("plot_came")))
+    return _svg(364, top + side + 48, words.say("plot_calibration"), words.say("plot_calibration_desc"), body)
+
+
+def importance_bars(importance: Mapping[str, float], words: Language) -> Markup | None:
+    """Draw the columns that the model uses most; None where it tells nothing."""
+    used = sorted(
+        ((share, name) for name, share in importance.items() if share > 0), key=lambda pair: (-pair[0], pair[1])
+    )
+    shown = used[:_MOST_COLUMNS]
+    if not shown:
+        return None
+    left, step = 156, 26
+    scale = (_WIDTH - left - 60) / shown[0][0]
+    body = []
+    for at, (share, name) in enumerate(shown):
+        y = 6 + step * at
+        body.append(_text(left - 8, y + 15, _short(name, 20), "", "end", name))
+        bar = Markup('<rect class="bar" x="{}" y="{}" width="{:.1f}" height="18" rx="3"/>')
+        body.append(bar.format(left, y + 1, max(1.0, share * scale)))
+        body.append(_text(left + share * scale + 6, y + 15, words.percent(share), "faint"))
+    height = 12 + step * len(shown)
+    rest = len(used) - len(shown)
+    if rest:
+        height += 20
+        body.append(_text(left, height - 8, words.say("plot_rest", words.count(rest)), "faint"))
+    desc = words.say("plot_importance_desc", ", ".join(name for _, name in shown[:3]))
+    return _svg(_WIDTH, height, words.say("plot_importance"), desc, body)
+
+
+def sparkline(values: Sequence[int], words: Language) -> Markup | None:
+    """Draw predictions per minute; None where there are none at all."""
+    if not any(values):
+        return None
+    width, height = 320, 56
+    most = max(values)
+    step = width / max(1, len(values) - 1)
+    points = [f"{step * at:.1f},{height - 4 - (height - 10) * value / most:.1f}" for at, value in enumerate(values)]
+    area = Markup('<polygon class="area" points="0,{0} {1} {2},{0}"/>').format(height - 4, " ".join(points), width)
+    line = Markup('<polyline class="trend" stroke-width="1.5" points="{}"/>').format(" ".join(points))
+    desc = words.say("plot_traffic_desc", words.count(sum(values)), words.count(most))
+    return _svg(width, height, words.say("plot_traffic"), desc, [area, line])
+
+
+def _alone(svg: Markup) -> bytes:
+    """Give a plot its own colours and background, so that it can be opened as a file."""
+    head, _, rest = str(svg).partition(">")
+    background = '<rect class="paper" width="100%" height="100%"/>'
+    return f"{head}><style>{_STYLE}</style>{background}{rest}".encode()
+
+
+def _svg(width: float, height: float, title: str, desc: str, body: Iterable[Markup]) -> Markup:
+    frame = Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0:.0f} {1:.0f}" width="{0:.0f}" height="{1:.0f}" '
+        'role="img" aria-label="{2}"><title>{2}</title><desc>{3}</desc>{4}</svg>'
+    )
+    return frame.format(width, height, title, _printable(desc), Markup("").join(body))
+
+
+def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start", full: str = "") -> Markup:
+    hover = Markup("<title>{}</title>").format(_printable(full)) if full and full != text else ""
+    form = Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}{}</text>')
+    return form.format(kind, x, y, anchor, _printable(text), hover)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    form = Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
+    return form.format(kind, x1, y1, x2, y2)
+
+
+def _cell(x: float, y: float, size: float, kind: str, share: float, text: str) -> Markup:
+    box = Markup('<rect class="frame" x="{0:.1f}" y="{1:.1f}" width="{2:.1f}" height="{2:.1f}"/>').format(x, y, size)
+    fill = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill-opacity="{:.2f}"/>')
+    inner = fill.format(kind, x + 1, y + 1, size - 2, size - 2, 0.08 + 0.42 * share if share else 0)
+    return box + inner + _text(x + size / 2, y + size / 2 + 4, text, "", "middle")
+
+
+def _largest(matrix: Sequence[Sequence[int]], most: int) -> list[int]:
+    """Return the positions of the classes with most units, in their own order."""
+    if len(matrix) <= most:
+        return list(range(len(matrix)))
+    by_size = sorted(range(len(matrix)), key=lambda i: (-sum(matrix[i]), i))
+    return sorted(by_size[:most])
+
+
+def _short(name: str, most: int) -> str:
+    return name if len(name) <= most else name[: max(1, most - 1)] + "…"
+
+
+def _printable(text: str) -> str:
+    """Replace what XML does not allow: a column's name may hold any character."""
+    return _NOT_XML.sub("\ufffd", text)
