@@ -18,7 +18,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "chosen": "Chosen: “{title}”. Its mean loss ({loss}) is {mean} over {units}, each judged by a model that had "
         "not seen it, in {folds}.",
-        "matters": "A gap matters from {margin} of the lowest loss on, which is {absolute}.",
+        "matters": "A gap smaller than {margin} of the lowest loss ({absolute}) does not matter.",
         "lowest": "No candidate has a lower loss.",
         "only": "It is the only candidate that was tried to the end.",
         "gap": "The lowest loss is that of “{title}”, {mean}: a gap of {difference} ({confidence} interval: {lower} to "
@@ -48,23 +48,23 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "absolute": "absolute error",
     },
     "es": {
-        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es {mean} sobre {units}, cada una juzgada por un "
+        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es de {mean} en {units}, cada una juzgada por un "
         "modelo que no la había visto, en {folds}.",
-        "matters": "Una diferencia importa a partir del {margin} de la pérdida más baja, es decir, {absolute}.",
+        "matters": "Una diferencia menor que el {margin} de la pérdida más baja ({absolute}) no importa.",
         "lowest": "Ningún candidato tiene una pérdida menor.",
         "only": "Es el único candidato que se pudo probar hasta el final.",
-        "gap": "La pérdida más baja es la de «{title}», {mean}: una diferencia de {difference} (intervalo del "
+        "gap": "La pérdida más baja es de {mean}, la de «{title}»: una diferencia de {difference} (intervalo del "
         "{confidence}: de {lower} a {upper}).",
-        "gap_unknown": "La pérdida más baja es la de «{title}», {mean}: una diferencia de {difference}. No se puede "
+        "gap_unknown": "La pérdida más baja es de {mean}, la de «{title}»: una diferencia de {difference}. No se puede "
         "saber hasta qué punto es segura, porque las unidades son muy pocas o todas del mismo grupo; por eso se "
         "mantiene el candidato más sencillo.",
         "equivalent": "Está probado que es menor que lo que importa; por eso se mantiene el candidato más sencillo.",
         "small": "La diferencia es real, pero menor que lo que importa; por eso se mantiene el candidato más sencillo.",
         "unproven": "Eso no prueba que haya diferencia; por eso se mantiene el candidato más sencillo.",
         "too_few": "Eso no prueba que haya diferencia, y las unidades son muy pocas para saberlo: la menor diferencia "
-        "que pueden probar es {provable}. Se mantiene el candidato más sencillo.",
-        "worse_than_best": "«{title}» es más sencillo, pero peor: su pérdida es {mean}, {difference} por encima de la "
-        "más baja (intervalo del {confidence}: de {lower} a {upper}).",
+        "que pueden probar es de {provable}. Se mantiene el candidato más sencillo.",
+        "worse_than_best": "«{title}» es más sencillo, pero peor: su pérdida de {mean} supera en {difference} a la más "
+        "baja (intervalo del {confidence}: de {lower} a {upper}).",
         "more_complex": "«{title}» ({mean}) es más complejo y no se ha demostrado que sea mejor.",
         "budget": "«{title}» queda fuera: se agotó el tiempo previsto para elegir.",
         "interrupted": "«{title}» queda fuera: se interrumpió la búsqueda.",
