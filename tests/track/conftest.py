@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +22,7 @@ from cauce.core import registry
 from cauce.core.artefacts import Choice, Column, Metrics, Rung, Schema, Snapshot, TaskSpec, Training
 from cauce.core.state import State
 from cauce.track import Run, write_package
+from cauce.track.client import ensure_database
 
 SCHEMA = Schema(
     (
@@ -128,14 +133,35 @@ def state(tmp_path: Path) -> State:
     return State(tmp_path / "project").open()
 
 
-RunMaker = Callable[..., Run]
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = State(tmp_path_factory.mktemp("empty")).open()
+    ensure_database(made)
+    return made.mlflow
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> RunMaker:
+def ready(state: State, empty_database: Path) -> State:
+    """A project whose MLflow file is made already: making it takes a second."""
+    shutil.copy(empty_database, state.mlflow)
+    return state
+
+
+@pytest.fixture
+def make_training() -> Callable[..., Training]:
+    return training
+
+
+@pytest.fixture
+def make_package() -> Callable[..., str]:
+    return package
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Run]:
     def make(fingerprint: str = "f1", **fields: Any) -> Run:
         of = training(fingerprint, **fields)
-        folder = tmp_path / "packages" / f"{of.model}-{fingerprint}"
+        folder = tmp_path / "packages" / f"{len(fingerprint)}-{fingerprint[:20]}-{abs(hash(of.model))}"
         digest = package(folder, of)
         return Run(
             training=of,
@@ -150,4 +176,28 @@ def make_run(tmp_path: Path) -> RunMaker:
     return make
 
 
-__all__ = ["FakeFitted", "RunMaker", "package", "replace", "training"]
+@pytest.fixture
+def in_new_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python code in a process that knows the fake task and has no sign of a test in its environment."""
+
+    def run(code: str, *arguments: object, environment: dict[str, str] | None = None) -> Any:
+        hidden = ("PYTEST", "CI", "GITHUB", "GITLAB", "MLFLOW", "DO_NOT_TRACK")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        known = _KNOW_FAKE_TASK.format(conftest=__file__) + textwrap.dedent(code)
+        command = [sys.executable, "-W", "error::ResourceWarning", "-c", known, *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, env=clean | (environment or {})
+        )
+
+    return run
+
+
+_KNOW_FAKE_TASK = """
+import importlib.util, sys
+found = importlib.util.spec_from_file_location("fake_task_module", {conftest!r})
+module = importlib.util.module_from_spec(found)
+sys.modules["fake_task_module"] = module
+found.loader.exec_module(module)
+from cauce.core import registry
+registry.TASKS["fake"] = "fake_task_module:FakeTask"
+"""

@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 import tempfile
+import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -37,13 +38,19 @@ def import_mlflow() -> None:
 
     if get_telemetry_client() is not None:  # MLflow was imported before, by someone else
         set_telemetry_client()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        # MLflow 3.17 warns of itself: a relation with lazy="noload", which SQLAlchemy 2.1 deprecates, and a type hint
+        # in a class for agents. Can go when its modules import under `-W error`.
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
+        import mlflow.pyfunc
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 def open_client(state: State) -> MlflowClient:
     """Return a client of the project's own file, made and migrated where needed."""
-    if "?" in str(state.mlflow):  # SQLAlchemy reads what follows as options
-        hint = "Rename the folder."
-        raise UserError("MLflow keeps no file under a path with a question mark", where=str(state.mlflow), hint=hint)
+    if set(str(state.mlflow)) & set("%?"):  # SQLAlchemy reads options and escapes there, MLflow does not
+        raise UserError("MLflow keeps no file under a path with % or ?", where=str(state.mlflow), hint="Rename it.")
     import_mlflow()
     from mlflow import MlflowClient
 
@@ -69,6 +76,8 @@ def ensure_database(state: State) -> None:
         return
     with disk_errors(state.mlflow):
         state.root.mkdir(parents=True, exist_ok=True)
+        for left in state.root.glob(".mlflow.*"):  # by a call that was killed
+            left.unlink()
         handle, name = tempfile.mkstemp(dir=state.root, prefix=".mlflow.", suffix=".db")
         os.close(handle)
         draft = Path(name)

@@ -67,7 +67,7 @@ def write_package(
     reference_counts: Mapping[str, npt.NDArray[np.int64]],
     units: pa.Table,
 ) -> str:
-    """Write a package and return its digest; a folder that was there before is replaced.
+    """Write a package and return its digest; a folder that was there before is replaced. One writer at a time.
 
     Parameters
     ----------
@@ -88,6 +88,8 @@ def write_package(
     """
     with disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f".{folder.name}.*"):  # by a call that was killed
+            shutil.rmtree(left)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             draft.chmod(0o755)
