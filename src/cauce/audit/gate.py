@@ -153,6 +153,9 @@ def run(
         if settings.severity == "off":
             not_applicable[check.code] = "switched off in cauce.toml"
             continue
+        if not context.profile.n_rows and check.code != "too_few_rows":
+            not_applicable[check.code] = "the data set has no rows"
+            continue
         threshold = settings.threshold if settings.threshold is not None else check.threshold
         outcome = check.function(context, threshold or 0.0)
         if isinstance(outcome, NotApplicable):

@@ -1,6 +1,6 @@
 """Rows as 64-bit hashes, vectorised: eight bytes a row find exact repeats. Heavy: imported inside functions.
 
-Two different rows share a hash with a chance of about 3 in 10 million over 10 million rows; nothing is decided by
+Two different rows share a hash with a chance of about 3 in a million over 10 million rows; nothing is decided by
 one row, so no second look is taken.
 """
 
@@ -58,7 +58,7 @@ def _hash_coded(array: pa.Array) -> Hashes:
     coded = array.dictionary_encode()
     if not len(coded.dictionary):
         return np.zeros(len(array), dtype=np.uint64)
-    codes = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
+    codes: npt.NDArray[np.int64] = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
     return hash_bytes(coded.dictionary.cast(pa.large_binary()))[codes]
 
 

@@ -28,7 +28,7 @@ def target_leakage(context: AuditContext, threshold: float) -> Outcome:
 
     judged = judge_columns(context.sample, context.features, target, model.task)
     if judged.n_rows < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows with a target")
+        return NotApplicable(f"fewer than {LEAST_ROWS} rows with a target of its task's type")
     shares = {name: share for name, share in judged.shares.items() if share >= threshold}
     sure = max(threshold, SURE)
     blocking = [name for name, share in shares.items() if share >= sure]

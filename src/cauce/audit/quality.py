@@ -11,7 +11,7 @@ from cauce.core.specs import Severity
 def too_few_rows(context: AuditContext, threshold: float) -> Outcome:
     """See a data set, or its labelled part, too small to judge a model with."""
     n = context.profile.n_rows
-    if context.target is not None:
+    if n and context.target is not None:
         n -= context.profile.n_missing(context.target)
     if n >= threshold:
         return ()
@@ -34,8 +34,6 @@ def too_few_rows(context: AuditContext, threshold: float) -> Outcome:
 def all_missing(context: AuditContext, threshold: float) -> Outcome:
     """See columns without a single value."""
     profile = context.profile
-    if not profile.n_rows:
-        return NotApplicable("the data set has no rows")
     empty = tuple(
         name for name, c in profile.columns.items() if c.n_missing == profile.n_rows and name != context.target
     )
@@ -60,8 +58,6 @@ def all_missing(context: AuditContext, threshold: float) -> Outcome:
 def missing_values(context: AuditContext, threshold: float) -> Outcome:
     """See columns in which the share of missing values reaches the threshold; the target has a check of its own."""
     n_rows = context.profile.n_rows
-    if not n_rows:
-        return NotApplicable("the data set has no rows")
     shares = {
         name: c.n_missing / n_rows
         for name, c in context.profile.columns.items()

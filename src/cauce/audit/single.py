@@ -18,11 +18,15 @@ Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Codes], float]
 
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
+JUDGING = 0.2
+"""Share of the rows that judges; two such parts take turns."""
 PROMISING = 0.5
-"""A share explained on one half under which the other half is not fitted."""
+"""A share explained on the first part under which the second is not asked."""
 _WEIGHT = 0.1
 """Rows of the whole's shares that every group starts from: small, so that a pure group of 20 rows counts as pure."""
+_LEAST_P = 0.002
+"""Probability that no row's class falls below: one row beyond a boundary costs no more than this."""
 _SAME_ORDER = 0.9999
 """Rank correlation from which one column counts as a monotone copy of the other."""
 
@@ -36,7 +40,7 @@ class Judged:
 
 
 def judge_columns(sample: pa.Table, columns: Sequence[str], target: str, task: str) -> Judged:
-    """Judge every column on at most 20,000 rows that have a target."""
+    """Judge every column on at most 10,000 rows that have a target."""
     from cauce.profile.arrays import to_floats, to_strings
 
     known = sample.filter(pc.invert(pc.is_null(sample.column(target), nan_is_null=True)))
@@ -46,18 +50,19 @@ def judge_columns(sample: pa.Table, columns: Sequence[str], target: str, task: s
     n_rows = table.num_rows
     if n_rows < 4:
         return Judged(n_rows, {})
-    half = np.zeros(n_rows, dtype=np.bool_)
-    half[rng.permutation(n_rows)[: n_rows // 2]] = True
+    part = np.minimum(rng.permutation(n_rows) / (JUDGING * n_rows), 2).astype(np.int64)  # 0 and 1 judge in turn
     array = _one(table, target)
     if task == "classify":
         truth: Codes | Floats = np.unique(to_strings(array).to_numpy(zero_copy_only=False), return_inverse=True)[1]
+        if truth.max() >= n_rows / 2:  # no classes; scikit-learn would warn
+            return Judged(0, {})
     elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         return Judged(0, {})
     else:
         truth = to_floats(array)
         good = np.isfinite(truth)
-        table, truth, half = table.filter(pa.array(good)), truth[good], half[good]
-    return Judged(n_rows, {name: _judge(_one(table, name), truth, half, task) for name in columns})
+        table, truth, part = table.filter(pa.array(good)), truth[good], part[good]
+    return Judged(n_rows, {name: _judge(_one(table, name), truth, part, task) for name in columns})
 
 
 def _one(table: pa.Table, name: str) -> pa.Array:
@@ -65,7 +70,7 @@ def _one(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(array.chunks) if array.num_chunks != 1 else array.chunk(0)
 
 
-def _judge(array: pa.Array, truth: Codes | Floats, half: npt.NDArray[np.bool_], task: str) -> float:
+def _judge(array: pa.Array, truth: Codes | Floats, part: Codes, task: str) -> float:
     """Return the best share that any grouping of the column explains."""
     from cauce.profile.arrays import family_of, to_floats, to_seconds
 
@@ -75,28 +80,30 @@ def _judge(array: pa.Array, truth: Codes | Floats, half: npt.NDArray[np.bool_], 
     if family == "other":
         return 0.0
     if family == "string":
-        shares = [_cross(lambda teach, g=groups: g, truth, half, task) for groups in _text_groups(array)]  # type: ignore[misc]
-        return max(shares, default=0.0)
+        shares = [_cross(lambda teach, g=groups: g, truth, part, task) for groups in _text_groups(array)]  # type: ignore[misc]
+        return max(shares)
     numbers = to_seconds(array) if family == "datetime" else to_floats(array)
     if task == "regress" and _is_copy(numbers, truth):
         return 1.0
-    ranks = _ranks(numbers)
-    return _cross(lambda teach: _leaves(ranks, truth, teach, task), truth, half, task)
+    column = _for_tree(numbers)
+    return _cross(lambda teach: _leaves(column, truth, teach, task), truth, part, task)
 
 
-def _cross(
-    group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Floats, half: npt.NDArray[np.bool_], task: str
-) -> float:
-    """Return the share explained, fitted on one half and judged on the other, both ways where it looks promising."""
+def _cross(group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Floats, part: Codes, task: str) -> float:
+    """Return the share explained on rows that did not teach, of both parts where the first looks promising."""
     explain = _explained_classes if task == "classify" else _explained_variance
-    first = explain(group(half), truth, half)
-    if first < PROMISING:
-        return max(first, 0.0)
-    return max((first + explain(group(~half), truth, ~half)) / 2, 0.0)
+    shares = []
+    for judge in (part == 0, part == 1):
+        groups = group(~judge)
+        shares.append(explain(groups, truth, judge))
+        if shares[0] < PROMISING:
+            break
+    return max(float(np.mean(shares)), 0.0)
 
 
-def _explained_classes(groups: Codes, truth: Codes | Floats, teach: npt.NDArray[np.bool_]) -> float:
-    """Return 1 − log loss / log loss of the prior, on the rows that did not teach."""
+def _explained_classes(groups: Codes, truth: Codes | Floats, judge: npt.NDArray[np.bool_]) -> float:
+    """Return 1 − log loss / log loss of the prior, on the judging rows; the others teach."""
+    teach = ~judge
     classes = truth.astype(np.int64)
     n_groups, n_classes = int(groups.max()) + 1, int(classes.max()) + 1
     prior = np.bincount(classes[teach], minlength=n_classes) + 1.0 / n_classes
@@ -105,40 +112,47 @@ def _explained_classes(groups: Codes, truth: Codes | Floats, teach: npt.NDArray[
     in_cell = np.bincount(inverse[teach], minlength=len(cells))[inverse]
     in_group = np.bincount(groups[teach], minlength=n_groups)[groups]
     p = (in_cell + _WEIGHT * prior[classes]) / (in_group + _WEIGHT)
-    judge = ~teach
     base = -np.log(prior[classes[judge]]).mean()
-    return float(1.0 + np.log(p[judge]).mean() / base) if base > 0 else 0.0
+    return float(1.0 + np.log(np.maximum(p[judge], _LEAST_P)).mean() / base) if base > 0 else 0.0
 
 
-def _explained_variance(groups: Codes, truth: Codes | Floats, teach: npt.NDArray[np.bool_]) -> float:
-    """Return R² on the rows that did not teach."""
+def _explained_variance(groups: Codes, truth: Codes | Floats, judge: npt.NDArray[np.bool_]) -> float:
+    """Return R² on the judging rows; the others teach."""
+    teach = ~judge
     values = truth - truth[teach].mean()
     scale = np.abs(values).max()
     values = values / scale if scale > 0 else values
     n_groups = int(groups.max()) + 1
     sums = np.bincount(groups[teach], weights=values[teach], minlength=n_groups)
     means = sums / (np.bincount(groups[teach], minlength=n_groups) + _WEIGHT)
-    judge = ~teach
     total = float(np.square(values[judge]).sum())
     return 1.0 - float(np.square(values[judge] - means[groups[judge]]).sum()) / total if total > 0 else 0.0
 
 
-def _leaves(ranks: Floats, truth: Codes | Floats, teach: npt.NDArray[np.bool_], task: str) -> Codes:
+def _leaves(column: Floats, truth: Codes | Floats, teach: npt.NDArray[np.bool_], task: str) -> Codes:
     """Return each row's leaf in a tree fitted on the teaching rows."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     few = {"max_leaf_nodes": 128, "min_samples_leaf": 3, "random_state": 0}
     tree = DecisionTreeClassifier(**few) if task == "classify" else DecisionTreeRegressor(**few)
-    tree.fit(ranks[teach, None], truth[teach])
-    return np.asarray(tree.apply(ranks[:, None]), dtype=np.int64)
+    tree.fit(column[teach, None], truth[teach])
+    return np.asarray(tree.apply(column[:, None]), dtype=np.int64)
 
 
-def _ranks(numbers: Floats) -> Floats:
-    """Return dense ranks; missing values lie below all: trees take float32, ranks lose nothing in it."""
-    filled = np.where(np.isnan(numbers), -np.inf, numbers)
-    ranks = np.unique(filled, return_inverse=True)[1].astype(np.float64)
-    ranks[np.isnan(numbers)] = -1.0
-    return ranks
+def _for_tree(numbers: Floats) -> Floats:
+    """Return the numbers as a tree can take them, missing ones below all.
+
+    A tree computes in float32: where that would make different numbers one, dense ranks stand in. Ranks lose the
+    gaps between classes, in the middle of which a tree cuts, so numbers are kept where they can be.
+    """
+    present = numbers[~np.isnan(numbers)]
+    distinct = np.unique(present)
+    with np.errstate(over="ignore"):
+        single = np.unique(distinct.astype(np.float32))
+    if len(distinct) and len(single) == len(distinct) and np.isfinite(single).all():
+        low = distinct[0] - max(float(distinct[-1] - distinct[0]), 1.0)
+        return np.where(np.isnan(numbers), low, numbers)
+    return np.where(np.isnan(numbers), -1.0, np.searchsorted(distinct, numbers)).astype(np.float64)
 
 
 def _is_copy(numbers: Floats, truth: Codes | Floats) -> bool:

@@ -108,9 +108,10 @@ class Gather:
             self._add_moments(len(numbers), mean, float(np.square(numbers - mean).sum()))
 
     def _add_moments(self, n: int, mean: float, sum_squares: float) -> None:
-        total = self._n_numbers + n
-        if not total:
+        if not self._n_numbers:  # not by the formula below: infinity times zero is NaN
+            self._n_numbers, self._mean, self._sum_squares = n, mean, sum_squares
             return
+        total = self._n_numbers + n
         with np.errstate(over="ignore", invalid="ignore"):
             delta = np.float64(mean) - self._mean
             self._sum_squares = float(self._sum_squares + sum_squares + delta * delta * (self._n_numbers * n / total))

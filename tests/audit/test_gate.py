@@ -1,0 +1,89 @@
+"""The gate applies cauce.toml, reports its progress, and every check is described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cauce.audit import CHECKS, AuditContext, codes, run
+from cauce.core.artefacts import Audit
+from cauce.core.files import from_json, to_json
+from cauce.core.specs import AuditSpec, CheckSpec, ModelSpec
+
+Auditor = Callable[..., Audit]
+DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
+MODEL = ModelSpec(task="classify", data="rows", target="y")
+TABLE = pa.table({"x": np.arange(100), "same": ["s"] * 100, "y": ["a"] * 100})
+
+
+def severities(audit: Audit) -> dict[str, str]:
+    return {finding.code: finding.severity for finding in audit.findings}
+
+
+def test_severities_are_those_of_the_file(audit: Auditor) -> None:
+    checks = {"constant_column": CheckSpec(severity="block"), "one_class": CheckSpec(severity="off")}
+    result = audit(TABLE, model=MODEL, spec=AuditSpec(checks=checks))
+    assert severities(result) == {"constant_column": "block"}
+    assert "cauce.toml" in result.not_applicable["one_class"]
+
+
+def test_an_accepted_finding_stays_and_does_not_block(audit: Auditor) -> None:
+    reason = "A rehearsal with one class, agreed with Ana."
+    result = audit(TABLE, model=MODEL, spec=AuditSpec(checks={"one_class": CheckSpec(accept=reason)}))
+    assert result.blocking == ()
+    assert [f.accepted for f in result.findings if f.code == "one_class"] == [reason]
+    assert [f.code for f in audit(TABLE, model=MODEL).blocking] == ["one_class"]
+
+
+def test_every_code_has_one_outcome(audit: Auditor) -> None:
+    result = audit(TABLE, model=MODEL)
+    told = [*severities(result), *result.passed, *result.not_applicable]
+    assert sorted(told) == sorted(codes())
+
+
+def test_progress_counts_the_checks(make_context: Callable[..., AuditContext]) -> None:
+    told: list[tuple[str, int, int, str]] = []
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        told.append((stage, done, total, note))
+
+    run(make_context(TABLE), AuditSpec(), fingerprint="f", now=datetime(2024, 1, 1, tzinfo=UTC), progress=progress)
+    assert [done for _, done, _, _ in told] == list(range(len(CHECKS) + 1))
+    assert told[0][3] == "too_few_rows"
+
+
+def test_an_audit_comes_back_from_json(audit: Auditor) -> None:
+    result = audit(TABLE, model=MODEL)
+    assert from_json(to_json(result), Audit) == result
+
+
+def test_findings_speak_both_languages(audit: Auditor) -> None:
+    for finding in audit(TABLE, model=MODEL).findings:
+        for words in (finding.message, finding.why, finding.remedy):
+            assert set(words) == {"en", "es"}
+            assert all(text.strip().endswith(".") for text in words.values())
+            assert words["en"] != words["es"]
+
+
+@pytest.mark.parametrize("code", codes())
+def test_every_check_has_its_section(code: str) -> None:
+    sections = re.split(r"^## ", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    (section,) = [text for text in sections if text.startswith(f"{code}\n")]
+    for part in ("**Sees**", "**Severity**", "**Threshold**", "**Why**", "**What to do**", "```"):
+        assert part in section
+
+
+def test_no_section_describes_a_check_that_is_gone() -> None:
+    assert set(re.findall(r"^## (\w+)$", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)) == set(codes())
+
+
+def test_every_check_is_titled_in_both_languages() -> None:
+    for check in CHECKS.values():
+        assert set(check.title) == {"en", "es"}
+        assert check.docs == f"docs/checks.md#{check.code}"

@@ -1,0 +1,58 @@
+"""Dates written as text, against the standard library."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cauce.profile.dates import parse_dates
+
+MOMENTS = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30))  # noqa: DTZ001 - zones follow
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(MOMENTS, ZONES, st.sampled_from(["T", " "]))
+@settings(max_examples=200, deadline=None)
+def test_iso_dates_equal_the_standard_librarys(moment: datetime, zone: timezone, between: str) -> None:
+    aware = moment.replace(tzinfo=zone)
+    found = parse_dates(pa.array([aware.isoformat(sep=between)]))[0]
+    assert found == pytest.approx((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds(), abs=1e-4)
+
+
+@given(MOMENTS)
+@settings(max_examples=100, deadline=None)
+def test_day_first_and_month_first_read_their_own_order(moment: datetime) -> None:
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
+    seconds = (day - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    year = f"{day.year:04}"
+    assert parse_dates(pa.array([f"{day.day}/{day.month}/{year}"]), "dmy")[0] == seconds
+    assert parse_dates(pa.array([f"{day.month:02}.{day.day:02}.{year}"]), "mdy")[0] == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2023-02-29",
+        "2023-13-01",
+        "2023-00-10",
+        "2023-01-32",
+        "2024-01-01T25:00",
+        "0000-01-01",
+        "20240101",
+        "now",
+        "",
+        "-",
+    ],
+)
+def test_what_is_no_date_is_nan(text: str) -> None:
+    assert np.isnan(parse_dates(pa.array([text]))[0])
+
+
+def test_nulls_and_empty_arrays_are_fine() -> None:
+    assert np.isnan(parse_dates(pa.array([None], pa.string()))[0])
+    assert len(parse_dates(pa.array([], pa.string()))) == 0
