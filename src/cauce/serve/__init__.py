@@ -1,0 +1,10 @@
+"""Answers requests from the champions, keeps every prediction and truth in the ledger, and hands the ledger out."""
+
+from cauce.serve.app import create_app
+from cauce.serve.codes import Codes
+from cauce.serve.known import Truth
+from cauce.serve.ledger import Ledger
+from cauce.serve.run import run
+from cauce.serve.service import Served, Service
+
+__all__ = ["Codes", "Ledger", "Served", "Service", "Truth", "create_app", "run"]

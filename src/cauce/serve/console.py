@@ -1,0 +1,62 @@
+"""The people's routes: the console page, its files, and the two ways into a session."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from cauce.serve.auth import Sessions, form_token
+from cauce.serve.problem import Problem
+from cauce.serve.service import Service
+
+FORM_BYTES = 4_096
+
+
+def console_routes(service: Service, sessions: Sessions) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter()
+
+    @router.get("/console")
+    async def console(request: Request, code: str | None = None) -> Response:
+        """Show the page; exchange a one-time code for a session; or ask for the token."""
+        if code is not None:
+            cookie = sessions.by_code(code)
+            return _entered(cookie) if cookie else await _sign_in()
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if sessions.alive(request.headers) or (kind.lower() == "bearer" and sessions.is_token(token.strip())):
+            return _html(await asyncio.to_thread(service.page))
+        return await _sign_in()
+
+    @router.post("/console/session")
+    async def session(request: Request) -> Response:
+        """Begin a session by the token of a form."""
+        content = b""
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > FORM_BYTES:
+                raise Problem(413, "The form is too large.")
+        cookie = sessions.by_token(form_token(content))
+        return _entered(cookie) if cookie else await _sign_in()
+
+    @router.get("/console/static/{file}")
+    async def static(file: str) -> Response:
+        """Give one of the page's files, by its exact name."""
+        found = service.static(file)
+        if found is None:
+            raise Problem(404, "No such file.")
+        return Response(found[0], media_type=found[1])
+
+    async def _sign_in() -> Response:
+        return _html(await asyncio.to_thread(service.sign_in), 401)
+
+    return router
+
+
+def _entered(cookie: str) -> Response:
+    return Response(status_code=303, headers={"location": "/console", "set-cookie": cookie})
+
+
+def _html(content: str, status: int = 200) -> Response:
+    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+    return Response(content, status, headers, "text/html; charset=utf-8")

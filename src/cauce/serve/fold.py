@@ -1,0 +1,114 @@
+"""Folding closed journal segments into Delta tables, each segment exactly once.
+
+The order survives a kill at any point: write down which segments are fold number N, commit them to both tables with N
+as the application's transaction, delete the segments, delete the note. A table that has N is not written again.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from cauce.core.files import disk_errors, sync_folder, write_bytes
+from cauce.core.locks import hold
+from cauce.serve import delta, records, segments
+
+BYTES_PER_FOLD = 32_000_000
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What one call folded."""
+
+    n_predictions: int = 0
+    n_truths: int = 0
+    n_segments: int = 0
+    corrupt: tuple[segments.Corrupt, ...] = ()
+    """Damaged lines, now in ``aside/``."""
+
+
+def fold(folder: Path, now: datetime, *, wait_s: float = 30.0) -> Folded:
+    """Fold every closed segment under `folder`, then compact; see `Ledger.fold`."""
+    if not (folder / "journal").is_dir():
+        return Folded()
+    total = Folded()
+    with hold(folder / "fold.lock", wait_s=wait_s), disk_errors(folder):
+        while True:
+            done = _fold_once(folder, now)
+            if not done.n_segments:
+                break
+            total = _add(total, done)
+        if total.n_segments:
+            delta.compact(folder / "predictions")
+            delta.compact(folder / "truths")
+    return total
+
+
+def _fold_once(folder: Path, now: datetime) -> Folded:
+    journal, note = folder / "journal", folder / "folding.json"
+    with ExitStack() as stack:
+        if note.exists():
+            plan = orjson.loads(note.read_bytes())
+        else:
+            plan = {"fold": _last(folder) + 1, "at": now.isoformat(), "segments": _closed(journal, stack)}
+            if not plan["segments"]:
+                return Folded()
+            write_bytes(note, orjson.dumps(plan))
+        folded = _commit(folder, plan["segments"], plan["fold"])
+        for name in plan["segments"]:
+            (journal / name).unlink(missing_ok=True)
+        sync_folder(journal)
+        note.unlink()
+        sync_folder(folder)
+    return folded
+
+
+def _closed(journal: Path, stack: ExitStack) -> list[str]:
+    """Return closed segments up to a size that fits in memory, and hold them."""
+    taken: list[str] = []
+    n_bytes = 0
+    for name in segments.names(journal):
+        if n_bytes >= BYTES_PER_FOLD:
+            break
+        if stack.enter_context(segments.held(journal / name)):
+            taken.append(name)
+            n_bytes += (journal / name).stat().st_size
+    return taken
+
+
+def _last(folder: Path) -> int:
+    """Return the number of the last fold that reached any table."""
+    tables = (delta.open_table(folder / name) for name in ("predictions", "truths"))
+    return max((table.transaction_version(delta.APP) or 0 for table in tables if table is not None), default=0)
+
+
+def _commit(folder: Path, names: list[str], number: int) -> Folded:
+    found = [lines for name in names if (lines := segments.read(folder / "journal" / name)) is not None]
+    corrupt = tuple(line for lines in found for line in lines.corrupt)
+    for line in corrupt:
+        write_bytes(folder / "aside" / f"{line.segment}.{line.line}", line.content + b"\n")
+    content = [record for lines in found for record in lines.records]
+    predictions, truths = records.predictions(content), records.truths(content)
+    if predictions is not None:
+        delta.append(folder / "predictions", predictions, number=number)
+    if truths is not None:
+        delta.append(folder / "truths", truths, number=number)
+    return Folded(
+        predictions.num_rows if predictions is not None else 0,
+        truths.num_rows if truths is not None else 0,
+        len(names),
+        corrupt,
+    )
+
+
+def _add(one: Folded, other: Folded) -> Folded:
+    return Folded(
+        one.n_predictions + other.n_predictions,
+        one.n_truths + other.n_truths,
+        one.n_segments + other.n_segments,
+        one.corrupt + other.corrupt,
+    )

@@ -1,0 +1,278 @@
+"""What a request's rows must be, by the release's schema: every fault named by row and field, or typed columns.
+
+One bad row refuses all. Types are strict where a guess could be wrong (``"3"`` is no integer) and tolerant where it
+could not (``3.0`` is one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from cauce.core.artefacts import Column, Schema
+from cauce.core.errors import did_you_mean
+from cauce.serve import records
+from cauce.serve.body import NotFinite
+from cauce.serve.problem import Problem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_ERRORS = 100
+MOST_CATEGORIES = 20
+INT64 = 2**63
+Reason = Literal["row", "missing", "extra", "null", "type", "not_finite", "range", "category"]
+
+
+class _Missing:
+    pass
+
+
+MISSING = _Missing()
+
+
+class Fault(NamedTuple):
+    """One thing wrong with one field of one row."""
+
+    row: int
+    field: str | None
+    received: Any
+    expected: str
+    reason: Reason
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as the answer shows it."""
+        about = {} if self.reason == "missing" else {"received": _short(self.received)}
+        return {"row": self.row, "field": self.field, **about, "expected": self.expected, "reason": self.reason}
+
+
+class Bad(NamedTuple):
+    """Why a value is not one of its column."""
+
+    reason: Reason
+    expected: str
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Rows, column by column."""
+
+    n_rows: int
+    columns: records.Columns
+
+    def table(self) -> pa.Table:
+        """Return the typed Arrow table that a `Fitted` takes."""
+        import pyarrow as pa
+
+        utc = pa.timestamp("us", "UTC")
+        return pa.table(
+            {
+                name: pa.array(values, pa.int64()).cast(utc)
+                if kind == "time"
+                else pa.array(values, records.arrow_type(kind))
+                for name, (kind, values) in self.columns.items()
+            }
+        )
+
+
+def refuse(faults: Sequence[Fault], what: str) -> Problem:
+    """Return the 422 that names the faults, at most 100 of them."""
+    n_rows = len({fault.row for fault in faults})
+    shown = sorted(faults, key=lambda fault: fault.row)[:MOST_ERRORS]
+    more = f" The first {MOST_ERRORS} are listed." if len(faults) > MOST_ERRORS else ""
+    detail = f"{len(faults)} faults in {n_rows} {what}: none of them was taken.{more}"
+    return Problem(422, detail, errors=[fault.shown() for fault in shown])
+
+
+def items(value: Any, key: str, *, most: int) -> list[Any]:
+    """Return the list under `key`, the only key of the body.
+
+    Raises
+    ------
+    Problem
+        422: no object, another key, no list, an empty or too long one.
+    """
+    example = f'{{"{key}": [{{...}}]}}'
+    if not isinstance(value, dict) or key not in value:
+        hint = f" {did_you_mean(str(next(iter(value)))[:80], [key])}" if isinstance(value, dict) and value else ""
+        raise Problem(422, f"The body must be an object with the key `{key}`: {example}.{hint}")
+    extra = next((name for name in value if name != key), None)
+    if extra is not None:
+        raise Problem(422, f"The body has a key that is not known: {_short(extra)!r}. Send {example} alone.")
+    found = value[key]
+    if not isinstance(found, list):
+        raise Problem(422, f"`{key}` must be a list of objects: {example}. Received {_short(found)!r}.")
+    if not found:
+        raise Problem(422, f"`{key}` is empty. Send at least one.")
+    if len(found) > most:
+        raise Problem(422, f"`{key}` has {len(found)} entries; at most {most} are taken at once. Send them in parts.")
+    return found
+
+
+def validate(rows: Sequence[Any], schema: Schema, *, unseen: str) -> tuple[Inputs, list[Fault]]:
+    """Return the rows as typed columns, and every fault; the columns are whole only where there is no fault.
+
+    Parameters
+    ----------
+    unseen
+        ``"refuse"`` or ``"accept"``: what becomes of a category that a closed list lacks.
+    """
+    faults = _structure(rows, schema)
+    columns: dict[str, tuple[str, list[Any]]] = {}
+    for column in schema:
+        name, read = column.name, _reader(column, unseen)
+        if faults:
+            raw = [row.get(name, MISSING) if isinstance(row, dict) else MISSING for row in rows]
+        else:
+            raw = [row[name] for row in rows]
+        values = [_value(value, column, read) for value in raw]
+        faults.extend(
+            Fault(place, name, raw[place], bad.expected, bad.reason)
+            for place, bad in enumerate(values)
+            if type(bad) is Bad
+        )
+        columns[name] = (records.TYPE_OF_KIND[column.kind], values)
+    return Inputs(len(rows), columns), faults
+
+
+def _structure(rows: Sequence[Any], schema: Schema) -> list[Fault]:
+    """Return rows that are no objects, and fields that are missing or too many."""
+    known = frozenset(schema.names)
+    faults: list[Fault] = []
+    for place, row in enumerate(rows):
+        if not isinstance(row, dict):
+            faults.append(Fault(place, None, row, "an object with the model's fields", "row"))
+        elif row.keys() != known:
+            faults.extend(
+                Fault(place, column.name, None, f"{describe(column)}; the field is missing", "missing")
+                for column in schema
+                if column.name not in row
+            )
+            faults.extend(_extra(place, row, name, schema) for name in row if name not in known)
+        if len(faults) > 10 * MOST_ERRORS:
+            break
+    return faults
+
+
+def _extra(place: int, row: Mapping[str, Any], name: str, schema: Schema) -> Fault:
+    hint = did_you_mean(name[:80], schema.names)
+    expected = f"no such field: the model takes its inputs alone, not its key or target. {hint}"
+    return Fault(place, _short(name), row[name], expected, "extra")
+
+
+def _value(value: Any, column: Column, read: Callable[[Any], Any]) -> Any:
+    if value is None:
+        return None if column.nullable else Bad("null", f"{describe(column)}; training never saw it missing")
+    if value is MISSING:
+        return None
+    if type(value) is NotFinite:
+        return Bad("not_finite", f"{describe(column)}; NaN and infinities are not JSON")
+    return read(value)
+
+
+def _reader(column: Column, unseen: str) -> Callable[[Any], Any]:
+    """Return what reads one value of a column: the value as the ledger keeps it, or `Bad`."""
+    if column.categories is not None and unseen == "refuse":
+        return _category(column)
+    return {
+        "integer": _integer,
+        "number": number,
+        "boolean": _boolean,
+        "datetime": moment,
+        "category": _text,
+        "text": _text,
+    }[column.kind]
+
+
+def _integer(value: Any) -> int | Bad:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        return Bad("type", "an integer")
+    return value if -INT64 <= value < INT64 else Bad("range", "an integer of 64 bits")
+
+
+def number(value: Any) -> float | Bad:
+    """Return a finite number as float64, or `Bad`."""
+    if type(value) not in {int, float}:
+        return Bad("type", "a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return Bad("range", "a number that float64 holds")
+
+
+def _boolean(value: Any) -> bool | Bad:
+    return value if type(value) is bool else Bad("type", "true or false")
+
+
+def _text(value: Any) -> str | Bad:
+    return value if type(value) is str else Bad("type", "a text")
+
+
+def moment(value: Any) -> int | Bad:
+    """Return an ISO 8601 text as microseconds since the epoch, or `Bad`; without an offset it is UTC.
+
+    Examples
+    --------
+    >>> moment("1970-01-01T00:00:01")
+    1000000
+    """
+    expected = "a date or time by ISO 8601, as 2026-01-31T09:30:00Z"
+    if type(value) is not str:
+        return Bad("type", expected)
+    try:
+        found = datetime.fromisoformat(value)
+        return records.microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return Bad("type", expected)
+
+
+def _category(column: Column) -> Callable[[Any], Any]:
+    known = frozenset(column.categories or ())
+
+    def read(value: Any) -> Any:
+        if type(value) is not str:
+            return Bad("type", f"a text, {_listed(column)}")
+        if value in known:
+            return value
+        return Bad("category", f"{_listed(column)}. {did_you_mean(value[:80], known)}")
+
+    return read
+
+
+def describe(column: Column) -> str:
+    """Return what a column takes, in words.
+
+    Examples
+    --------
+    >>> describe(Column("plan", "category", categories=("free", "paid")))
+    'one of free, paid, or null'
+    """
+    words = {
+        "integer": "an integer",
+        "number": "a number",
+        "boolean": "true or false",
+        "datetime": "a date or time by ISO 8601",
+        "category": "a text",
+        "text": "a text",
+    }
+    what = _listed(column) if column.categories is not None else words[column.kind]
+    return f"{what}, or null" if column.nullable else what
+
+
+def _listed(column: Column) -> str:
+    known = column.categories or ()
+    more = f", … ({len(known)} in all)" if len(known) > MOST_CATEGORIES else ""
+    return f"one of {', '.join(known[:MOST_CATEGORIES])}{more}"
+
+
+def _short(value: Any) -> Any:
+    """Return a value as an answer may show it: cut, and of JSON's types alone."""
+    if value is None or type(value) in {bool, float} or (type(value) is int and -INT64 <= value < INT64):
+        return value
+    shown = value if isinstance(value, str) else repr(value)[:200]
+    clean = shown.encode("utf-8", "replace").decode()
+    return clean if len(clean) <= 80 else clean[:79] + "…"

@@ -1,0 +1,203 @@
+"""Reading the ledger: Delta tables and the journals not yet folded, together, so that nothing is invisible.
+
+Journals are read before the tables: a segment that is folded in between is then read twice and told apart by its ids,
+never missed. Nothing is written, so any process may read while the service writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cauce.core.artefacts import Traffic
+from cauce.core.names import uuid7
+from cauce.serve import delta, public, records, segments
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MINUTES = 60
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The ledger at one moment."""
+
+    predictions: pa.Table | None
+    """Predictions in journals, disk names."""
+    truths: pa.Table | None
+    prediction_files: list[delta.DataFile]
+    """Newest ids first."""
+    truth_files: list[delta.DataFile]
+
+
+def look(folder: Path) -> View:
+    """Read the journals, then list the tables' files."""
+    content = unfolded(folder)
+    return View(
+        records.predictions(content),
+        records.truths(content),
+        _files(folder / "predictions"),
+        _files(folder / "truths"),
+    )
+
+
+def unfolded(folder: Path) -> list[dict[str, Any]]:
+    """Return all records of the segments not yet deleted."""
+    found = (segments.read(folder / "journal" / name) for name in segments.names(folder / "journal"))
+    return [record for lines in found if lines is not None for record in lines.records]
+
+
+def _files(folder: Path) -> list[delta.DataFile]:
+    table = delta.open_table(folder)
+    return delta.files(table) if table is not None else []
+
+
+def window(view: View, n: int) -> pa.Table:
+    """Return the newest `n` predictions, oldest first."""
+    chosen, cutoff = _newest(view, n)
+    rows = _predictions(view, chosen, cutoff)
+    rows = rows.slice(max(0, rows.num_rows - n)) if rows is not None else None
+    if rows is None or not rows.num_rows:
+        return public.empty()
+    days = set(rows["day"].unique().to_pylist())
+    return public.table(rows, _last_truths(view, lambda file: file.day in days))
+
+
+def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
+    """Return the files that hold the newest `n` ids, and the smallest of those ids."""
+    chosen: list[delta.DataFile] = []
+    ids = np.asarray(view.predictions["id"].to_pylist() if view.predictions is not None else [], dtype="S36")
+    cutoff = ""
+    for file in view.prediction_files:
+        if len(ids) >= n and file.last < cutoff:
+            break
+        chosen.append(file)
+        ids = np.unique(np.concatenate([ids, np.asarray(_read([file], ["id"])["id"].to_pylist(), dtype="S36")]))[-n:]
+        cutoff = ids[0].decode() if len(ids) >= n else ""
+    return chosen, cutoff
+
+
+def labelled(view: View, after: datetime | None) -> pa.Table:
+    """Return every prediction made after `after` whose truth came, oldest first."""
+    import pyarrow.compute as pc
+
+    low = _id_at(after) if after is not None else ""
+    truths = _last_truths(view, lambda file: file.last >= low)
+    if truths is None:
+        return public.empty()
+    oldest, newest = pc.min(truths["id"]).as_py(), pc.max(truths["id"]).as_py()
+    chosen = [file for file in view.prediction_files if file.last >= max(low, oldest) and file.first <= newest]
+    rows = _predictions(view, chosen, low)
+    if rows is None:
+        return public.empty()
+    wanted = pc.is_in(rows["id"], value_set=truths["id"].combine_chunks())
+    if after is not None:
+        wanted = pc.and_(wanted, pc.greater(rows["at"], after))
+    rows = rows.filter(wanted)
+    return public.table(rows, truths) if rows.num_rows else public.empty()
+
+
+def _predictions(view: View, chosen: Sequence[delta.DataFile], low: str) -> pa.Table | None:
+    """Return predictions of the files and of the journals, each once, sorted by id."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = [_read(chosen, None, low)] if chosen else []
+    if view.predictions is not None:
+        fresh = view.predictions.filter(pc.greater_equal(view.predictions["id"], low))
+        if parts:
+            fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=parts[0]["id"].combine_chunks())))
+        parts.append(fresh)
+    if not parts:
+        return None
+    return pa.concat_tables(parts, promote_options="default").sort_by("id")
+
+
+def _last_truths(view: View, wanted: Callable[[delta.DataFile], bool]) -> pa.Table | None:
+    """Return the last truth of each id."""
+    import pyarrow as pa
+
+    chosen = [file for file in view.truth_files if wanted(file)]
+    parts = [_read(chosen, None)] if chosen else []
+    if view.truths is not None:
+        parts.append(view.truths)
+    if not parts:
+        return None
+    rows = pa.concat_tables(parts, promote_options="default").sort_by("received")
+    numbered = rows.select(["id"]).append_column("row", pa.array(np.arange(rows.num_rows)))
+    last = numbered.group_by("id").aggregate([("row", "max")])
+    return rows.take(last["row_max"].combine_chunks())
+
+
+def _read(chosen: Iterable[delta.DataFile], columns: list[str] | None, low: str = "") -> pa.Table:
+    """Return the rows with ids from `low` on; the day stands in the file's path, so it is added."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    parts = []
+    for file in chosen:
+        above = pc.field("id") >= low if low > file.first else None
+        part = pq.read_table(file.path, columns=columns, filters=above, partitioning=None)
+        parts.append(part.append_column("day", pa.repeat(pa.scalar(file.day), part.num_rows)))
+    return pa.concat_tables(parts, promote_options="default")
+
+
+def _id_at(moment: datetime) -> str:
+    """Return the smallest id that may have been made at `moment`."""
+    return uuid7(records.microseconds(moment) // 1000)[:13]
+
+
+def traffic(view: View, now: datetime) -> Traffic:
+    """Return what was answered over the whole ledger; the minutes are those before `now`."""
+    begin = now - timedelta(minutes=MINUTES)
+    fresh = view.predictions["id"].to_pylist() if view.predictions is not None else []
+    low = min([_id_at(begin), *fresh])
+    recent = [file for file in view.prediction_files if file.last >= low]
+    folded = set(_read(recent, ["id"], low)["id"].to_pylist()) if recent else set()
+    unseen = set(fresh) - folded
+    ends = [id_ for file in view.prediction_files for id_ in (file.first, file.last)] + list(unseen)
+    moments = [moment for id_ in ends if (moment := records.milliseconds_of(id_)) is not None]
+    return Traffic(
+        n_predictions=sum(file.n_rows for file in view.prediction_files) + len(unseen),
+        n_truths=_n_truths(view),
+        first=records.EPOCH + timedelta(milliseconds=min(moments)) if moments else None,
+        last=records.EPOCH + timedelta(milliseconds=max(moments)) if moments else None,
+        per_minute=_per_minute(folded | unseen, begin),
+    )
+
+
+def _n_truths(view: View) -> int:
+    """Return how many predictions have a truth: a first one is `accepted`, later ones are `corrected`."""
+    folded = _accepted(_read(view.truth_files, ["id", "status"])) if view.truth_files else None
+    fresh = _accepted(view.truths) if view.truths is not None else None
+    if folded is None or fresh is None:
+        return len(folded or fresh or ())
+    return len(set(fresh.to_pylist()) - set(_among(folded, fresh))) + len(folded)
+
+
+def _accepted(truths: pa.Table) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return truths.filter(pc.equal(truths["status"], "accepted"))["id"]
+
+
+def _among(ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> list[str]:
+    import pyarrow.compute as pc
+
+    found: list[str] = ids.filter(pc.is_in(ids, value_set=wanted.combine_chunks())).to_pylist()
+    return found
+
+
+def _per_minute(ids: Iterable[str], begin: datetime) -> tuple[int, ...]:
+    start = records.microseconds(begin) // 1000
+    moments = [moment for id_ in ids if (moment := records.milliseconds_of(id_)) is not None]
+    minutes = (np.asarray(moments, dtype=np.int64) - start) // 60_000
+    inside = minutes[(minutes >= 0) & (minutes < MINUTES)]
+    return tuple(int(n) for n in np.bincount(inside, minlength=MINUTES))

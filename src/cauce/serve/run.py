@@ -1,0 +1,148 @@
+"""Running an application: the address is taken before anything else, and given back after the last answer."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cauce.core.errors import UserError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+DRAIN_S = 30
+
+
+def run(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    token_file: Path,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, answer what was begun, write out the ledgers, and return.
+
+    Parameters
+    ----------
+    host, port
+        Address; port 0 takes a free one.
+    token_file
+        Must hold the token, readable by its owner alone, where `host` is not loopback.
+    announce
+        Called once with the URL, such as ``http://127.0.0.1:8321``, when requests are answered.
+
+    Raises
+    ------
+    UserError
+        The port is in use, the address is not this machine's, or it is not loopback and the token is not safe.
+    KeyboardInterrupt
+        It was Ctrl-C.
+    """
+    import uvicorn
+
+    _check_exposure(host, token_file)
+    listener = _listen(host, port)
+    url = _url(host, listener.getsockname()[1])
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if announce is not None and self.started:
+                announce(url)
+
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    with listener, _quiet_terminate():
+        Announcing(config).run([listener])
+
+
+def _check_exposure(host: str, token_file: Path) -> None:
+    """Refuse an address that others can reach unless the token is there and nobody else can read it."""
+    if _is_loopback(host):
+        return
+    where = f"[serve] host = {host!r}"
+    try:
+        mode = token_file.stat().st_mode & 0o777
+        empty = not token_file.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, ValueError):
+        mode, empty = 0, True
+    if empty:
+        hint = "Start the service on 127.0.0.1 once: that makes the token."
+        raise UserError(
+            "others can reach this address, and there is no token", where=where, received=str(token_file), hint=hint
+        )
+    if mode & 0o077:
+        what = "others can reach this address, and others can read the token"
+        raise UserError(what, where=where, received=f"{mode:o}", hint=f"chmod 600 {token_file}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    where = f"{host}:{port}"
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, proto)
+    except OSError as error:
+        hint = "Use 127.0.0.1, or an address of this machine."
+        raise UserError("not an address to listen on", where=where, received=host, hint=hint) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise _bind_error(error, where, port) from error
+    return listener
+
+
+def _bind_error(error: OSError, where: str, port: int) -> UserError:
+    if error.errno == errno.EADDRINUSE:
+        hint = f"Another program listens there. Take another port: --port {port + 1 if port < 65535 else 0}."
+        return UserError(f"port {port} is in use", where=where, hint=hint)
+    if error.errno == errno.EACCES:
+        return UserError(f"port {port} may not be used", where=where, hint="Take one from 1024 on: --port 8321.")
+    return UserError(
+        f"cannot listen: {error.strerror}", where=where, hint="Use 127.0.0.1, or an address of this machine."
+    )
+
+
+def _url(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"http://{shown}:{port}"
+
+
+@contextmanager
+def _quiet_terminate() -> Iterator[None]:
+    """Let SIGTERM end the service in order and with exit code 0: uvicorn drains, then raises the signal again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,125 @@
+"""What the routes share: releases, ledgers, threads, the bounded queue, and their begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from cauce.core.errors import Locked, did_you_mean
+from cauce.serve.idempotency import Answers
+from cauce.serve.ledger import Ledger
+from cauce.serve.metrics import Metrics
+from cauce.serve.problem import Problem
+from cauce.serve.releases import Releases
+from cauce.serve.service import Served, Service
+
+T = TypeVar("T")
+logger = logging.getLogger("cauce.serve")
+FOLD_EVERY_S = 60.0
+FOLD_FROM_BYTES = 64_000_000
+"""The watcher folds; where none runs, the service does from this many bytes of journals on."""
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Work:
+    """One application's insides."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.metrics = Metrics()
+        self.releases = Releases(service, self.metrics)
+        self.answers = Answers()
+        self.max_bytes = int(service.spec.max_body_mb * 1_000_000)
+        self._in_flight = 0
+        self._ledgers: dict[str, Ledger] = {}
+        self._threads = ThreadPoolExecutor(min(16, 2 + (os.cpu_count() or 1)), thread_name_prefix="predict")
+
+    @asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        """Load the champions, follow their aliases, and at the end write out what waits."""
+        await asyncio.to_thread(self.releases.refresh)
+        beside = [asyncio.create_task(self.releases.follow()), asyncio.create_task(self._fold())]
+        try:
+            yield
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._threads.shutdown(wait=True)
+        for ledger in self._ledgers.values():
+            ledger.close()
+
+    async def _fold(self) -> None:
+        while True:
+            await asyncio.sleep(FOLD_EVERY_S)
+            for model, ledger in list(self._ledgers.items()):
+                try:
+                    if await asyncio.to_thread(ledger.unfolded_bytes) >= FOLD_FROM_BYTES:
+                        await asyncio.to_thread(ledger.fold, datetime.now(UTC), wait_s=0.0)
+                except Locked:
+                    continue
+                except Exception:  # the journals hold everything: serving goes on, and the next try may succeed
+                    logger.exception("model %s: its ledger could not be folded", model)
+
+    async def thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run `function` in one of the threads that predict."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def known(self, model: str) -> None:
+        """Refuse a name that is no model, naming the nearest."""
+        if model not in self.service.models:
+            raise Problem(404, f"No such model: {model[:80]!r}. {did_you_mean(model[:80], self.service.models)}")
+
+    def served(self, model: str) -> Served:
+        """Return the release that answers for `model` now, or refuse with 503."""
+        found = self.releases.get(model)
+        if found is None:
+            detail = f"Model {model!r} has no champion that answers yet. Train it: `cauce train {model}`."
+            raise Problem(503, detail, headers={"retry-after": "10"})
+        return found
+
+    def ledger(self, model: str) -> Ledger:
+        """Return the model's ledger, the same one every time."""
+        if model not in self._ledgers:
+            self._ledgers[model] = self.service.ledger(model)
+        return self._ledgers[model]
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take a place in the bounded queue for the block, or refuse with 429."""
+        if self._in_flight >= self.service.max_in_flight:
+            detail = f"{self._in_flight} requests are being worked on. Send this one again in a second."
+            raise Problem(429, detail, headers={"retry-after": "1"})
+        self._in_flight += 1
+        self.metrics.in_flight.set(self._in_flight)
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            self.metrics.in_flight.set(self._in_flight)
+
+    @contextmanager
+    def writing(self, model: str) -> Iterator[None]:
+        """Answer 507 or 503 where the ledger cannot be written: what is not on the disk is not acknowledged."""
+        try:
+            yield
+        except OSError as error:
+            self.metrics.write_failures.labels(model).inc()
+            logger.error("model %s: the ledger could not be written: %s", model, error)  # noqa: TRY400 - an operating matter
+            if error.errno in FULL:
+                detail = (
+                    "The disk of the service is full: nothing of this request was kept. Free space, then send it again."
+                )
+                raise Problem(507, detail, headers={"retry-after": "10"}) from error
+            detail = "The ledger could not be written: nothing of this request was kept. Send it again."
+            raise Problem(503, detail, headers={"retry-after": "10"}) from error
