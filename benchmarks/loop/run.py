@@ -61,7 +61,11 @@ def make_rows(n_rows: int) -> pa.Table:
     columns |= {f"number_{i}": numbers[:, i] for i in range(12)}
     categories = [rng.integers(0, n_values, n_rows) for n_values in (3, 8, 20, 50, 2000)]
     columns |= {f"category_{i}": np.char.add("c", values.astype(str)) for i, values in enumerate(categories)}
-    columns |= {"count": rng.poisson(3, n_rows), "age": rng.integers(18, 80, n_rows), "member": rng.random(n_rows) < 0.3}
+    columns |= {
+        "count": rng.poisson(3, n_rows),
+        "age": rng.integers(18, 80, n_rows),
+        "member": rng.random(n_rows) < 0.3,
+    }
     effect = rng.normal(size=2000)
     score = numbers[:, 0] + numbers[:, 1] * (categories[0] == 1) + 0.5 * effect[categories[4]] + 0.02 * columns["age"]  # type: ignore[operator]
     noise = rng.logistic(size=n_rows)
@@ -76,7 +80,9 @@ def timed(command: list[str], folder: Path) -> tuple[float, float]:
         "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode; "
         "print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024); sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", script, *command], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=folder, capture_output=True, text=True, check=True
+    )
     seconds, peak = map(float, done.stdout.split())
     return seconds, peak
 
@@ -105,7 +111,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
+    )
     result: dict[str, object] = {
         "question": "seconds from file to first prediction, and peak memory",
         "n_columns": N_COLUMNS,
@@ -120,7 +128,11 @@ def main() -> None:
     for n_rows in arguments.sizes:
         runs = [loop_once(n_rows) for _ in range(arguments.repeats if n_rows < 1_000_000 else 1)]
         summary = {
-            key: {"median": round(statistics.median(values), 2), "min": round(min(values), 2), "max": round(max(values), 2)}
+            key: {
+                "median": round(statistics.median(values), 2),
+                "min": round(min(values), 2),
+                "max": round(max(values), 2),
+            }
             for key in runs[0]
             for values in [[run[key] for run in runs]]
         }

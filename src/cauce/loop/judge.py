@@ -37,7 +37,7 @@ def settle(loop: Loop, challenger: Release, judges: pa.Table | None = None, watc
     name = challenger.training.model
     champion = loop.tracker.alias(name, "champion")
     if champion is None or champion == challenger.version:
-        decision = renew.first(challenger, now=loop.now())
+        decision = renew.first(name, challenger.version, now=loop.now())
         return carry_out(loop, decision)
     loop.tracker.set_alias(name, "challenger", challenger.version)
     spec = loop.model(name)

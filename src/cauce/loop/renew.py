@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cauce.core.artefacts import Decision, Release, Watched
-from cauce.loop.by_hand import person
 from cauce.loop.context import Loop
 from cauce.loop.judge import reconcile, settle
 from cauce.loop.material import LedgerRows, ledger_rows

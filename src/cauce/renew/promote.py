@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ByHand = Literal["promote", "roll back", "pause", "resume"]
+ByHand = Literal["promote", "roll back", "retrain", "pause", "resume"]
 
 SHORTEST_REASON = 10
 """Characters that a written reason has at least."""
@@ -106,6 +106,22 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
     }
 
 
+def first(model: str, version: int, *, now: datetime) -> Decision:
+    """Promote a model's first release: there is no champion that it could be compared with."""
+    return Decision(
+        id=uuid7(int(now.timestamp() * 1000)),
+        model=model,
+        at=now,
+        action="promote",
+        reason={
+            "en": f"Version {version} is the first release; there is no champion to compare it with.",
+            "es": f"La versión {version} es la primera; no hay campeón con el que compararla.",
+        },
+        by="policy",
+        challenger=version,
+    )
+
+
 def by_hand(
     action: ByHand,
     *,
@@ -140,12 +156,14 @@ def by_hand(
     recorded: Mapping[ByHand, Action] = {
         "promote": "promote",
         "roll back": "roll back",
+        "retrain": "retrain",
         "pause": "wait",
         "resume": "wait",
     }
     said: Mapping[ByHand, tuple[str, str]] = {
         "promote": (f"Version {challenger} promoted by hand", f"Versión {challenger} promovida a mano"),
         "roll back": (f"Rolled back to version {challenger} by hand", f"Vuelta a mano a la versión {challenger}"),
+        "retrain": ("Retraining asked for by hand", "Reentrenamiento pedido a mano"),
         "pause": ("Renewal paused by hand", "Renovación puesta en pausa a mano"),
         "resume": ("Renewal resumed by hand", "Renovación reanudada a mano"),
     }
