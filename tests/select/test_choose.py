@@ -199,6 +199,7 @@ def test_every_choice_is_json(case: str) -> None:
     ("case", "en", "es"),
     [
         ("clear gain", "is simpler but worse", "es más sencillo, pero peor"),
+        ("clear gain", "(0.5617) is more complex and worse.", "(0,5617) es más complejo y peor."),
         ("equal", "more complex and not shown to be better", "no se ha demostrado que sea mejor"),
         ("certain, below the margin", "real but less than what matters", "menor que lo que importa"),
         ("equivalent", "proven to be less than what matters", "Está probado"),
@@ -227,11 +228,11 @@ def test_the_reason_in_full() -> None:
         "seen it, in 5 rounds. "
         "A gap smaller than 1% of the lowest loss (0.00507) does not matter. "
         "No candidate has a lower loss. "
-        "“model a” is simpler but worse: its loss is 0.8061, which is 0.299 above the lowest (95% "
+        "The candidate “model a” is simpler but worse: its loss is 0.8061, 0.299 above the lowest (95% "
         "interval: 0.272 to 0.326). "
-        "“model b” is simpler but worse: its loss is 0.6110, which is 0.104 above the lowest (95% "
+        "The candidate “model b” is simpler but worse: its loss is 0.6110, 0.104 above the lowest (95% "
         "interval: 0.0814 to 0.127). "
-        "“model d” (0.5617) is more complex and not shown to be better."
+        "The candidate “model d” (0.5617) is more complex and worse."
     )
     assert reason["es"] == (
         "Elegido: «modelo c». "
@@ -239,11 +240,11 @@ def test_the_reason_in_full() -> None:
         "modelo que no la había visto, en 5 rondas. "
         "Una diferencia menor que el 1\u00a0% de la pérdida más baja (0,00507) no importa. "
         "Ningún candidato tiene una pérdida menor. "
-        "«modelo a» es más sencillo, pero peor: su pérdida de 0,8061 supera en 0,299 a la más baja "
+        "El candidato «modelo a» es más sencillo, pero peor: su pérdida de 0,8061 supera en 0,299 a la más baja "
         "(intervalo del 95\u00a0%: de 0,272 a 0,326). "
-        "«modelo b» es más sencillo, pero peor: su pérdida de 0,6110 supera en 0,104 a la más baja "
+        "El candidato «modelo b» es más sencillo, pero peor: su pérdida de 0,6110 supera en 0,104 a la más baja "
         "(intervalo del 95\u00a0%: de 0,0814 a 0,127). "
-        "«modelo d» (0,5617) es más complejo y no se ha demostrado que sea mejor."
+        "El candidato «modelo d» (0,5617) es más complejo y peor."
     )
 
 

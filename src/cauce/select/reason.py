@@ -30,14 +30,15 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "unproven": "That does not prove a gap, so the simpler candidate is kept.",
         "too_few": "That does not prove a gap, and the units are too few to tell: the smallest gap that they can prove "
         "is {provable}. The simpler candidate is kept.",
-        "worse_than_best": "“{title}” is simpler but worse: its loss is {mean}, which is {difference} above the lowest "
-        "({confidence} interval: {lower} to {upper}).",
-        "more_complex": "“{title}” ({mean}) is more complex and not shown to be better.",
-        "budget": "“{title}” was left out: the time for choosing was used up.",
-        "interrupted": "“{title}” was left out: the search was interrupted.",
-        "missing_extra": "“{title}” was left out: a library is missing ({note}).",
-        "not_applicable": "“{title}” was left out: {note}.",
-        "failed": "“{title}” was left out: it could not be fitted ({note}).",
+        "worse_than_best": "The candidate “{title}” is simpler but worse: its loss is {mean}, {difference} above "
+        "the lowest ({confidence} interval: {lower} to {upper}).",
+        "more_complex": "The candidate “{title}” ({mean}) is more complex and not shown to be better.",
+        "complex_and_worse": "The candidate “{title}” ({mean}) is more complex and worse.",
+        "budget": "The candidate “{title}” was left out: the time for choosing was used up.",
+        "interrupted": "The candidate “{title}” was left out: the search was interrupted.",
+        "missing_extra": "The candidate “{title}” was left out: a library is missing ({note}).",
+        "not_applicable": "The candidate “{title}” was left out: {note}.",
+        "failed": "The candidate “{title}” was left out: it could not be fitted ({note}).",
         "unit": "unit",
         "units": "units",
         "fold": "round",
@@ -63,14 +64,15 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "unproven": "Eso no prueba que haya diferencia; por eso se mantiene el candidato más sencillo.",
         "too_few": "Eso no prueba que haya diferencia, y las unidades son muy pocas para saberlo: la menor diferencia "
         "que pueden probar es de {provable}. Se mantiene el candidato más sencillo.",
-        "worse_than_best": "«{title}» es más sencillo, pero peor: su pérdida de {mean} supera en {difference} a la más "
-        "baja (intervalo del {confidence}: de {lower} a {upper}).",
-        "more_complex": "«{title}» ({mean}) es más complejo y no se ha demostrado que sea mejor.",
-        "budget": "«{title}» queda fuera: se agotó el tiempo previsto para elegir.",
-        "interrupted": "«{title}» queda fuera: se interrumpió la búsqueda.",
-        "missing_extra": "«{title}» queda fuera: falta una biblioteca ({note}).",
-        "not_applicable": "«{title}» queda fuera: {note}.",
-        "failed": "«{title}» queda fuera: no se pudo ajustar ({note}).",
+        "worse_than_best": "El candidato «{title}» es más sencillo, pero peor: su pérdida de {mean} supera en "
+        "{difference} a la más baja (intervalo del {confidence}: de {lower} a {upper}).",
+        "more_complex": "El candidato «{title}» ({mean}) es más complejo y no se ha demostrado que sea mejor.",
+        "complex_and_worse": "El candidato «{title}» ({mean}) es más complejo y peor.",
+        "budget": "El candidato «{title}» queda fuera: se agotó el tiempo previsto para elegir.",
+        "interrupted": "El candidato «{title}» queda fuera: se interrumpió la búsqueda.",
+        "missing_extra": "El candidato «{title}» queda fuera: falta una biblioteca ({note}).",
+        "not_applicable": "El candidato «{title}» queda fuera: {note}.",
+        "failed": "El candidato «{title}» queda fuera: no se pudo ajustar ({note}).",
         "unit": "unidad",
         "units": "unidades",
         "fold": "ronda",
@@ -118,7 +120,14 @@ def _sentences(choice: Choice, notes: Mapping[str, Words], language: Language) -
     for rung in choice.rungs:
         if rung.name not in {choice.chosen, choice.best}:
             note = notes.get(rung.name, {"en": rung.detail, "es": rung.detail})
-            yield texts[rung.why].format(**_said(rung, language), note=_in(note, language).rstrip(". "))
+            yield texts[_what(rung, choice)].format(**_said(rung, language), note=_in(note, language).rstrip(". "))
+
+
+def _what(rung: Rung, choice: Choice) -> str:
+    """Return the sentence for a rung that is neither the chosen nor the best."""
+    found = rung.against_best
+    known_worse = choice.chosen == choice.best and found is not None and found.lower > 0
+    return "complex_and_worse" if known_worse and rung.why == "more_complex" else rung.why
 
 
 def _gap(chosen: Rung, best: Rung, found: Comparison, language: Language) -> Iterator[str]:
