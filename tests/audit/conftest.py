@@ -30,7 +30,7 @@ def context_of(
 
     profile = summarise(table.to_batches(max_chunksize=size))
     spec = data or DataSpec(source="rows.csv")
-    return AuditContext("rows", spec, model and "m", model, profile, batches, table.slice(0, 50_000), changes)
+    return AuditContext("rows", spec, "m" if model else None, model, profile, batches, table.slice(0, 50_000), changes)
 
 
 @pytest.fixture

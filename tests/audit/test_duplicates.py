@@ -14,6 +14,7 @@ from cauce.audit import AuditContext
 from cauce.audit.hashing import hash_column, repeats
 from cauce.core.artefacts import Audit, Finding
 from cauce.core.specs import DataSpec
+from cauce.profile import summarise
 
 Auditor = Callable[..., Audit]
 
@@ -32,14 +33,15 @@ def test_repeats_are_those_that_python_sees(rows: list[tuple[str | None, str | N
     seen: set[object] = set()
     expected = [i for i, row in enumerate(cleaned) if row in seen or seen.add(row)]  # type: ignore[func-returns-value]
     table = pa.table({"a": [r[0] for r in rows], "b": [r[1] for r in rows], "c": pa.array([r[2] for r in rows])})
+    profile = summarise(table.to_batches())
     context = AuditContext(
         "d",
         DataSpec(source="x"),
         None,
         None,
-        None,
+        profile,
         lambda columns: iter(table.to_batches(max_chunksize=7)),
-        table,  # type: ignore[arg-type]
+        table,
     )
     assert repeats(context, ("a", "b", "c")) == (len(expected), tuple(expected[:20]))
 

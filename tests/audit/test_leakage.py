@@ -123,6 +123,24 @@ def test_key_time_group_and_ignored_columns_are_not_judged(audit: Auditor) -> No
     assert "target_leakage" in result.passed
 
 
+def test_a_column_that_knows_its_group_leaks_nothing_where_groups_are_named(audit: Auditor) -> None:
+    school = np.repeat(np.arange(N // 10), 10)
+    result = np.repeat(RNG.normal(size=N // 10), 10) + RNG.normal(0, 0.01, N)
+    town = [f"town {s}" for s in school]
+    table = pa.table({"school": school, "town": town, "honest": HONEST, "y": result})
+    model = ModelSpec(task="regress", data="rows", target="y")
+    assert "target_leakage" in audit(table, model=model, data=DataSpec(source="x", group="school")).passed
+    assert [f.code for f in audit(table, model=model).blocking] == ["target_leakage"]
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 3])
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_few_groups_are_no_crash(audit: Auditor, task: str, n_groups: int) -> None:
+    table = pa.table({"g": np.arange(N) % n_groups, "x": HONEST, "y": CLASSES if task == "classify" else AMOUNT})
+    model = ModelSpec(task=task, data="rows", target="y")
+    assert "target_leakage" in audit(table, model=model, data=DataSpec(source="x", group="g")).passed
+
+
 def test_the_threshold_moves_both_severities(audit: Auditor) -> None:
     table = pa.table({"x": HONEST, "y": np.where(HONEST + RNG.normal(0, 0.3, N) > 0, "a", "b")})
     model = ModelSpec(task="classify", data="rows", target="y")

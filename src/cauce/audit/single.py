@@ -21,6 +21,8 @@ Score = Callable[[Codes], float]
 MOST_ROWS = 10_000
 JUDGING = 0.2
 """Share of the rows that judges; two such parts take turns."""
+LEAST_SIDE = 8
+"""Fewest rows on either side from which anything is concluded."""
 PROMISING = 0.5
 """A share explained on the first part under which the second is not asked."""
 _WEIGHT = 0.1
@@ -39,8 +41,13 @@ class Judged:
     shares: dict[str, float]
 
 
-def judge_columns(sample: pa.Table, columns: Sequence[str], target: str, task: str) -> Judged:
-    """Judge every column on at most 10,000 rows that have a target."""
+def judge_columns(
+    sample: pa.Table, columns: Sequence[str], target: str, task: str, *, group: str | None = None
+) -> Judged:
+    """Judge every column on at most 10,000 rows that have a target.
+
+    Rows of one `group` never both teach and judge: a school's name tells its pupils' results, and leaks nothing.
+    """
     from cauce.profile.arrays import to_floats, to_strings
 
     known = sample.filter(pc.invert(pc.is_null(sample.column(target), nan_is_null=True)))
@@ -50,7 +57,7 @@ def judge_columns(sample: pa.Table, columns: Sequence[str], target: str, task: s
     n_rows = table.num_rows
     if n_rows < 4:
         return Judged(n_rows, {})
-    part = np.minimum(rng.permutation(n_rows) / (JUDGING * n_rows), 2).astype(np.int64)  # 0 and 1 judge in turn
+    part = _parts(np.arange(n_rows) if group is None else _codes(_one(table, group)), rng)
     array = _one(table, target)
     if task == "classify":
         truth: Codes | Floats = np.unique(to_strings(array).to_numpy(zero_copy_only=False), return_inverse=True)[1]
@@ -63,6 +70,13 @@ def judge_columns(sample: pa.Table, columns: Sequence[str], target: str, task: s
         good = np.isfinite(truth)
         table, truth, part = table.filter(pa.array(good)), truth[good], part[good]
     return Judged(n_rows, {name: _judge(_one(table, name), truth, part, task) for name in columns})
+
+
+def _parts(units: Codes, rng: np.random.Generator) -> Codes:
+    """Return 0 or 1 for the rows of the units that judge in turn, 2 for those that always teach."""
+    distinct, inverse = np.unique(units, return_inverse=True)
+    places = rng.permutation(len(distinct)) / (JUDGING * len(distinct))
+    return np.minimum(places, 2).astype(np.int64)[inverse]
 
 
 def _one(table: pa.Table, name: str) -> pa.Array:
@@ -94,11 +108,13 @@ def _cross(group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Float
     explain = _explained_classes if task == "classify" else _explained_variance
     shares = []
     for judge in (part == 0, part == 1):
+        if min(judge.sum(), (~judge).sum()) < LEAST_SIDE:  # one or two groups hold nearly all rows
+            continue
         groups = group(~judge)
         shares.append(explain(groups, truth, judge))
         if shares[0] < PROMISING:
             break
-    return max(float(np.mean(shares)), 0.0)
+    return max(float(np.mean(shares)), 0.0) if shares else 0.0
 
 
 def _explained_classes(groups: Codes, truth: Codes | Floats, judge: npt.NDArray[np.bool_]) -> float:
