@@ -56,7 +56,9 @@ def measured_twice(path: Path) -> pd.DataFrame:
             "above_25k": (raw["earnings_med"] >= THRESHOLD).map({True: "yes", False: "no"}),
         }
     )
-    return table.dropna(subset=["earnings_before"]).sort_values(["measured", "record"])
+    table = table.dropna(subset=["earnings_before", "students"]).sort_values(["measured", "record"])
+    # Campuses of one institution report the same figures: one of them is kept.
+    return table.drop_duplicates(subset=[name for name in table.columns if name not in {"record", "college"}])
 
 
 def main(source: Path, folder: Path) -> None:

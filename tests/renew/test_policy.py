@@ -90,6 +90,12 @@ def test_a_worse_loss_retrains() -> None:
     }
 
 
+def test_a_loss_that_has_multiplied_is_told_as_times() -> None:
+    reason = decide(situation(signal("performance", value=43.9)), SPEC).reason
+    assert reason["en"].startswith("The mean loss is 44.9 times that of training.")
+    assert reason["es"].startswith("La pérdida media es 44,9 veces la del entrenamiento.")
+
+
 def test_drift_of_columns_retrains_and_names_them() -> None:
     drifted = [signal("drift", name) for name in ("age", "income", "plan", "city")]
     decision = decide(situation(*drifted, signal("drift", "fine", alarming=False)), SPEC)

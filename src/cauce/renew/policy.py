@@ -222,9 +222,9 @@ def _cause(situation: Situation) -> tuple[str, str] | None:
     """Return why a retraining would help, in both languages, or None."""
     english, spanish = [], []
     for signal in situation.alarming("performance")[:1]:
-        rise = percent(signal.value)
-        english.append(f"The mean loss has risen by {rise[0]} against training.")
-        spanish.append(f"La pérdida media ha subido un {rise[1]} respecto al entrenamiento.")
+        rise = _rise(signal.value)
+        english.append(rise[0])
+        spanish.append(rise[1])
     columns = [signal.column for signal in situation.alarming("drift") if signal.column is not None]
     if columns:
         names = listed(columns)
@@ -234,6 +234,21 @@ def _cause(situation: Situation) -> tuple[str, str] | None:
         english.append("The predictions have moved away from those at training.")
         spanish.append("Las predicciones se han alejado de las del entrenamiento.")
     return (" ".join(english), " ".join(spanish)) if english else None
+
+
+def _rise(relative: float) -> tuple[str, str]:
+    """Say how much the mean loss has risen: a percentage, or how many times from three times on."""
+    if relative >= 2:
+        times = number(1 + relative)
+        return (
+            f"The mean loss is {times[0]} times that of training.",
+            f"La pérdida media es {times[1]} veces la del entrenamiento.",
+        )
+    rise = percent(relative)
+    return (
+        f"The mean loss has risen by {rise[0]} against training.",
+        f"La pérdida media ha subido un {rise[1]} respecto al entrenamiento.",
+    )
 
 
 def _with_details(english: str, spanish: str, signals: tuple[Signal, ...]) -> Words:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SPANISH_FIGURES = str.maketrans({".": ",", ",": "."})
+
 MOST_NAMED = 3
 """Names that a sentence lists before it says how many more there are."""
 
@@ -13,11 +15,14 @@ def number(value: float) -> tuple[str, str]:
 
     Examples
     --------
-    >>> number(0.31249), number(-12345.0)
-    (('0.312', '0,312'), ('-12345', '-12345'))
+    >>> number(0.31249), number(-12345.0), number(5_071_818.0)
+    (('0.312', '0,312'), ('-12,345', '-12.345'), ('5.07 million', '5,07 millones'))
     """
-    english = f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
-    return english, english.replace(".", ",")
+    if 1e6 <= abs(value) < 1e9:
+        english = f"{value / 1e6:.3g}"
+        return f"{english} million", f"{english.replace('.', ',')} millones"
+    english = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return english, english.translate(SPANISH_FIGURES)
 
 
 def percent(share: float) -> tuple[str, str]:

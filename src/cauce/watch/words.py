@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cauce.core.artefacts import Comparison, Words
 from cauce.watch.drift import ColumnDrift, Mover
 
+SPANISH_FIGURES = str.maketrans({".": ",", ",": "."})
 SPANISH_BINS = {"other": "otros"}
 
 
@@ -16,15 +17,20 @@ def number(value: float, digits: int = 2) -> tuple[str, str]:
     Examples
     --------
     >>> number(0.5), number(0.0042), number(12345.6)
-    (('0.50', '0,50'), ('0.0042', '0,0042'), ('12346', '12346'))
+    (('0.50', '0,50'), ('0.0042', '0,0042'), ('12,346', '12.346'))
+    >>> number(5_071_818.0)
+    ('5.07 million', '5,07 millones')
     """
+    if 1e6 <= abs(value) < 1e9:
+        english = f"{value / 1e6:.3g}"
+        return f"{english} million", f"{english.replace('.', ',')} millones"
     if value == 0 or 10**-digits <= abs(value) < 1000:
         english = f"{value:.{digits}f}"
     elif abs(value) < 1:
         english = f"{value:.{digits}g}"
     else:
-        english = f"{value:.0f}" if abs(value) < 1e9 else f"{value:.3g}"
-    return english, english.replace(".", ",")
+        english = f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return english, english.translate(SPANISH_FIGURES)
 
 
 def percent(share: float) -> tuple[str, str]:
