@@ -41,26 +41,64 @@ def comparison(difference: float, half: float, reference: float = 0.36) -> Compa
     lower, upper = difference - half, difference + half
     verdict = "worse" if lower > 0.0036 else "equivalent" if upper < 0.0036 else "undecided"
     return Comparison(
-        38_000, 38_000, reference + difference, reference, difference, lower, upper, 0.95, 0.01 * reference, half,
+        38_000,
+        38_000,
+        reference + difference,
+        reference,
+        difference,
+        lower,
+        upper,
+        0.95,
+        0.01 * reference,
+        half,
         verdict,  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 def choice() -> Choice:
     rungs = (
-        Rung("prior", words("prior: the class shares", "reparto de las clases"), "refused", "worse_than_best", "", 0.552,
-             0.02, 0.1, comparison(0.192, 0.006)),
-        Rung("linear", words("regularised linear model", "modelo lineal regularizado"), "chosen", "simplest_not_worse",
-             "", 0.3612, 3.4, 1.2, comparison(0.0012, 0.0017)),
-        Rung("boosting", words("gradient boosting", "potenciación de gradiente"), "refused", "more_complex", "", 0.36,
-             21.7, 4.0, None),
-        Rung("forest", words("random forest", "bosque aleatorio"), "skipped", "missing_extra", "pip install 'cauce[x]'"),
-    )  # fmt: skip
+        Rung(
+            "prior",
+            words("prior: the class shares", "reparto de las clases"),
+            "refused",
+            "worse_than_best",
+            "",
+            0.552,
+            0.02,
+            0.1,
+            comparison(0.192, 0.006),
+        ),
+        Rung(
+            "linear",
+            words("regularised linear model", "modelo lineal regularizado"),
+            "chosen",
+            "simplest_not_worse",
+            "",
+            0.3612,
+            3.4,
+            1.2,
+            comparison(0.0012, 0.0017),
+        ),
+        Rung(
+            "boosting",
+            words("gradient boosting", "potenciación de gradiente"),
+            "refused",
+            "more_complex",
+            "",
+            0.36,
+            21.7,
+            4.0,
+            None,
+        ),
+        Rung(
+            "forest", words("random forest", "bosque aleatorio"), "skipped", "missing_extra", "pip install 'cauce[x]'"
+        ),
+    )
     reason = words(
-        "Chosen: regularised linear model. Its mean log loss is 0.361, 0.3 % above the best (gradient boosting, 0.360); "
+        "Chosen: regularised linear model. Its mean log loss is 0.361, 0.3 % above the best (boosting, 0.360); "
         "with 95 % confidence the difference lies under the margin of 1 % that `cauce.toml` sets.",
         "Elegido: modelo lineal regularizado. Su pérdida logarítmica media es 0,361, un 0,3 % por encima del mejor "
-        "(potenciación de gradiente, 0,360); con una confianza del 95 % la diferencia queda bajo el margen del 1 %.",
+        "(0,360); con una confianza del 95 % la diferencia queda bajo el margen del 1 %.",
     )
     return Choice("dropout", "log", "linear", "boosting", rungs, 0.01, 38_000, 5, 0, reason)
 
@@ -69,76 +107,171 @@ def metrics() -> Metrics:
     return Metrics(
         {"f1": 0.7312, "accuracy": 0.8534, "roc_auc": 0.9017, "pr_auc": 0.7741, "log_loss": 0.3587},
         "f1",
-        words("The classes are uneven (24 % against 76 %): F1 leads.",
-              "Las clases son desiguales (24 % frente a 76 %): manda F1."),
+        words(
+            "The classes are uneven (24 % against 76 %): F1 leads.",
+            "Las clases son desiguales (24 % frente a 76 %): manda F1.",
+        ),
         ("enrolled", "dropout"),
         ((6512, 711), (682, 1595)),
         tuple((0.05 + 0.1 * i, min(1.0, 0.04 + 0.1 * i + 0.02 * (i % 3)), 4000 // (i + 1)) for i in range(10)),
         9_500,
-    )  # fmt: skip
+    )
 
 
 def training() -> Training:
     columns = ("age", "grade_average", "scholarship", "evening", "course", "distance_km", "first_generation")
     schema = Schema(tuple(Column(name, "number") for name in columns))
     spec = TaskSpec("dropout", "classify", "left", schema, "log", key="id")
-    snapshot = Snapshot("students", 4, "9f3c1a" * 10 + "abcd", 47_500, dict.fromkeys(columns, "double"),
-                        NOW - timedelta(days=3), ("added: evening",))  # fmt: skip
+    snapshot = Snapshot(
+        "students",
+        4,
+        "9f3c1a" * 10 + "abcd",
+        47_500,
+        dict.fromkeys(columns, "double"),
+        NOW - timedelta(days=3),
+        ("added: evening",),
+    )
     return Training(
-        "dropout", "classify", "linear", spec, snapshot, choice(), metrics(), 0.3587, 38_000, 9_500, 1_240, "stratified",
-        "ab" * 32, NOW - timedelta(days=2, hours=5), 48.2, {"scikit-learn": "1.9.0", "lightgbm": "4.6.0"},
-    )  # fmt: skip
+        "dropout",
+        "classify",
+        "linear",
+        spec,
+        snapshot,
+        choice(),
+        metrics(),
+        0.3587,
+        38_000,
+        9_500,
+        1_240,
+        "stratified",
+        "ab" * 32,
+        NOW - timedelta(days=2, hours=5),
+        48.2,
+        {"scikit-learn": "1.9.0", "lightgbm": "4.6.0"},
+    )
 
 
 def audit() -> Audit:
     findings = (
-        Finding("missing", "info", ("distance_km",), 1_204,
-                words("`distance_km` is missing in 2.5 % of the rows.", "`distance_km` falta en el 2,5 % de las filas."),
-                words("The model learns from the gap itself.", "El modelo aprende también del hueco."),
-                words("Nothing, if the gap means something.", "Nada, si el hueco significa algo.")),
-        Finding("duplicates", "warn", ("age", "course"), 312,
-                words("312 rows are exact copies of others.", "312 filas son copias exactas de otras."),
-                words("A copy on both sides of the split makes the model look better than it is.",
-                      "Una copia a ambos lados de la división hace parecer mejor al modelo."),
-                words("Remove them at the source, or name a `group` column.",
-                      "Elimínalas en el origen o indica una columna `group`."),
-                (4, 18, 77)),
-        Finding("leakage", "block", ("exit_date",), 47_500,
-                words("`exit_date` alone predicts `left`.", "`exit_date` por sí sola predice `left`."),
-                words("It is filled in after the fact: in use it will be empty.",
-                      "Se rellena después del hecho: en uso estará vacía."),
-                words("Put it under `ignore`.", "Ponla en `ignore`."),
-                accepted="the registrar fills it at enrolment, checked on 2 March"),
-    )  # fmt: skip
-    return Audit("students", "dropout", "9f3c", 47_500, findings, ("constant", "dates", "classes"), {}, 3.2,
-                 NOW - timedelta(days=2, hours=6))  # fmt: skip
+        Finding(
+            "missing",
+            "info",
+            ("distance_km",),
+            1_204,
+            words("`distance_km` is missing in 2.5 % of the rows.", "`distance_km` falta en el 2,5 % de las filas."),
+            words("The model learns from the gap itself.", "El modelo aprende también del hueco."),
+            words("Nothing, if the gap means something.", "Nada, si el hueco significa algo."),
+        ),
+        Finding(
+            "duplicates",
+            "warn",
+            ("age", "course"),
+            312,
+            words("312 rows are exact copies of others.", "312 filas son copias exactas de otras."),
+            words(
+                "A copy on both sides of the split makes the model look better than it is.",
+                "Una copia a ambos lados de la división hace parecer mejor al modelo.",
+            ),
+            words(
+                "Remove them at the source, or name a `group` column.",
+                "Elimínalas en el origen o indica una columna `group`.",
+            ),
+            (4, 18, 77),
+        ),
+        Finding(
+            "leakage",
+            "block",
+            ("exit_date",),
+            47_500,
+            words("`exit_date` alone predicts `left`.", "`exit_date` por sí sola predice `left`."),
+            words(
+                "It is filled in after the fact: in use it will be empty.",
+                "Se rellena después del hecho: en uso estará vacía.",
+            ),
+            words("Put it under `ignore`.", "Ponla en `ignore`."),
+            accepted="the registrar fills it at enrolment, checked on 2 March",
+        ),
+    )
+    return Audit(
+        "students",
+        "dropout",
+        "9f3c",
+        47_500,
+        findings,
+        ("constant", "dates", "classes"),
+        {},
+        3.2,
+        NOW - timedelta(days=2, hours=6),
+    )
 
 
 def watched() -> Watched:
     signals = (
-        Signal("drift", "grade_average", 0.31, 0.2, True,
-               words("Column `grade_average` drifted (PSI 0.31, threshold 0.2).",
-                     "La columna `grade_average` derivó (PSI 0,31, umbral 0,2).")),
-        Signal("missing", "distance_km", 0.026, 0.05, False,
-               words("About as many gaps as in training.", "Casi tantos huecos como en el entrenamiento.")),
-        Signal("performance", None, 0.3651, 0.3623, False, words("No proof that it became worse.",
-                                                                  "No hay prueba de que haya empeorado.")),
-    )  # fmt: skip
-    return Watched("dropout", 3, NOW - timedelta(minutes=4), 1_000, 412, 612, NOW - timedelta(hours=9), NOW, 0.3587,
-                   0.3651, comparison(0.0064, 0.02), signals)  # fmt: skip
+        Signal(
+            "drift",
+            "grade_average",
+            0.31,
+            0.2,
+            True,
+            words(
+                "Column `grade_average` drifted (PSI 0.31, threshold 0.2).",
+                "La columna `grade_average` derivó (PSI 0,31, umbral 0,2).",
+            ),
+        ),
+        Signal(
+            "missing",
+            "distance_km",
+            0.026,
+            0.05,
+            False,
+            words("About as many gaps as in training.", "Casi tantos huecos como en el entrenamiento."),
+        ),
+        Signal(
+            "performance",
+            None,
+            0.3651,
+            0.3623,
+            False,
+            words("No proof that it became worse.", "No hay prueba de que haya empeorado."),
+        ),
+    )
+    return Watched(
+        "dropout",
+        3,
+        NOW - timedelta(minutes=4),
+        1_000,
+        412,
+        612,
+        NOW - timedelta(hours=9),
+        NOW,
+        0.3587,
+        0.3651,
+        comparison(0.0064, 0.02),
+        signals,
+    )
 
 
 def decisions() -> tuple[Decision, ...]:
     told = (
-        ("wait", "policy", 4, "Drift in `grade_average`, but 612 of 300 truths show no loss of quality.",
-         "Hay deriva en `grade_average`, pero los resultados reales no muestran pérdida de calidad."),
-        ("promote", "policy", 180, "Version 3 errs 4.1 % less than version 2 on the same 620 rows.",
-         "La versión 3 se equivoca un 4,1 % menos que la versión 2 con las mismas 620 filas."),
+        (
+            "wait",
+            "policy",
+            4,
+            "Drift in `grade_average`, but 612 of 300 truths show no loss of quality.",
+            "Hay deriva en `grade_average`, pero los resultados reales no muestran pérdida de calidad.",
+        ),
+        (
+            "promote",
+            "policy",
+            180,
+            "Version 3 errs 4.1 % less than version 2 on the same 620 rows.",
+            "La versión 3 se equivoca un 4,1 % menos que la versión 2 con las mismas 620 filas.",
+        ),
         ("retrain", "policy", 195, "The loss in use rose by 6 %.", "La pérdida en uso subió un 6 %."),
         ("fix data", "policy", 2000, "`scholarship` arrived empty.", "`scholarship` llegó vacía."),
         ("roll back", "Ana", 3000, "Complaints from the tutors.", "Quejas de los tutores."),
         ("wait", "policy", 4000, "Nothing to conclude.", "Nada que concluir."),
-    )  # fmt: skip
+    )
     return tuple(
         Decision(f"d{at}", "dropout", NOW - timedelta(minutes=minutes), action, words(en, es), by)  # type: ignore[arg-type]
         for at, (action, by, minutes, en, es) in enumerate(told)
@@ -163,12 +296,18 @@ def project(full: ModelView, new: ModelView) -> ProjectView:
 def full_view() -> ModelView:
     per_minute = tuple((7 * i * i + 13 * i) % 23 + i // 4 for i in range(60))
     return ModelView(
-        "dropout", ModelSpec(task="classify", data="students", target="left"), "serving",
-        Release("dropout", 3, "3f9c0e1d2b", "c0ffee" * 10 + "beef", training()), None, (1, 2, 3),
+        "dropout",
+        ModelSpec(task="classify", data="students", target="left"),
+        "serving",
+        Release("dropout", 3, "3f9c0e1d2b", "c0ffee" * 10 + "beef", training()),
+        None,
+        (1, 2, 3),
         {"grade_average": 0.41, "age": 0.22, "course": 0.17, "scholarship": 0.11, "distance_km": 0.06, "evening": 0.03},
-        audit(), Traffic(128_412, 5_307, NOW - timedelta(days=2), NOW - timedelta(minutes=1), per_minute), watched(),
+        audit(),
+        Traffic(128_412, 5_307, NOW - timedelta(days=2), NOW - timedelta(minutes=1), per_minute),
+        watched(),
         decisions(),
-    )  # fmt: skip
+    )
 
 
 def new_view() -> ModelView:

@@ -23,16 +23,17 @@ class Answer(NamedTuple):
 def answer(view: ModelView, words: Language) -> Answer:
     """Answer from the stage, the newest decision and the newest look, in this order."""
     key, tone, value = _situation(view)
-    return Answer(tone, words.say(f"answer_{key}", value), words.say(f"advice_{key}", view.name))
+    headline = words.some(f"answer_{key}", value) if key.startswith("blocked") else words.say(f"answer_{key}", value)
+    return Answer(tone, headline, words.say(f"advice_{key}", view.name))
 
 
-def _situation(view: ModelView) -> tuple[str, Tone, object]:
-    """Return the situation's key in words/, its tone, and what its headline names."""
+def _situation(view: ModelView) -> tuple[str, Tone, int]:
+    """Return the situation's key in words/, its tone, and the number that its headline names: version or findings."""
     blocking = len(view.audit.blocking) if view.audit else 0
     if view.stage == "blocked":
         return ("blocked_serving" if view.champion else "blocked"), "act", blocking
     if view.champion is None:
-        return "new", "idle", view.name
+        return "new", "idle", 0
     if view.stage == "paused":
         return "paused", "watch", view.champion.version
     action = view.decisions[0].action if view.decisions else "wait"
@@ -47,7 +48,7 @@ def _situation(view: ModelView) -> tuple[str, Tone, object]:
     return _by_look(view.watched, view.champion.version)
 
 
-def _by_look(watched: Watched | None, version: int) -> tuple[str, Tone, object]:
+def _by_look(watched: Watched | None, version: int) -> tuple[str, Tone, int]:
     if watched is None or watched.n_predictions == 0 or watched.version != version:
         return "unwatched", "idle", version
     verdict = watched.realised.verdict if watched.realised else None

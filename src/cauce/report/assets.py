@@ -1,4 +1,4 @@
-"""The console's style sheet and script, by an exact list of names: nothing else can be asked for."""
+"""The console's style sheet, script and icon, by an exact list of names: nothing else can be asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from pathlib import Path
 from cauce.core.errors import UserError
 
 _FOLDER = Path(__file__).parent / "static"
-_TYPES = {"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"}
+_TYPES = {
+    "console.css": "text/css; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 
 
 def static(name: str) -> tuple[bytes, str]:

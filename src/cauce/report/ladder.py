@@ -32,13 +32,16 @@ def rows(choice: Choice, words: Language) -> tuple[Row, ...]:
     return tuple(_row(rung, choice, reach, words) for rung in choice.rungs)
 
 
-def gain(choice: Choice, words: Language) -> str | None:
-    """Say how much less the chosen rung errs than the simplest one, or None where there is nothing to compare."""
+def gain(choice: Choice, words: Language) -> str:
+    """Say how much less the chosen rung errs than the simplest one; empty where nothing can be compared."""
     chosen = next((rung for rung in choice.rungs if rung.name == choice.chosen), None)
     first = choice.rungs[0] if choice.rungs else None
-    if chosen is None or first is None or chosen is first or chosen.mean_loss is None or not first.mean_loss:
-        return None
-    return words.say("gain", words.percent(1 - chosen.mean_loss / first.mean_loss, 0), words.of(first.title))
+    if chosen is first:
+        return words.say("no_gain")
+    if chosen is None or first is None or chosen.mean_loss is None or not first.mean_loss:
+        return ""
+    share = 1 - chosen.mean_loss / first.mean_loss
+    return words.say("gain", words.percent(share, 0), words.of(first.title)) if share > 0 else ""
 
 
 def _row(rung: Rung, choice: Choice, reach: float, words: Language) -> Row:
@@ -73,10 +76,10 @@ def _against(rung: Rung, choice: Choice, words: Language) -> str:
 
 
 def _reach(choice: Choice) -> float:
-    """Return how far the drawings go to each side: the widest interval, but at most 25 margins."""
+    """Return how far the drawings go to each side: the widest interval, but at most five margins."""
     found = [_relative(rung.against_best) for rung in choice.rungs if rung.against_best]
     widest = max((max(abs(low), abs(high)) for _, low, high in filter(None, found)), default=0.0)
-    return max(2 * choice.margin, min(widest, 25 * choice.margin), 1e-9) * 1.1
+    return max(2 * choice.margin, min(widest, 5 * choice.margin), 1e-9) * 1.1
 
 
 def _drawing(comparison: Comparison, margin: float, reach: float, words: Language) -> Markup | None:
@@ -90,13 +93,14 @@ def _drawing(comparison: Comparison, margin: float, reach: float, words: Languag
         '<svg class="interval {kind}" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{label}">'
         '<line class="zero" x1="{zero}" x2="{zero}" y1="2" y2="20"/>'
         '<line class="margin" x1="{edge}" x2="{edge}" y1="2" y2="20"/>'
-        '<line class="span" x1="{low}" x2="{high}" y1="11" y2="11"/><circle cx="{middle}" cy="11" r="4"/></svg>'
+        '<line class="span" x1="{low}" x2="{high}" y1="11" y2="11"/>{mark}</svg>'
     )
     label = words.say("interval_label", words.percent(margin))
     zero, edge = _x(0.0, reach), _x(margin, reach)
-    return form.format(
-        kind=kind, w=_WIDTH, h=_HEIGHT, label=label, zero=zero, edge=edge, low=low, high=high, middle=middle
-    )
+    mark = Markup('<circle cx="{}" cy="11" r="4"/>').format(middle)
+    if relative[0] > reach:
+        mark = Markup('<path d="M{0} 5l7 6l-7 6z"/>').format(middle - 3)
+    return form.format(kind=kind, w=_WIDTH, h=_HEIGHT, label=label, zero=zero, edge=edge, low=low, high=high, mark=mark)
 
 
 def _x(share: float, reach: float) -> float:

@@ -18,14 +18,15 @@ from cauce.report.assets import static
 from cauce.report.ladder import gain, rows
 from cauce.report.language import Language, speak
 
+_ORDER = {"block": 0, "warn": 1, "info": 2}
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
 def console_page(view: ProjectView) -> str:
     """Return the console of a project as one HTML document.
 
-    Its style and script come from ``/console/static/``; nothing is inline, so that a strict
-    Content-Security-Policy (``default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'``) fits it.
+    Its style, script and icon come from ``/console/static/``; nothing is inline, so that a strict policy fits it:
+    ``default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'``.
     """
     words = speak(view.language)
     return _environment(words.code).get_template("console.html").render(view=view, now=view.at)
@@ -85,6 +86,9 @@ def _functions(words: Language) -> Mapping[str, object]:
         "metric_name": lambda name: words.say(f"metric_{name}") if words.knows(f"metric_{name}") else name,
         "metric_value": lambda name, value: metric(name, value, words),
         "metric_hint": lambda name: words.say(f"meaning_{name}") if words.knows(f"meaning_{name}") else "",
+        "by_severity": lambda findings: sorted(
+            findings, key=lambda found: (found.accepted is not None, _ORDER[found.severity])
+        ),
         "rungs": lambda choice: rows(choice, words),
         "gain": lambda choice: gain(choice, words),
         "confusion": lambda metrics: plots.confusion(metrics, words),

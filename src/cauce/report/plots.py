@@ -19,11 +19,12 @@ _MOST_COLUMNS = 12
 _WIDTH = 440
 
 _STYLE = """
-text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#1b2624}
-.faint{fill:#5a6865}.line{stroke:#d5ddda;fill:none}.bar,.dot{fill:#0b7285}.trend{stroke:#0b7285;fill:none}
-.cell{fill:#0b7285}.wrong{fill:#b3541e}.frame{fill:none;stroke:#d5ddda}.strong{font-weight:600}.paper{fill:#fff}
-@media (prefers-color-scheme:dark){text{fill:#e6edeb}.faint{fill:#9fb0ab}.line,.frame{stroke:#34423f}
-.bar,.dot{fill:#4fb8c9}.trend{stroke:#4fb8c9}.cell{fill:#4fb8c9}.wrong{fill:#e08a54}.paper{fill:#141b1a}}
+text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#1b2624}.strong{font-weight:600}
+.paper{fill:#fff}.faint{fill:#5a6865}.line,.frame{stroke:#d5ddda;fill:none}.ideal{stroke:#5a6865;stroke-dasharray:5 4}
+.bar,.dot,.cell{fill:#0b7285}.wrong{fill:#b3541e}.trend{stroke:#0b7285;fill:none}
+@media (prefers-color-scheme:dark){
+text{fill:#e6edeb}.paper{fill:#141b1a}.faint{fill:#9fb0ab}.line,.frame{stroke:#34423f}.ideal{stroke:#9fb0ab}
+.bar,.dot,.cell{fill:#4fb8c9}.wrong{fill:#e08a54}.trend{stroke:#4fb8c9}}
 """
 
 
@@ -61,7 +62,7 @@ def confusion(metrics: Metrics, words: Language) -> Markup | None:
     rows = [[metrics.confusion[i][j] for j in chosen] for i in chosen]
     names = [metrics.classes[i] for i in chosen]
     left, top = 116, 44
-    size = min(72.0, (_WIDTH - left - 8) / len(names))
+    size = min(88.0, (_WIDTH - left - 8) / len(names))
     body = [_text(left + size * len(names) / 2, 14, words.say("plot_predicted"), "faint", "middle")]
     body.append(_text(left - 8, top - 8, words.say("plot_true"), "faint", "end"))
     for at, name in enumerate(names):
@@ -88,14 +89,14 @@ def calibration(metrics: Metrics, words: Language) -> Markup | None:
     """Draw how often what was called likely came true; None without calibration."""
     if not metrics.calibration:
         return None
-    left, top, side = 52, 12, 300
+    left, top, side = 72, 12, 300
     body = [Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, side, side)]
     for step in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, y = left + side * step, top + side * (1 - step)
         body.append(_line(left, y, left + side, y, "line"))
         body.append(_text(left - 8, y + 4, words.percent(step, 0), "faint", "end"))
         body.append(_text(x, top + side + 18, words.percent(step, 0), "faint", "middle"))
-    diagonal = Markup('<line class="line" stroke-dasharray="4 4" x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="2"/>')
+    diagonal = Markup('<line class="ideal" x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="2"/>')
     body.append(diagonal.format(left, top + side, left + side, top))
     points = [(left + side * p, top + side * (1 - share), count) for p, share, count in metrics.calibration if count]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
@@ -108,7 +109,9 @@ def calibration(metrics: Metrics, words: Language) -> Markup | None:
     body.append(_text(left + side / 2, top + side + 38, words.say("plot_said"), "faint", "middle"))
     turn = Markup('<text class="faint" text-anchor="middle" transform="translate(12 {}) rotate(-90)">{}</text>')
     body.append(turn.format(top + side / 2, words.say("plot_came")))
-    return _svg(364, top + side + 48, words.say("plot_calibration"), words.say("plot_calibration_desc"), body)
+    return _svg(
+        left + side + 28, top + side + 48, words.say("plot_calibration"), words.say("plot_calibration_desc"), body
+    )
 
 
 def importance_bars(importance: Mapping[str, float], words: Language) -> Markup | None:

@@ -13,12 +13,12 @@
 
   const opened = () => new Set([...document.querySelectorAll("details[open][id]")].map((each) => each.id));
 
-  // While somebody selects text or works inside the page, replacing it would take it from under their hands.
+  const FOCUSABLE = "a, summary, .scroll";
+
+  // While somebody selects text, replacing the page would take it from under their hands.
   const busy = () => {
     const selection = window.getSelection();
-    if (selection && !selection.isCollapsed) return true;
-    const active = document.activeElement;
-    return Boolean(active && active.closest("main summary, main a, main .scroll"));
+    return Boolean(selection && !selection.isCollapsed);
   };
 
   const replace = (text) => {
@@ -27,14 +27,15 @@
     if (!fresh || !old) { window.location.reload(); return; }
     const scrolled = [...old.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
     const open = opened();
+    const focused = [...old.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
     old.replaceWith(document.adoptNode(fresh));
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused >= 0) fresh.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });
     fresh.querySelectorAll(".scroll").forEach((each, at) => { each.scrollLeft = scrolled[at] || 0; });
   };
 
   const refresh = async () => {
-    if (document.hidden) { tell("paused"); return; }
-    if (busy()) return;
+    if (document.hidden || busy()) { tell("paused"); return; }
     try {
       const answer = await fetch(window.location.pathname, {
         headers: { "X-Cauce-Refresh": "1", Accept: "text/html" }, credentials: "same-origin", cache: "no-store",

@@ -1,0 +1,177 @@
+"""What stands on the pages, in every stage and in both languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from cauce import report
+from cauce.core.artefacts import Metrics, ModelView, ProjectView, Schema, Signal
+from cauce.core.errors import UserError
+from cauce.report.pages import prose
+
+VOID = {"meta", "link", "input", "br"}
+HOSTILE = "\"><script>alert(1)</script>' onload=x \x07 🦜 {{ 7*7 }}"
+
+
+class Document(HTMLParser):
+    """Collects elements and refuses crossed or unclosed ones."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.ids: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.ids.extend(str(value) for name, value in attrs if name == "id")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+def views(full: ModelView, new: ModelView) -> Iterator[ModelView]:
+    assert full.champion is not None
+    assert full.watched is not None
+    assert full.audit is not None
+    training = full.champion.training
+    blocked = replace(full.audit, findings=tuple(replace(f, accepted=None) for f in full.audit.findings))
+    yield full
+    yield new
+    yield replace(new, stage="blocked", audit=blocked)
+    yield replace(full, stage="blocked", audit=blocked)
+    yield replace(full, stage="trained", watched=None, decisions=(), audit=None, traffic=new.traffic, importance={})
+    yield replace(full, stage="paused", watched=replace(full.watched, realised=None, realised_loss=None, signals=()))
+    bare = Metrics({"mae": 1200.5, "rmse": 20000.0, "odd_metric": 0.00001}, "mae", {"en": "Plain.", "es": "Sin más."})
+    release = replace(full.champion, training=replace(training, metrics=bare))
+    yield replace(full, champion=release, challenger=replace(full.champion, version=4))
+
+
+def hostile(full: ModelView) -> ModelView:
+    assert full.champion is not None
+    assert full.watched is not None
+    training = full.champion.training
+    words = {"en": HOSTILE, "es": HOSTILE}
+    column = replace(training.spec.schema.columns[0], name=HOSTILE)
+    metrics = replace(training.metrics, classes=(HOSTILE, "</svg><b>"), reason=words)
+    spec = replace(training.spec, schema=Schema((column,)), target=HOSTILE)
+    release = replace(full.champion, training=replace(training, metrics=metrics, spec=spec))
+    signals = (Signal("drift", HOSTILE, float("nan"), 0.2, True, words),)
+    return replace(
+        full,
+        champion=release,
+        importance={HOSTILE: 1.0},
+        watched=replace(full.watched, signals=signals),
+        decisions=(replace(full.decisions[0], by=HOSTILE, reason=words),),
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_console_shows_every_stage_without_inline_script_or_style(
+    full: ModelView, new: ModelView, project: ProjectView, language: Any
+) -> None:
+    models = tuple(replace(view, name=f"m{at}") for at, view in enumerate(views(full, new)))
+    html = report.console_page(replace(project, models=models, language=language))
+    page = Document(html)
+    assert f'<html lang="{language}">' in html
+    assert len(page.ids) == len(set(page.ids))
+    assert [tag for tag, attributes in page.elements if tag == "style" or "style" in attributes] == []
+    assert [a.get("src") for tag, a in page.elements if tag == "script"] == ["/console/static/console.js"]
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert "None" not in html
+    assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", html)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_report_stands_alone(full: ModelView, new: ModelView, project: ProjectView, language: str) -> None:
+    for view in views(full, new):
+        html = report.model_page(view, language, project="academy", at=project.at)
+        page = Document(html)
+        assert not any({"src", "href"} & set(attributes) for _, attributes in page.elements)
+        assert "url(" not in html
+        assert "None" not in html
+
+
+def test_an_empty_project_says_what_to_do(project: ProjectView) -> None:
+    html = report.console_page(replace(project, models=(), snapshots=()))
+    assert "No models yet" in html
+    assert "<code>cauce up</code>" in html
+
+
+def test_names_from_data_never_become_markup(full: ModelView, project: ProjectView) -> None:
+    view = hostile(full)
+    console = report.console_page(replace(project, models=(view,)))
+    alone = report.model_page(view, "es", project=HOSTILE, at=project.at)
+    for html in (console, alone, report.sign_in_page("en", HOSTILE)):
+        page = Document(html)
+        assert "<script>alert" not in html
+        assert not any("onload" in attributes for _, attributes in page.elements)
+        assert "{{ 7*7 }}" in html
+
+
+def test_numbers_are_written_as_each_language_does(full: ModelView, project: ProjectView) -> None:
+    english = report.console_page(project)
+    spanish = report.console_page(replace(project, language="es"))
+    assert "128,412 predictions" in english
+    assert "128\u202f412 predicciones" in spanish
+    assert "85.3%" in english
+    assert "85,3\u00a0%" in spanish
+
+
+def test_the_reason_and_the_ladder_are_shown(project: ProjectView) -> None:
+    html = report.console_page(project)
+    assert "Chosen: regularised linear model." in html
+    assert "+53.3% (+51.7% to +55.0%)" in html
+    assert "lowest loss" in html
+    assert "pip install &#39;cauce[x]&#39;" in html
+
+
+def test_findings_that_block_come_first_and_accepted_ones_last(full: ModelView, project: ProjectView) -> None:
+    html = report.model_page(full, "en", project="academy", at=project.at)
+    places = [html.index(text) for text in ("312 rows are exact copies", "is missing in 2.5 %", "alone predicts")]
+    assert places == sorted(places)
+    assert "Accepted in writing: the registrar" in html
+
+
+def test_a_report_compares_with_the_simplest_model(full: ModelView, project: ProjectView) -> None:
+    html = report.model_page(full, "en", project="academy", at=project.at)
+    assert "Its mean loss is 35% lower than that of the simplest comparison (prior: the class shares)." in html
+
+
+def test_the_sign_in_page_posts_the_token_and_names_no_model(full: ModelView) -> None:
+    html = report.sign_in_page("es", "academy")
+    form = dict(Document(html).elements)["form"]
+    assert (form["method"], form["action"]) == ("post", "/console/session")
+    assert 'name="token"' in html
+    assert full.name not in html
+
+
+def test_only_the_consoles_own_files_can_be_asked_for() -> None:
+    assert report.static("console.css")[1] == "text/css; charset=utf-8"
+    assert b"fetch" in report.static("console.js")[0]
+    for name in ("../pages.py", "..%2fpages.py", "/etc/passwd", "console.css/", "", "CONSOLE.CSS"):
+        with pytest.raises(UserError):
+            report.static(name)
+
+
+def test_backticks_become_code_and_nothing_else_does() -> None:
+    assert str(prose("a `b<` c ` d")) == "a <code>b&lt;</code> c ` d"
+
+
+def test_every_table_heading_has_a_scope(project: ProjectView) -> None:
+    assert all(
+        "scope" in attributes for tag, attributes in Document(report.console_page(project)).elements if tag == "th"
+    )
