@@ -38,6 +38,8 @@ def choose(climb: Climb, *, margin: float, confidence: float = 0.95) -> Choice:
     Choice
         With a rung for each candidate, simplest first, and the reason in English and Spanish.
     """
+    if climb.groups is not None:  # sorted once as text, which takes seconds for a million units
+        climb = replace(climb, groups=np.unique(climb.groups, return_inverse=True)[1])
     complete = climb.complete
     best = min(complete, key=_mean)  # the first, and so the simplest, of equals
     found = {

@@ -58,7 +58,7 @@ class Climb:
     """Row number of each unit in the table, shape (n_units,); None where a unit is not a row."""
     folds: npt.NDArray[np.int64]
     """Fold that each unit was tested in, from 0, shape (n_units,)."""
-    groups: npt.NDArray[np.str_] | None
+    groups: npt.NDArray[np.str_] | npt.NDArray[np.int64] | None
     """Group of each unit, shape (n_units,)."""
     test_per_train: float
     """Test rows per training row, mean over folds."""
