@@ -12,7 +12,7 @@ from cauce.data.condition import check_condition
 if TYPE_CHECKING:
     from .conftest import Place
 
-NAMES = ["age", "country", "When", "sco re"]
+NAMES = ["age", "country", "Day", "sco re"]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ NAMES = ["age", "country", "When", "sco re"]
         "current_setting('threads') = '1'",
         "random() < 0.5",
         "age > now()",
-        "current_date > When",
+        "current_date > Day",
         "age = (FROM glob('*'))",
         "row_number() OVER () = 1",
         "count(*) > 1",
@@ -68,26 +68,26 @@ def test_more_than_a_condition_is_refused(condition: str) -> None:
         ("country NOT IN ('ES')", 1),
         ("country LIKE 'E%'", 2),
         ("country ILIKE 'e%' OR age IS NULL", 3),
-        ("age BETWEEN 17 AND 31", 2),
+        ("age BETWEEN 17 AND 31", 3),
         ('"sco re" > 0.4', 2),
-        ("When >= DATE '2021-01-01'", 3),
-        ("year(When) = 2021", 1),
-        ("extract(year FROM When) = 2022", 2),
-        ("date_trunc('year', When) = DATE '2022-01-01'", 2),
+        ("Day >= DATE '2021-01-01'", 3),
+        ("year(Day) = 2021", 1),
+        ("extract(year FROM Day) = 2022", 2),
+        ("date_trunc('year', Day) = DATE '2022-01-01'", 2),
         ("coalesce(age, 0) = 0", 1),
         ("CASE WHEN age IS NULL THEN TRUE ELSE FALSE END", 1),
         ("lower(country) = 'es' AND length(country) = 2", 2),
         ("regexp_matches(country, '^P')", 1),
         ("CAST(age AS VARCHAR) = '31'", 1),
-        ("age % 2 = 0 AND abs(age) > 1", 1),
+        ("age % 2 = 0 AND abs(age) > 1", 2),
         ("NOT (age > 18)", 1),
-        ("When + INTERVAL 1 YEAR > DATE '2022-06-01'", 2),
+        ("Day + INTERVAL 1 YEAR > DATE '2022-06-01'", 2),
         ("country = 'it''s; DROP TABLE x --'", 0),
     ],
 )
 def test_conditions_that_work(place: Place, condition: str, n_rows: int) -> None:
     content = (
-        "age,country,When,sco re\n18,ES,2020-01-01,0.1\n20,PT,2021-05-05,0.5\n31,ES,2022-02-02,0.9\n,,2022-03-03,\n"
+        "age,country,Day,sco re\n18,ES,2020-01-01,0.1\n20,PT,2021-05-05,0.5\n31,ES,2022-02-02,0.9\n,,2022-03-03,\n"
     )
     source = place.put(content)
     if n_rows == 0:
@@ -102,10 +102,9 @@ def test_unknown_column_names_the_nearest() -> None:
         check_condition("ag > 1", NAMES, where="cauce.toml:9")
 
 
-@pytest.mark.parametrize("condition", ["country > 5", "age", "CAST(country AS INTEGER) > 1", "lower(age, age) = 'x'"])
+@pytest.mark.parametrize("condition", ["country > 5", "CAST(country AS INTEGER) > 1", "lower(age, age) = 'x'"])
 def test_condition_that_duckdb_refuses_points_at_the_condition(place: Place, condition: str) -> None:
     source = place.put("age,country\n18,ES\n")
-    try:
+    with pytest.raises(UserError) as caught:
         place.load(source, where=condition)
-    except UserError as error:
-        assert error.where == "cauce.toml:7, [data.rows] where", error
+    assert caught.value.where == "cauce.toml:7, [data.rows] where"

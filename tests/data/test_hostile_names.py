@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cauce.core.errors import UserError
+
 if TYPE_CHECKING:
     from .conftest import Place
 
@@ -20,7 +22,6 @@ NAMES = [
     "../up",
     "/etc/passwd",
     "ñandú 😀",
-    "line\nbreak",
     "x=y",
     "{a}",
     "a%20b",
@@ -90,3 +91,13 @@ def test_hostile_file_names(place: Place, file: str) -> None:
 def test_ten_thousand_columns(place: Place) -> None:
     names = [f"c{i}" for i in range(10_000)]
     assert place.inspect(place.put(as_csv(names, [list(range(10_000))]))).schema.names == names
+
+
+def test_line_break_in_a_csv_column_name_is_refused(place: Place) -> None:
+    with pytest.raises(UserError, match=r"a column name contains a line break. Received 'line\\nbreak'"):
+        place.load_csv(as_csv(["line\nbreak", "b"], [[1, 2]]))
+
+
+def test_line_break_in_a_json_column_name_comes_back(place: Place) -> None:
+    place.load(place.put('{"line\\nbreak": 1}\n', "rows.jsonl"))
+    assert place.read().column_names == ["line\nbreak"]

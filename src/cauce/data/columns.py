@@ -83,10 +83,11 @@ def check_names(names: Sequence[str], *, where: str) -> None:
             raise UserError(
                 f"column names that start with {RESERVED} are kept for Cauce", where=where, received=name, hint=hint
             )
-        first = seen.setdefault(name.lower(), name)
-        if first is not name:
+        if name.lower() in seen:
+            first = seen[name.lower()]
             what = "two columns have the same name" if first == name else "two column names differ only in case"
             raise UserError(what, where=where, received=[first, name], hint="Rename one of them in the file.")
+        seen[name.lower()] = name
 
 
 def check_spec_columns(spec_columns: Sequence[tuple[str, str]], names: Sequence[str], at: At) -> None:

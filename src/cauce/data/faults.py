@@ -133,11 +133,10 @@ def read_header(path: Path, delimiter: str | None, *, where: str) -> tuple[list[
         The line is too long, or holds one column whose name contains another delimiter.
     """
     with open_bytes(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-        start = text.read(HEADER_LIMIT)
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+        start = _first_row(text)
     if delimiter is None:
-        first = start.partition("\n")[0]
-        unquoted = "".join(first.split('"')[::2])
+        unquoted = "".join(start.split('"')[::2])
         delimiter = max(DELIMITERS, key=unquoted.count)
     rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -145,6 +144,9 @@ def read_header(path: Path, delimiter: str | None, *, where: str) -> tuple[list[
     except (csv.Error, StopIteration) as error:
         hint = "The first line must hold the column names."
         raise UserError(f"the header cannot be read: {error}", where=where, received=path.name, hint=hint) from error
+    broken = next((name for name in names if "\n" in name or "\r" in name), None)
+    if broken is not None:
+        raise UserError("a column name contains a line break", where=where, received=broken, hint="Rename the column.")
     if len(names) == 1 and (other := [d for d in DELIMITERS if d != delimiter and d in names[0]]):
         hint = f"Set delimiter = {other[0]!r} in cauce.toml, or leave the key out: it is then found by itself."
         raise UserError(
@@ -154,6 +156,17 @@ def read_header(path: Path, delimiter: str | None, *, where: str) -> tuple[list[
             hint=hint,
         )
     return [name or f"column{i}" for i, name in enumerate(names)], delimiter
+
+
+def _first_row(text: io.TextIOWrapper) -> str:
+    """Return lines up to the first one that is not blank and closes all its quotes, at most HEADER_LIMIT characters."""
+    row = ""
+    while len(row) < HEADER_LIMIT:
+        line = text.readline(HEADER_LIMIT - len(row))
+        row += line
+        if not line or (row.strip() and row.count('"') % 2 == 0 and line.endswith(("\n", "\r"))):
+            break
+    return row
 
 
 def json_keys(path: Path, *, where: str, lines: int = 1000) -> None:
@@ -216,6 +229,26 @@ def duckdb_errors(path: Path, kind: str, delimiter: str | None, *, where: str) -
                 "not enough memory to read the source", where=where, received=path.name, hint=hint
             ) from error
         raise (_diagnosed(path, kind, delimiter, where) or _plain(path, text, where)) from error
+
+
+@contextmanager
+def condition_errors(condition: str | None, *, where: str) -> Iterator[None]:
+    """Lay a failed conversion of a value at the condition: the source's own types hold for all its rows."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        if condition is None:
+            raise
+        raise refused_condition(error, condition, where=where) from error
+
+
+def refused_condition(error: Exception, condition: str, *, where: str) -> UserError:
+    """Say that DuckDB refuses a condition, in DuckDB's words."""
+    message = str(error).splitlines()[0].split("Error: ", 1)[-1].rstrip(".")
+    hint = "Write one condition on the columns, such as age >= 18."
+    return UserError(f"DuckDB refuses the condition: {message}", where=where, received=condition, hint=hint)
 
 
 def _diagnosed(path: Path, kind: str, delimiter: str | None, where: str) -> UserError | None:

@@ -233,7 +233,7 @@ def write(
             rows,
             mode=mode,
             schema_mode="overwrite" if mode == "overwrite" else "merge",
-            partition_by=list(partition_by) or None,
+            partition_by=list(partition_by) if mode == "overwrite" else None,
             commit_properties=CommitProperties(custom_metadata=dict(record or {})),
             post_commithook_properties=_keep_log(),
             writer_properties=_writer(),

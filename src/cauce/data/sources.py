@@ -5,6 +5,7 @@ One function per format; a new format is a function and a line in `FORMATS`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from cauce.core.specs import DataSpec
 from cauce.data.columns import At, check_names, check_spec_columns, normal_form, quoted
 from cauce.data.condition import check_condition
 from cauce.data.duck import settings
-from cauce.data.faults import check_text, duckdb_errors, find_file, json_keys, read_header
+from cauce.data.faults import (
+    check_text,
+    condition_errors,
+    duckdb_errors,
+    find_file,
+    json_keys,
+    read_header,
+    refused_condition,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,10 +96,16 @@ def opened(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str]
         names = names or _parquet_names(path) if kind == "parquet" else names
         if names:
             check_names(names, where=at("source"))
+        path = _without_pattern(path, spill)
         backend = _connect(path, spill)
         try:
-            view = FORMATS[kind](backend, path, delimiter)
-            yield _prepared(backend, view.get_name(), spec, at, names)
+            with warnings.catch_warnings():
+                # Ibis 12 asks DuckDB 2.0 for a view's types through fetch_arrow_table.
+                warnings.filterwarnings("ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning)
+                view = FORMATS[kind](backend, path, delimiter)
+            source = _prepared(backend, view.get_name(), spec, at, names)
+            with condition_errors(spec.where, where=at("where")):
+                yield source
         finally:
             backend.disconnect()
 
@@ -105,6 +120,17 @@ def format_of(path: Path, spec: DataSpec, at: At) -> str:
         hint = f"{did_you_mean(ending, ENDINGS)} Or set `format`."
         raise UserError("the file's ending says no known format", where=at("source"), received=path.name, hint=hint)
     return ENDINGS[ending]
+
+
+def _without_pattern(path: Path, spill: Path) -> Path:
+    """Return the path, or a link to it where DuckDB would take its name for a pattern."""
+    if not set(str(path)) & set("*?[{"):
+        return path
+    link = spill / f"source{''.join(path.suffixes[-2:])}"
+    if set(link.name) & set("*?[{"):
+        link = spill / "source"
+    link.symlink_to(path)
+    return link
 
 
 def _connect(path: Path, spill: Path) -> Backend:
@@ -128,14 +154,10 @@ def _read_csv(backend: Backend, path: Path, delimiter: str | None) -> Any:
     # that finds them itself would read the file anew at every query.
     dialect = {"delim": delimiter, "quote": '"', "escape": '"', "comment": "", "skip": 0, "header": True}
     given = ", ".join(f"{key} = {_literal(value)}" for key, value in dialect.items())
-    found = backend.con.sql(  # the path is quoted
-        "SELECT Columns, DateFormat, TimestampFormat, NewLineDelimiter "
-        f"FROM sniff_csv({_text(str(path))}, {given}, nullstr = {MISSING}, strict_mode = true, sample_size = -1)"  # noqa: S608
-    ).fetchall()
-    columns, date_format, timestamp_format, new_line = found[0]
+    options = f"{given}, nullstr = {MISSING}, strict_mode = true, sample_size = -1"
+    found = backend.con.sql(f"FROM sniff_csv({_text(str(path))}, {options})").fetchall()
+    columns, date_format, timestamp_format = found[0][7:10]
     formats = {"dateformat": date_format, "timestampformat": timestamp_format}
-    if new_line in {"\\n", "\\r\\n", "\\r"}:
-        formats["new_line"] = new_line
     return backend.read_csv(
         str(path),
         columns={f"column{i}": column["type"] for i, column in enumerate(columns)},
@@ -227,10 +249,4 @@ def _try_condition(backend: Backend, query: str, condition: str, at: At) -> None
     try:
         backend.raw_sql(f"EXPLAIN {query}")
     except duckdb.Error as error:
-        message = str(error).splitlines()[0]
-        raise UserError(
-            f"DuckDB refuses the condition: {message}",
-            where=at("where"),
-            received=condition,
-            hint="Write one condition on the columns, such as age >= 18.",
-        ) from error
+        raise refused_condition(error, condition, where=at("where")) from error
