@@ -10,7 +10,7 @@ import pytest
 
 from cauce.core.artefacts import Decision
 from cauce.core.errors import UserError
-from cauce.renew import by_hand, judge
+from cauce.renew import by_hand, first, judge
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def test_a_better_challenger_is_promoted_with_its_figures() -> None:
     [
         (CHAMPION * 1.3, "The challenger is worse; the champion stays.", "El aspirante es peor"),
         (CHAMPION * 1.0001, "They differ by less than the margin", "Se diferencian en menos que el margen"),
-        (CHAMPION + RNG.normal(0, 1, 600), "These units can prove a difference of", "Estas unidades solo pueden"),
+        (CHAMPION + RNG.normal(0, 1, 600), "That proves nothing either way", "Eso no prueba nada"),
     ],
 )
 def test_a_challenger_not_proven_better_leaves_the_champion(
@@ -81,6 +81,18 @@ def test_a_person_promotes_with_a_reason_in_their_own_words() -> None:
         "en": "Version 4 promoted by hand (ana): tested by the tutors",
         "es": "Versión 4 promovida a mano (ana): tested by the tutors",
     }
+
+
+def test_a_retraining_can_be_asked_for_by_hand() -> None:
+    decision = by_hand("retrain", model="m", champion=1, by="ana", reason="a new course catalogue", now=NOW)
+    assert decision.action == "retrain"
+    assert decision.reason["es"] == "Reentrenamiento pedido a mano (ana): a new course catalogue"
+
+
+def test_the_first_release_takes_over_without_a_comparison() -> None:
+    decision = first(model="m", version=1, now=NOW)
+    assert (decision.action, decision.champion, decision.challenger) == ("promote", None, 1)
+    assert decision.reason["es"] == "La versión 1 es la primera; no hay campeón con el que compararla."
 
 
 def test_pause_and_resume_are_recorded_as_waiting() -> None:

@@ -93,8 +93,9 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
             f"Se diferencian en menos que el margen de {limit[1]}; el campeón se queda.",
         ),
         "undecided": (
-            f"These units can prove a difference of {smallest[0]} at the smallest; the champion stays.",
-            f"Estas unidades solo pueden probar diferencias a partir de {smallest[1]}; el campeón se queda.",
+            f"That proves nothing either way (so few units show differences from {smallest[0]} on); the champion stays.",
+            f"Eso no prueba nada (tan pocas unidades muestran diferencias a partir de {smallest[1]}); el campeón se "
+            "queda.",
         ),
     }
     en, es = endings[found.verdict]
@@ -126,8 +127,8 @@ def by_hand(
     action: ByHand,
     *,
     model: str,
-    champion: int | None,
-    challenger: int | None,
+    champion: int | None = None,
+    challenger: int | None = None,
     by: str,
     reason: str,
     now: datetime,
@@ -141,7 +142,7 @@ def by_hand(
     champion
         Version that held the alias before.
     challenger
-        Version that takes it: the promoted one, or the one rolled back to.
+        Version that takes it: the promoted one, or the one rolled back to; None for the other actions.
     by
         Who decided.
     reason
