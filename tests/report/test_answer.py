@@ -26,7 +26,7 @@ def looked(full: ModelView, verdict: Verdict | None, *, alarming: bool) -> Model
 
 def test_without_a_model_it_says_how_to_get_one(new: ModelView) -> None:
     assert ask(new) == Answer("idle", "There is no model yet.",
-                              "Run `cauce up`, or `cauce train final-grade` for this one alone.")  # fmt: skip
+                              "run `cauce up`, or `cauce train final-grade` for this one alone.")  # fmt: skip
 
 
 @pytest.mark.parametrize(

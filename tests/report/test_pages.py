@@ -139,6 +139,12 @@ def test_the_reason_and_the_ladder_are_shown(project: ProjectView) -> None:
     assert "pip install &#39;cauce[x]&#39;" in html
 
 
+def test_a_version_serves_since_its_promotion_not_since_its_training(full: ModelView, project: ProjectView) -> None:
+    assert "<dt>Took over</dt><dd>3 hours ago</dd>" in report.console_page(project)
+    never = replace(full, decisions=())
+    assert "<dt>Took over</dt><dd>2 days ago</dd>" in report.console_page(replace(project, models=(never,)))
+
+
 def test_findings_that_block_come_first_and_accepted_ones_last(full: ModelView, project: ProjectView) -> None:
     html = report.model_page(full, "en", project="academy", at=project.at)
     places = [html.index(text) for text in ("312 rows are exact copies", "is missing in 2.5 %", "alone predicts")]

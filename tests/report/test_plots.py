@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cauce import report
 from cauce.core.artefacts import Metrics, ModelView
+from cauce.report.drawings import sparkline
 from cauce.report.language import speak
-from cauce.report.plots import sparkline
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -95,7 +95,7 @@ def _drawing(comparison: Comparison, margin: float, reach: float, words: Languag
         '<line class="margin" x1="{edge}" x2="{edge}" y1="2" y2="20"/>'
         '<line class="span" x1="{low}" x2="{high}" y1="11" y2="11"/>{mark}</svg>'
     )
-    label = words.say("interval_label", words.percent(margin))
+    label = words.say("interval_label", words.short_percent(margin))
     zero, edge = _x(0.0, reach), _x(margin, reach)
     mark = Markup('<circle cx="{}" cy="11" r="4"/>').format(middle)
     if relative[0] > reach:

@@ -71,6 +71,10 @@ class Language:
         text = self._decimal(f"{100 * share:.{decimals}f}")
         return f"{text}%" if self.code == "en" else f"{text}\u00a0%"
 
+    def short_percent(self, share: float) -> str:
+        """Write a setting as a percentage, without decimals that say nothing: ``1%``, ``2.5%``."""
+        return self.percent(share, 0 if round(share * 1000) % 10 == 0 else 1)
+
     def signed_percent(self, share: float | None) -> str:
         """Write a difference as a percentage with its sign."""
         text = self.percent(share)
@@ -81,11 +85,7 @@ class Language:
         if seconds is None:
             return DASH
         if seconds < 0.05:
-            return (
-                f"{self._decimal('0.05') if seconds else '0'}\u00a0s"
-                if not seconds
-                else f"< {self._decimal('0.1')}\u00a0s"
-            )
+            return f"< {self._decimal('0.1')}\u00a0s" if seconds else "0\u00a0s"
         for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
             if seconds >= 1.5 * size or unit == "s":
                 return f"{self._decimal(f'{seconds / size:.1f}')}\u00a0{unit}"

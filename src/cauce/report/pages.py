@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cauce.core.artefacts import ModelView, ProjectView
-from cauce.report import plots
+from cauce.report import drawings
 from cauce.report.answer import answer
 from cauce.report.assets import static
 from cauce.report.ladder import gain, rows
@@ -83,6 +83,7 @@ def _functions(words: Language) -> Mapping[str, object]:
         "t": words.say,
         "some": words.some,
         "answer": lambda view: answer(view, words),
+        "since": since,
         "metric_name": lambda name: words.say(f"metric_{name}") if words.knows(f"metric_{name}") else name,
         "metric_value": lambda name, value: metric(name, value, words),
         "metric_hint": lambda name: words.say(f"meaning_{name}") if words.knows(f"meaning_{name}") else "",
@@ -91,16 +92,24 @@ def _functions(words: Language) -> Mapping[str, object]:
         ),
         "rungs": lambda choice: rows(choice, words),
         "gain": lambda choice: gain(choice, words),
-        "confusion": lambda metrics: plots.confusion(metrics, words),
-        "calibration": lambda metrics: plots.calibration(metrics, words),
-        "importance": lambda shares: plots.importance_bars(shares, words),
-        "sparkline": lambda values: plots.sparkline(values, words),
+        "confusion": lambda metrics: drawings.confusion(metrics, words),
+        "calibration": lambda metrics: drawings.calibration(metrics, words),
+        "importance": lambda shares: drawings.importance_bars(shares, words),
+        "sparkline": lambda values: drawings.sparkline(values, words),
     }
+
+
+def since(view: ModelView) -> datetime | None:
+    """Return when the champion took its place: at the newest change by decision, or when it was trained."""
+    if view.champion is None:
+        return None
+    changes = (decision.at for decision in view.decisions if decision.action in {"promote", "roll back"})
+    return next(changes, view.champion.training.created_at)
 
 
 def metric(name: str, value: float, words: Language) -> str:
     """Write a metric: shares as a percentage, the rest as a number."""
-    shares = {"accuracy", "balanced_accuracy", "error_rate", "zero_one", "precision", "recall"}
+    shares = {"accuracy", "balanced_accuracy", "error_rate", "zero_one", "precision", "recall", "coverage"}
     return words.percent(value) if name in shares else words.number(value)
 
 
