@@ -40,7 +40,7 @@ def test_a_better_challenger_is_promoted_with_its_figures() -> None:
     [
         (CHAMPION * 1.3, "The challenger is worse; the champion stays.", "El aspirante es peor"),
         (CHAMPION * 1.0001, "They differ by less than the margin", "Se diferencian en menos que el margen"),
-        (CHAMPION + RNG.normal(0, 1, 600), "That proves nothing either way", "Eso no prueba nada"),
+        (CHAMPION + RNG.normal(0, 1, 600), "That proves nothing: so few units", "Eso no prueba nada"),
     ],
 )
 def test_a_challenger_not_proven_better_leaves_the_champion(

@@ -93,9 +93,8 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
             f"Se diferencian en menos que el margen de {limit[1]}; el campeón se queda.",
         ),
         "undecided": (
-            f"That proves nothing either way (so few units show differences from {smallest[0]} on); the champion stays.",
-            f"Eso no prueba nada (tan pocas unidades muestran diferencias a partir de {smallest[1]}); el campeón se "
-            "queda.",
+            f"That proves nothing: so few units show differences from {smallest[0]} on. The champion stays.",
+            f"Eso no prueba nada: tan pocas unidades muestran diferencias desde {smallest[1]}. El campeón se queda.",
         ),
     }
     en, es = endings[found.verdict]
