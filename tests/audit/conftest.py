@@ -22,7 +22,7 @@ def context_of(
     data: DataSpec | None = None,
     model: ModelSpec | None = None,
     changes: tuple[str, ...] = (),
-    size: int = 1_000,
+    size: int = 64,
 ) -> AuditContext:
     def batches(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         chosen = table if columns is None else table.select(list(columns))

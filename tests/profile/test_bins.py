@@ -50,6 +50,12 @@ def test_an_edge_belongs_to_the_bin_below_and_repeated_edges_are_one() -> None:
     assert count(bins, [0.0, -3.0, 0.1, 99.0]) == [2, 2, 0, 0]
 
 
+def test_no_bin_lies_above_the_largest_value() -> None:
+    table = pa.table({"x": [0.5] * 10 + [1.5] * 90})
+    assert bins_of(table).columns["x"].edges == (0.5,)
+    assert bins_of(table).count(table)["x"].tolist() == [10, 90, 0, 0]
+
+
 def test_few_whole_numbers_have_a_bin_each() -> None:
     bins = bins_of(pa.table({"x": [10, 2, 2, 3] * 5}))
     assert bins.labels("x") == ("2", "3", "10", "other", "missing")

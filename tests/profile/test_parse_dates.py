@@ -38,6 +38,7 @@ def test_day_first_and_month_first_read_their_own_order(moment: datetime) -> Non
     "text",
     [
         "2023-02-29",
+        "1900-02-29",
         "2023-13-01",
         "2023-00-10",
         "2023-01-32",
