@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cauce.core.registry import TASKS
+from cauce.core.registry import TASKS, task
 from cauce.core.specs import File
 from cauce.project import json_schema
 from cauce.project.keys import place
+from cauce.project.references import LOSSES
 from cauce.project.schema import text
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "cauce.schema.json"
@@ -69,3 +70,9 @@ def test_importing_the_room_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     # core.artefacts needs numpy for its types, not at run time; what counts is that nothing else comes along.
     assert done.stderr.strip() in {"", "numpy"}
+
+
+def test_the_losses_that_the_file_may_name_are_those_of_each_task() -> None:
+    assert set(LOSSES) == set(TASKS)
+    for name, known in LOSSES.items():
+        assert known == task(name).losses_known
