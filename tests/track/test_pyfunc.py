@@ -61,6 +61,7 @@ def test_an_ordinary_client_predicts_with_the_champion(champion: Tracker, in_new
     assert lists == [[*expected], expected, [0, 1]]
 
 
+@pytest.mark.slow
 def test_an_ordinary_client_follows_a_moved_project(
     champion: Tracker, in_new_process: InNewProcess, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_an_ordinary_client_follows_a_moved_project(
     assert len(json.loads(done.stdout)) == 4
 
 
+@pytest.mark.slow
 def test_a_missing_column_is_named_to_an_ordinary_client(champion: Tracker, in_new_process: InNewProcess) -> None:
     code = ORDINARY_CLIENT.partition("    answers")[0] + "    model.predict(frame[['age']])\n"
     done = in_new_process(code, champion.state.project, environment={"MLFLOW_DISABLE_TELEMETRY": "true"})

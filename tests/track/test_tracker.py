@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import pickletools
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -261,10 +263,47 @@ def test_a_copy_of_the_database_is_complete(tracker: Tracker, make_run: RunMaker
     assert Tracker(restored).open("dropout", 1)[1].training.fingerprint == "f1"
 
 
-def test_a_file_that_is_no_database_is_named(tracker: Tracker) -> None:
+def test_a_file_that_is_no_database_is_named(tracker: Tracker, make_run: RunMaker) -> None:
     tracker.state.mlflow.write_text("this is not SQLite, by far")
     with pytest.raises(UserError, match=r"mlflow\.db"):
         tracker.alias("dropout", "champion")
+    with pytest.raises(UserError, match=r"mlflow\.db"):
+        tracker.register(make_run())
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tracker: Tracker, make_run: RunMaker) -> None:
+    with closing(sqlite3.connect(tracker.state.mlflow)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'of tomorrow'")
+    before = tracker.state.mlflow.read_bytes()
+    with pytest.raises(UserError, match="MLflow cannot read its own file"):
+        tracker.register(make_run())
+    assert tracker.state.mlflow.read_bytes() == before
+    assert not list(tracker.state.root.glob(".mlflow.*"))
+
+
+@pytest.mark.parametrize("fault", ["database or disk is full", "database is locked"])
+def test_a_fault_of_the_disk_is_told_and_the_next_call_goes_through(
+    tracker: Tracker, make_run: RunMaker, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def failing(*_: object, **__: object) -> None:
+        raise MlflowException(f"(sqlite3.OperationalError) {fault}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", failing)
+        with pytest.raises(UserError, match=f"{fault}; nothing is lost"):
+            tracker.register(make_run())
+    assert tracker.register(make_run()).version == 1
+
+
+def test_a_version_that_another_program_registered_is_told_apart(tracker: Tracker, make_run: RunMaker) -> None:
+    tracker.register(make_run())
+    client_of(tracker).create_model_version("dropout", "file:///somewhere")
+    assert tracker.versions("dropout") == (1, 2)
+    with pytest.raises(UserError, match="not a release of Cauce"):
+        tracker.open("dropout", 2)
 
 
 def test_a_path_that_mlflow_misreads_is_refused(make_run: RunMaker, tmp_path: Path) -> None:

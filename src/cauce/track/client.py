@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import tempfile
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cauce.core.errors import UserError
 from cauce.core.files import disk_errors, sync_folder
 from cauce.core.state import State
+from cauce.track.database import Database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +26,17 @@ _BEFORE_IMPORT = {
     "MLFLOW_CONFIGURE_LOGGING": "false",  # else it replaces the handlers of SQLAlchemy's and Alembic's loggers
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # no connection outlives a call, so none crosses a fork
 }
+_LEVELS = {
+    "mlflow": logging.WARNING,
+    "mlflow.store": logging.CRITICAL,  # what it logs as an error it raises as well
+    "alembic": logging.WARNING,
+}
+_MENDABLE = {
+    "database or disk is full": "Free some space (`cauce doctor` lists what can be cleaned); run the command again.",
+    "disk I/O error": "Check the disk, and whether it is full; run the command again.",
+    "database is locked": "Another program holds MLflow's file: close it, and run the command again.",
+    "readonly database": "Check the owner and mode of the file and of its folder.",
+}
 
 
 def import_mlflow() -> None:
@@ -32,8 +44,8 @@ def import_mlflow() -> None:
     for name, value in _BEFORE_IMPORT.items():
         os.environ.setdefault(name, value)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in _LEVELS.items():
+        logging.getLogger(name).setLevel(level)
     from mlflow.telemetry import get_telemetry_client, set_telemetry_client
 
     if get_telemetry_client() is not None:  # MLflow was imported before, by someone else
@@ -69,9 +81,14 @@ def ensure_database(state: State) -> None:
 
     MLflow's migrations are not one transaction. They run on a file beside, which is then moved into place: a kill
     leaves the old file, or none. The caller holds off other writers.
+
+    Raises
+    ------
+    UserError
+        A newer MLflow wrote the file, it is no SQLite file, or the disk is full.
     """
     import_mlflow()
-    current = _revision(state.mlflow)
+    current = Database(state.mlflow).revision()
     if current is not None and current == _newest_revision():
         return
     with disk_errors(state.mlflow):
@@ -82,10 +99,10 @@ def ensure_database(state: State) -> None:
         os.close(handle)
         draft = Path(name)
         try:
-            if state.mlflow.exists():
-                with closing(sqlite3.connect(state.mlflow)) as old, closing(sqlite3.connect(draft)) as copy:
-                    old.backup(copy)
-            _migrate(draft, state.models.as_uri())
+            if current is not None:
+                Database(state.mlflow).copy_to(draft)
+            with mlflow_errors(state.mlflow):
+                _migrate(draft, state.models.as_uri())
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
             draft.chmod(0o644)
@@ -96,25 +113,33 @@ def ensure_database(state: State) -> None:
             raise
 
 
+@contextmanager
+def mlflow_errors(path: Path) -> Iterator[None]:
+    """Translate what the user can mend: a full disk, a file that is in use, a newer schema."""
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except CommandError as error:
+        hint = "Install the MLflow that wrote it, or a newer one."
+        raise UserError(f"MLflow cannot read its own file: {error}", where=str(path), hint=hint) from error
+    except (MlflowException, OperationalError) as error:
+        known = [text for text in _MENDABLE if text in str(error)]
+        if not known:
+            raise
+        raise UserError(f"{known[0]}; nothing is lost", where=str(path), hint=_MENDABLE[known[0]]) from error
+
+
 def _migrate(path: Path, artefacts: str) -> None:
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    if _revision(path) is not None:
+    if Database(path).revision() is not None:
         _upgrade_db(create_sqlalchemy_engine(sqlite_uri(path)))  # type: ignore[no-untyped-call]
     # Makes the tables where there are none, and the first experiment, which marks where artefacts lie.
     SqlAlchemyStore(sqlite_uri(path), artefacts)  # type: ignore[no-untyped-call]
-
-
-def _revision(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with closing(sqlite3.connect(path)) as connection:
-        try:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError:  # no such table: an empty file
-            return None
-    return cast("str", row[0]) if row else None
 
 
 def _newest_revision() -> str:

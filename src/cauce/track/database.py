@@ -97,6 +97,13 @@ class Database:
         """Remove `alias`; False where it was not set."""
         return self._write("DELETE FROM registered_model_aliases WHERE name = ? AND alias = ?", model, alias) > 0
 
+    def revision(self) -> str | None:
+        """Return the revision of MLflow's schema, or None where there is no schema yet."""
+        if not self._read("SELECT name FROM sqlite_master WHERE name = 'alembic_version'"):
+            return None
+        rows = self._read("SELECT version_num FROM alembic_version")
+        return rows[0][0] if rows else None
+
     def located_at(self) -> str | None:
         """Return the address under which artefacts were last said to lie: that of MLflow's first experiment."""
         rows = self._read("SELECT artifact_location FROM experiments WHERE experiment_id = 0")

@@ -24,7 +24,7 @@ from cauce.core.errors import Tampered, UserError
 from cauce.core.files import disk_errors
 from cauce.core.names import check_name
 from cauce.core.state import State
-from cauce.track.client import open_client
+from cauce.track.client import mlflow_errors, open_client
 from cauce.track.database import Database
 from cauce.track.mlmodel import DATA_PATH, write_mlmodel
 from cauce.track.package import Package, open_package, place_folder, read_training, verify_package
@@ -70,12 +70,13 @@ class Tracker:
                 return self.release(model, done)
             client = open_client(self.state)
             self.relocate()
-            self._clear(client, model, training.fingerprint)
-            run_id = self._begin(client, run)
-            self._log(client, run_id, run)
-            folder = self._place(run_id, run)
-            client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(training))
-            version = self._add_version(client, run_id, run, folder)
+            with mlflow_errors(self.state.mlflow):
+                self._clear(client, model, training.fingerprint)
+                run_id = self._begin(client, run)
+                self._log(client, run_id, run)
+                folder = self._place(run_id, run)
+                client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(training))
+                version = self._add_version(client, run_id, run, folder)
         return Release(model, version, run_id, run.digest, training)
 
     def find(self, model: str, fingerprint: str) -> int | None:
@@ -166,8 +167,11 @@ class Tracker:
         """Return run id and digest of a version."""
         run_id = self._database.run_id(check_name(model), version)
         digest = self._database.tag(model, version, DIGEST)
-        if run_id is None or digest is None:
+        if version not in self.versions(model):
             raise self._no_version(model, version)
+        if run_id is None or digest is None:
+            hint = "Use a version that Cauce registered."
+            raise UserError("not a release of Cauce: no digest", where=model, received=version, hint=hint)
         if not _RUN_ID.fullmatch(run_id):
             raise Tampered("not a run id", where=f"{model}, version {version}", received=run_id)
         return run_id, digest
