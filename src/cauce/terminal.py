@@ -54,7 +54,7 @@ def progress_bars(*, quiet: bool) -> Iterator[Progress]:
 
         def tell(stage: str, done: int, total: int, note: str = "") -> None:
             if stage not in known or (done == 0 and bars.tasks[known[stage]].finished):
-                known[stage] = bars.add_task(STAGES.get(stage, stage), total=total, note=note)
+                known[stage] = bars.add_task(_title(stage), total=total, note=note)
             bars.update(known[stage], completed=done, total=total, note=note)
 
         yield tell
@@ -62,7 +62,14 @@ def progress_bars(*, quiet: bool) -> Iterator[Progress]:
 
 def _lines(stage: str, done: int, total: int, note: str = "") -> None:
     if done == total:
-        print(f"{STAGES.get(stage, stage)}: done {note}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.write(f"{_title(stage)}: done\n")
+        sys.stderr.flush()
+
+
+def _title(stage: str) -> str:
+    """Return a stage's name for people; what follows its first word, such as a data set's name, is kept."""
+    verb, _, rest = stage.partition(" ")
+    return f"{STAGES.get(verb, verb)} {rest}".rstrip()
 
 
 def show_error(error: UserError, *, as_json: bool = False) -> None:

@@ -22,6 +22,7 @@ from cauce.loop.renew import renew
 from cauce.loop.up import run_stages
 from cauce.loop.view import model_view
 from cauce.loop.watch import ledger_of
+from cauce.serve import Truth
 
 RENEW = '\n[watch]\nmin_rows = 100\n\n[renew]\nmin_truths = 200\ncool_down = "0s"\n'
 
@@ -38,7 +39,8 @@ def live(loop: Loop, rows: pa.Table, truths: list[str]) -> None:
     inputs = rows.select(list(release.training.spec.schema.names))
     ledger = ledger_of(loop, "passed")
     ids = ledger.record(inputs, package.fitted.predict(inputs), version=champion, at=loop.now())
-    ledger.record_truths(ids.to_pylist(), truths, at=loop.now())
+    ledger.truths([Truth(*pair) for pair in zip(ids.to_pylist(), truths, strict=True)], now=loop.now())
+    ledger.close()
 
 
 @pytest.mark.slow
@@ -165,5 +167,5 @@ def test_batch_prediction_writes_key_first_and_records_on_request(project: Path,
     import pyarrow.parquet
 
     out = pyarrow.parquet.read_table(project / "out.parquet")
-    assert out.column_names == ["id", "prediction", "prob_no", "prob_yes"] or out.column_names[0] == "id"
+    assert out.column_names == ["id", "prediction_id", "prediction", "prob_no", "prob_yes"]
     assert ledger_of(loop, "passed").traffic(datetime.now(UTC) + timedelta(seconds=1)).n_predictions == out.num_rows

@@ -1,6 +1,6 @@
 """Checks of a snapshot before anything is trained on it: each a code, a severity, a threshold and one function."""
 
 from cauce.audit.check import AuditContext, Check, NotApplicable
-from cauce.audit.gate import CHECKS, codes, run
+from cauce.audit.gate import CHECKS, codes, run, settle
 
-__all__ = ["CHECKS", "AuditContext", "Check", "NotApplicable", "codes", "run"]
+__all__ = ["CHECKS", "AuditContext", "Check", "NotApplicable", "codes", "run", "settle"]

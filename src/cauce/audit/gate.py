@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -161,7 +161,7 @@ def run(
         if isinstance(outcome, NotApplicable):
             not_applicable[check.code] = outcome.reason
         elif outcome:
-            findings += [_as_settled(finding, settings) for finding in outcome]
+            findings += settle(outcome, spec)
         else:
             passed.append(check.code)
     progress("audit", len(CHECKS), len(CHECKS))
@@ -178,10 +178,16 @@ def run(
     )
 
 
-def _as_settled(finding: Finding, settings: CheckSpec) -> Finding:
-    """Return the finding with the severity and the acceptance that cauce.toml gives it."""
-    if settings.severity is not None and settings.severity != "off":
-        finding = replace(finding, severity=settings.severity)
-    if settings.accept is not None and finding.severity == "block":
-        finding = replace(finding, accepted=settings.accept)
-    return finding
+def settle(findings: Iterable[Finding], spec: AuditSpec) -> tuple[Finding, ...]:
+    """Give findings the severity and the acceptance that cauce.toml states for their codes; `off` drops them."""
+    settled = []
+    for finding in findings:
+        settings = spec.checks.get(finding.code, CheckSpec())
+        if settings.severity == "off":
+            continue
+        if settings.severity is not None:
+            finding = replace(finding, severity=settings.severity)
+        if settings.accept is not None and finding.severity == "block":
+            finding = replace(finding, accepted=settings.accept)
+        settled.append(finding)
+    return tuple(settled)

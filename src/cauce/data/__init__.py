@@ -5,11 +5,11 @@ Heavy libraries are imported when the functions are called.
 
 from __future__ import annotations
 
-from cauce.data.inspection import Inspection, inspect
+from cauce.data.inspection import Inspection, inspect, read_file
 from cauce.data.labelled import append_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
 from cauce.data.loading import load
-from cauce.data.splits import Split, split
+from cauce.data.splits import Split, fold_all, split
 from cauce.data.units import unit_ids
 
 __all__ = [
@@ -17,10 +17,12 @@ __all__ = [
     "Split",
     "append_labelled",
     "batches",
+    "fold_all",
     "inspect",
     "latest",
     "load",
     "read",
+    "read_file",
     "read_labelled",
     "split",
     "unit_ids",

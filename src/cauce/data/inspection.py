@@ -60,6 +60,27 @@ def inspect(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str
     return Inspection(schema=head.schema, head=head)
 
 
+def read_file(path: Path) -> pa.Table:
+    """Read a whole CSV, Parquet or JSON Lines file, in the types that a snapshot would have.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or has no rows.
+    """
+    import pyarrow as pa
+
+    from cauce.data.sources import opened
+
+    spec = DataSpec(source=str(path.absolute()))
+    with (
+        tempfile.TemporaryDirectory(prefix="cauce-") as spill,
+        opened(path.name, spec, path.parent, where=lambda *_: str(path), spill=Path(spill)) as source,
+    ):
+        reader = source.batches(65_536)
+        return pa.Table.from_batches(reader, reader.schema)
+
+
 def no_rows(name: str, spec: DataSpec, where: Callable[..., str]) -> UserError:
     """Say that a source, or what its condition leaves of it, has no rows."""
     if spec.where is None:

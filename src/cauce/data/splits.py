@@ -103,6 +103,49 @@ def split(
     return Split(kind, develop, held_out, folds, units)
 
 
+def fold_all(
+    table: pa.Table,
+    spec: SplitSpec,
+    *,
+    task: str,
+    target: str,
+    key: str | None,
+    time: str | None,
+    group: str | None,
+) -> Split:
+    """Fold a table whose rows all teach: the units that judge lie elsewhere.
+
+    Parameters and errors are those of `split`; `held_out` of the answer is empty, and rows without a group count as
+    groups of their own.
+    """
+    kind = _kind(spec, task, time, group)
+    units = unit_ids(table, key)
+    fresh = _fresh(hash_texts(_as_texts(units), seed=spec.seed))
+    develop = np.arange(table.num_rows)
+    n_folds = _n_folds(spec, len(develop))
+    if kind == "time":
+        folds = fold_maker.expanding(develop, moments(table, _needed(time, kind)), n_folds)
+        folds = folds or fold_maker.random(develop, fresh, n_folds)
+    elif kind == "group":
+        import pyarrow.compute as pc
+
+        named = pc.coalesce(texts_of(table[_needed(group, kind)]), _as_texts(units))
+        codes, groups = _group_codes(named)
+        folds = fold_maker.grouped(develop, codes, hash_texts(groups, seed=spec.seed), n_folds)
+    elif kind == "stratified":
+        codes = texts_of(table[target]).dictionary_encode().indices.to_numpy()
+        folds = fold_maker.stratified(develop, codes, fresh, n_folds)
+    else:
+        folds = fold_maker.random(develop, fresh, n_folds)
+    return Split(kind, develop, np.empty(0, np.int64), folds, units)
+
+
+def _group_codes(names: pa.Array) -> tuple[Rows, pa.Array]:
+    """Return the group number of every row, and the groups' names."""
+    encoded = names.dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary
+
+
 def _kind(spec: SplitSpec, task: str, time: str | None, group: str | None) -> str:
     if spec.kind != "auto":
         if spec.kind == "stratified" and task != "classify":
@@ -178,9 +221,8 @@ def _by_group(table: pa.Table, group: str, units: npt.NDArray[np.str_], spec: Sp
             where=f"group column {group!r}",
             hint="Drop those rows with `where`, or choose another kind of split.",
         )
-    encoded = texts_of(column).dictionary_encode()
-    codes = encoded.indices.to_numpy().astype(np.int64)
-    n_groups = len(encoded.dictionary)
+    codes, groups = _group_codes(texts_of(column))
+    n_groups = len(groups)
     if n_groups < 3:
         raise UserError(
             "a split by group needs at least 3 groups",
@@ -188,7 +230,7 @@ def _by_group(table: pa.Table, group: str, units: npt.NDArray[np.str_], spec: Sp
             received=n_groups,
             hint=_HINT_FEW,
         )
-    order = hash_texts(encoded.dictionary, seed=spec.seed)
+    order = hash_texts(groups, seed=spec.seed)
     held = _held(shares(order) < spec.held_out, order)[codes]
     develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
     folds = fold_maker.grouped(develop, codes, order, _n_folds(spec, len(develop)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cauce.data import Inspection
 
-RESERVED = ("prediction", "lower", "upper", "id", "unit", "at", "version", "truth")
+RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at")
 
 
 def check(loop: Loop) -> tuple[UserError, ...]:

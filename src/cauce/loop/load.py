@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cauce.core.artefacts import Snapshot
+from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.loop.context import Loop
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A source as it was when it was last read: unchanged, it is not read again."""
+
+    mark: str
+    snapshot: Snapshot
+
+
 def load(loop: Loop, name: str) -> Snapshot:
-    """Load `[data.name]` and return its snapshot; a new version only where the content changed."""
+    """Load `[data.name]` and return its snapshot; a new version only where the content changed.
+
+    The source is not even opened where its file has the size and the time of change that it had at the last load.
+    """
     from cauce import data
 
-    def where(*keys: str) -> str:
-        return loop.project.where("data", name, *keys)
-
-    return data.load(
+    spec = loop.data(name)
+    path = loop.state.runs / "load" / f"{name}.json"
+    mark = _mark(loop, name)
+    seen = read_artefact(path, Seen)
+    if seen is not None and seen.mark == mark and data.latest(loop.state.lake, name) == seen.snapshot:
+        return seen.snapshot
+    snapshot = data.load(
         name,
-        loop.data(name),
+        spec,
         loop.project.folder,
         loop.state.lake,
         now=loop.now(),
-        where=where,
+        where=lambda *keys: loop.project.where("data", name, *keys),
         progress=loop.progress,
     )
+    write_artefact(path, Seen(mark, snapshot))
+    return snapshot
+
+
+def _mark(loop: Loop, name: str) -> str:
+    spec = loop.data(name)
+    try:
+        found = (loop.project.folder / spec.source).stat()
+    except OSError:
+        return ""
+    return fingerprint(spec, found.st_size, found.st_mtime_ns, found.st_ino)

@@ -18,6 +18,7 @@ from cauce.core.artefacts import Column, Schema, Snapshot, TaskSpec
 from cauce.core.errors import Blocked
 from cauce.core.files import fingerprint
 from cauce.core.registry import task as task_named
+from cauce.core.specs import SplitSpec
 from cauce.loop.context import Loop
 
 if TYPE_CHECKING:
@@ -95,32 +96,43 @@ def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | 
     if not table.num_rows:
         raise Blocked(f"model {spec.model!r}: no row has a value in {spec.target!r}")
     settings = loop.model(spec.model).split
-    by = {"task": spec.task, "target": spec.target, "key": spec.key, "time": spec.time, "group": spec.group}
-    if ledger is None:
-        split = data.split(table, settings, **by)
-        return Material(
-            teach=table.take(split.develop),
-            folds=tuple((_within(split.develop, train), _within(split.develop, test)) for train, test in split.folds),
-            judge=table.take(split.held_out),
-            teach_units=split.units[split.develop],
-            judge_units=split.units[split.held_out],
-            n_ledger=0,
-            kind=split.kind,
-        )
-    teach = stack(table, ledger.teach, spec)
-    units = np.concatenate(
-        [data.unit_ids(table, spec.key), np.asarray(ledger.teach["unit"].to_pylist(), dtype=np.str_)]
+    if ledger is not None:
+        return _renewal(table, ledger, spec, settings)
+    split = data.split(
+        table, settings, task=spec.task, target=spec.target, key=spec.key, time=spec.time, group=spec.group
     )
-    kind, folds = data.folds(teach, settings, **by)
+    return Material(
+        teach=table.take(split.develop),
+        folds=tuple((_within(split.develop, train), _within(split.develop, test)) for train, test in split.folds),
+        judge=table.take(split.held_out),
+        teach_units=split.units[split.develop],
+        judge_units=split.units[split.held_out],
+        n_ledger=0,
+        kind=split.kind,
+    )
+
+
+def _renewal(table: pa.Table, ledger: LedgerRows, spec: TaskSpec, settings: SplitSpec) -> Material:
+    """Return all source rows and the older ledger rows as teachers, the newest ledger rows as judges."""
+    from cauce import data
+
+    teach = stack(table, ledger.teach, spec)
+    folded = data.fold_all(
+        teach, settings, task=spec.task, target=spec.target, key=None, time=spec.time, group=spec.group
+    )
     return Material(
         teach=teach,
-        folds=folds,
+        folds=folded.folds,
         judge=stack(table.slice(0, 0), ledger.judge, spec),
-        teach_units=units,
-        judge_units=np.asarray(ledger.judge["unit"].to_pylist(), dtype=np.str_),
+        teach_units=np.concatenate([data.unit_ids(table, spec.key), _units(ledger.teach)]),
+        judge_units=_units(ledger.judge),
         n_ledger=ledger.teach.num_rows,
-        kind=kind,
+        kind=folded.kind,
     )
+
+
+def _units(rows: pa.Table) -> npt.NDArray[np.str_]:
+    return np.asarray(rows["unit"].to_pylist(), dtype=np.str_)
 
 
 def labelled(table: pa.Table, target: str) -> pa.Table:
@@ -148,8 +160,6 @@ def stack(table: pa.Table, rows: pa.Table, spec: TaskSpec) -> pa.Table:
         elif field.name == spec.time and pa.types.is_integer(field.type):
             latest = pc.max(table[field.name]).as_py() or 0
             columns.append(pa.array([latest + 1] * rows.num_rows, field.type))
-        elif field.name == spec.group and pa.types.is_string(field.type):
-            columns.append(rows["unit"].cast(field.type))
         else:
             columns.append(pa.nulls(rows.num_rows, field.type))
     return pa.concat_tables([table, pa.table(columns, schema=table.schema)]).combine_chunks()

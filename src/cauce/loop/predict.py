@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Release
 from cauce.core.errors import Refused, UserError, did_you_mean
-from cauce.core.specs import DataSpec
 from cauce.loop.context import Loop
 
 if TYPE_CHECKING:
@@ -55,16 +54,16 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
     if champion is None:
         raise Refused(f"model {model!r} has no champion", hint=f"Train it first: `cauce train {model}`.")
     release, package = loop.tracker.open(model, champion)
-    rows = _rows(loop, release, source)
+    rows = _rows(release, source)
     answer = _answer(loop, release, package, rows, record=record)
     _write(answer, output)
     return Predicted(output, answer.num_rows, model, champion)
 
 
-def _rows(loop: Loop, release: Release, source: Path) -> pa.Table:
+def _rows(release: Release, source: Path) -> pa.Table:
     from cauce import data
 
-    rows = data.read_file(DataSpec(source=str(source.absolute())), loop.project.folder, where=lambda *_: str(source))
+    rows = data.read_file(source)
     missing = [name for name in release.training.spec.schema.names if name not in rows.column_names]
     if missing:
         known = did_you_mean(missing[0], rows.column_names)
@@ -80,7 +79,9 @@ def _answer(loop: Loop, release: Release, package: Package, rows: pa.Table, *, r
     names, columns = list(predictions.column_names), list(predictions.columns)
     if record:
         inputs = rows.select(list(spec.schema.names))
-        ids = ledger_of(loop, spec.model).record(inputs, predictions, version=release.version, at=loop.now())
+        ledger = ledger_of(loop, spec.model)
+        ids = ledger.record(inputs, predictions, version=release.version, at=loop.now())
+        ledger.close()
         names, columns = ["prediction_id", *names], [ids, *columns]
     if spec.key and spec.key in rows.column_names:
         names, columns = [spec.key, *names], [rows[spec.key], *columns]

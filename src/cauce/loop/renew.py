@@ -49,7 +49,7 @@ def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None
         now=loop.now(),
         champion=watched.version,
         min_rows=settings.min_rows,
-        thresholds={f"watch.{key}": value for key, value in settings.model_dump().items()},
+        thresholds={f"watch.{key}": float(value) for key, value in settings.model_dump().items()},
     )
     decision = room.decide(situation, loop.project.file.renew)
     if force is not None:

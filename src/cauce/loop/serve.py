@@ -8,12 +8,15 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cauce.core.locks import hold
 from cauce.loop.context import Loop
 from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of
+
+if TYPE_CHECKING:
+    from cauce.serve import Served
 
 
 class Announce(Protocol):
@@ -59,17 +62,17 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         codes=codes,
     )
 
-    def ready(bound: int) -> None:
-        url = f"http://{_shown(host)}:{bound}"
+    def ready(url: str) -> None:
         link = f"{url}/console?code={codes.make()}"
         announce(url, link, service.models, loop.state.token)
         if _has_screen():
             webbrowser.open(link)
 
-    room.run(room.create_app(service), host=host, port=spec.port if port is None else port, ready=ready)
+    port = spec.port if port is None else port
+    room.run(room.create_app(service), host, port, token_file=loop.state.token, announce=ready)
 
 
-def _served(loop: Loop, name: str) -> object:
+def _served(loop: Loop, name: str) -> Served | None:
     from cauce.serve import Served
 
     champion = loop.tracker.alias(name, "champion")
@@ -85,10 +88,6 @@ def _served(loop: Loop, name: str) -> object:
         schema=spec.schema,
         fitted=package.fitted,
     )
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _has_screen() -> bool:

@@ -57,7 +57,7 @@ def up(loop: Loop, *, port: int | None, every_s: float, announce: object) -> Non
         code = subprocess.run(_command(loop, "up", "--once"), check=False).returncode  # noqa: S603 - our own command
         if code not in {0, 3} or not _any_champion(loop):
             raise Refused("nothing to serve: no model has a champion", hint="Mend what is said above and run it again.")
-        with _watcher(_command(loop, "watch", "--every", f"{every_s:g}s"), folder):
+        with _watcher(_command(loop, "watch", "--quiet", "--every", f"{every_s:g}s"), folder):
             serve(loop, port=port, announce=announce)  # type: ignore[arg-type]
 
 

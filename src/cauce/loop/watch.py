@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,8 +68,9 @@ def _of_release(rows: pa.Table, version: int) -> pa.Table:
     return rows.filter(pc.equal(rows["version"], version)) if rows.num_rows else rows
 
 
-def _edge(rows: pa.Table, index: int) -> object:
-    return rows["at"][index].as_py() if rows.num_rows else None
+def _edge(rows: pa.Table, index: int) -> datetime | None:
+    moment: datetime | None = rows["at"][index].as_py() if rows.num_rows else None
+    return moment
 
 
 def _held_out(package: Package) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""Options that every command shares, and the project that they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from cauce import __version__, terminal
+
+if TYPE_CHECKING:
+    from cauce.loop.context import Loop
+
+app = App(
+    name="cauce",
+    help="Keep machine-learning models alive: data, audit, choose, register, serve, watch, renew.\n\n"
+    "Begin with `cauce init academy`, then `cd academy` and `cauce up`.",
+    version=__version__,
+)
+app.register_install_completion_command()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every command."""
+
+    project: Annotated[Path, Parameter(name=["--project", "-C"])] = Path()
+    "Folder that holds cauce.toml; its parents are searched too."
+    json: Annotated[bool, Parameter(negative=())] = False
+    "Print the result as JSON, and nothing else, to standard output."
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
+    "No progress."
+
+
+DEFAULT = Common()
+
+
+@contextmanager
+def open_loop(common: Common) -> Iterator[Loop]:
+    """Read the project, show progress, and give the loop for one command."""
+    from cauce import project
+    from cauce.loop.audit import known_codes
+    from cauce.loop.context import Loop
+
+    with terminal.progress_bars(quiet=common.quiet or common.json) as progress:
+        yield Loop(project.load(project.find(common.project), checks=known_codes()), progress)
+
+
+def announce(url: str, code_url: str, models: tuple[str, ...], token: Path) -> None:
+    """Say where the service listens, once it does."""
+    terminal.say(f"\n[bold green]Serving[/] {', '.join(models)} at [bold]{url}[/]")
+    terminal.say(f"  console  {code_url}")
+    terminal.say(f"  token    {terminal.escape(token)}")
+    terminal.say("  stop     Ctrl-C")

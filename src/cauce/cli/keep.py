@@ -1,0 +1,169 @@
+"""Commands that keep models alive: serve, watch, renew, and what a person decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from cauce import terminal
+from cauce.cli.common import DEFAULT, Common, announce, app, open_loop
+from cauce.core.errors import EXIT_DONE
+
+if TYPE_CHECKING:
+    from cauce.core.artefacts import Decision
+    from cauce.loop.context import Loop
+
+Reason = Annotated[str, Parameter(help="Why: a sentence that lands in the record.")]
+
+
+@app.command
+def serve(*, port: int | None = None, host: str | None = None, common: Common = DEFAULT) -> int:
+    """Serve the champions, without watching.
+
+    Parameters
+    ----------
+    port
+        Port to listen on; the file's, or 8321. 0 takes a free one.
+    host
+        Address to listen on; loopback unless said otherwise.
+    """
+    from cauce.loop.serve import serve as run
+    from cauce.loop.serve import serving
+
+    with open_loop(common) as loop, serving(loop):
+        run(loop, port=port, host=host, announce=announce)
+    return EXIT_DONE
+
+
+@app.command
+def watch(
+    model: str | None = None,
+    /,
+    *,
+    every: str | None = None,
+    once: Annotated[bool, Parameter(negative=())] = False,
+    common: Common = DEFAULT,
+) -> int:
+    """Look at the newest window of every model, or of one; with `--every`, look again and renew until stopped.
+
+    Parameters
+    ----------
+    model
+        Name of the model; all of them when absent.
+    every
+        Time between two looks, as 30s, 10m, 1h.
+    once
+        Look once, which is what happens without `--every` too.
+    """
+    from cauce.core.specs import seconds
+    from cauce.loop.watch import watch as look
+    from cauce.loop.watcher import run_watcher
+
+    with open_loop(common) as loop:
+        names = [model] if model else list(loop.project.file.models)
+        for name in names:
+            loop.model(name)
+        if every is not None and not once:
+            run_watcher(loop, names, every_s=seconds(every))
+            return EXIT_DONE
+        with loop.locked(wait_s=5.0):
+            seen = {name: look(loop, name) for name in names}
+        language = loop.project.file.project.language
+    if common.json:
+        terminal.show_json(seen)
+        return EXIT_DONE
+    for name, watched in seen.items():
+        if watched is None:
+            terminal.say(f"[bold]{name}[/]: no champion yet")
+            continue
+        terminal.say(
+            f"[bold]{name}[/] version {watched.version}: {watched.n_predictions} predictions in the window, "
+            f"{watched.n_truths} with their truth"
+        )
+        for signal in watched.signals:
+            if signal.alarming:
+                terminal.say(f"  [yellow]{signal.code}[/] {terminal.escape(signal.detail[language])}")
+    return EXIT_DONE
+
+
+@app.command
+def renew(model: str | None = None, /, *, force: str | None = None, common: Common = DEFAULT) -> int:
+    """Decide what the newest window asks for, and do it: retrain, compare, promote where better.
+
+    Parameters
+    ----------
+    model
+        Name of the model; all of them when absent.
+    force
+        Retrain whatever the policy says, for this reason.
+    """
+    from cauce.loop.renew import renew as run
+
+    with open_loop(common) as loop:
+        names = [model] if model else list(loop.project.file.models)
+        for name in names:
+            loop.model(name)
+        with loop.locked(wait_s=5.0):
+            done = {name: run(loop, name, force=force) for name in names}
+        language = loop.project.file.project.language
+    if common.json:
+        terminal.show_json(done)
+    else:
+        for name, renewed in done.items():
+            if renewed is None:
+                terminal.say(f"[bold]{name}[/]: no champion yet; `cauce train {name}` makes one")
+                continue
+            for decision in (renewed.decision, renewed.outcome):
+                if decision is not None:
+                    _show_decision(decision, language)
+    refused = any(r is not None and r.outcome is not None and r.outcome.action != "promote" for r in done.values())
+    return 4 if force is not None and refused else EXIT_DONE
+
+
+def _show_decision(decision: Decision, language: str) -> None:
+    terminal.say(f"[bold]{decision.model}[/]: {decision.action}. {terminal.escape(decision.reason[language])}")
+
+
+@app.command
+def promote(model: str, /, *, reason: Reason, version: int | None = None, common: Common = DEFAULT) -> int:
+    """Make the challenger, or the version named, champion by hand."""
+    from cauce.loop.by_hand import promote as run
+
+    with open_loop(common) as loop:
+        return _decided(run(loop, model, version=version, reason=reason), loop, common)
+
+
+@app.command
+def rollback(model: str, /, *, reason: Reason, version: int | None = None, common: Common = DEFAULT) -> int:
+    """Give the alias back to the champion before this one, or to the version named."""
+    from cauce.loop.by_hand import rollback as run
+
+    with open_loop(common) as loop:
+        return _decided(run(loop, model, version=version, reason=reason), loop, common)
+
+
+@app.command
+def pause(model: str, /, *, reason: Reason, common: Common = DEFAULT) -> int:
+    """Stop renewing a model until `cauce resume`; it goes on being served and watched."""
+    from cauce.loop.by_hand import pause as run
+
+    with open_loop(common) as loop:
+        return _decided(run(loop, model, reason=reason), loop, common)
+
+
+@app.command
+def resume(model: str, /, *, reason: Reason, common: Common = DEFAULT) -> int:
+    """Renew a paused model again."""
+    from cauce.loop.by_hand import resume as run
+
+    with open_loop(common) as loop:
+        return _decided(run(loop, model, reason=reason), loop, common)
+
+
+def _decided(decision: Decision, loop: Loop, common: Common) -> int:
+    if common.json:
+        terminal.show_json(decision)
+    else:
+        _show_decision(decision, loop.project.file.project.language)
+    return EXIT_DONE

@@ -1,0 +1,226 @@
+"""Commands that make models: init, check, up, audit, train, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from cauce import terminal
+from cauce.cli.common import DEFAULT, Common, announce, app, open_loop
+from cauce.core.errors import EXIT_DONE, EXIT_INTERRUPTED, Problems
+
+if TYPE_CHECKING:
+    from cauce.core.artefacts import Audit
+    from cauce.loop.up import Outcome
+
+
+@app.command
+def init(
+    name: str,
+    /,
+    *,
+    task: str = "classify",
+    language: Literal["en", "es"] = "en",
+) -> int:
+    """Make a project: `cauce init academy` copies the example, any other name a small template.
+
+    Parameters
+    ----------
+    name
+        Name of the folder to make.
+    task
+        Task of the template's model.
+    language
+        Language of reports and console.
+    """
+    from cauce.loop.init import init as make
+
+    folder = make(name, Path.cwd(), task=task, language=language)
+    terminal.say(f"Made [bold]{terminal.escape(folder.name)}/[/]. Next: `cd {folder.name}` and `cauce up`.")
+    return EXIT_DONE
+
+
+@app.command
+def check(*, common: Common = DEFAULT) -> int:
+    """Validate cauce.toml and the data's columns without running anything; lists every problem at once."""
+    from cauce.loop.check import check as find_problems
+
+    with open_loop(common) as loop:
+        problems = find_problems(loop)
+        file = loop.project.file
+    if problems:
+        raise Problems(problems)
+    if common.json:
+        terminal.show_json({"problems": [], "data": list(file.data), "models": list(file.models)})
+    else:
+        terminal.say(f"All well: {len(file.data)} data sets, {len(file.models)} models.")
+    return EXIT_DONE
+
+
+@app.command
+def up(
+    *,
+    once: Annotated[bool, Parameter(negative=())] = False,
+    port: int | None = None,
+    every: str = "10s",
+    common: Common = DEFAULT,
+) -> int:
+    """Run what is stale, serve it, watch it and renew it; opens the console page.
+
+    Parameters
+    ----------
+    once
+        Run the stages and end without serving.
+    port
+        Port to listen on; the file's, or 8321.
+    every
+        How often the watcher looks.
+    """
+    from cauce.core.specs import seconds
+    from cauce.loop import up as stage
+
+    with open_loop(common) as loop:
+        if not once:
+            stage.up(loop, port=port, every_s=seconds(every), announce=announce)
+            return EXIT_DONE
+        outcomes = stage.run_stages(loop)
+    return _show_outcomes(outcomes, common)
+
+
+def _show_outcomes(done: tuple[Outcome, ...], common: Common) -> int:
+    if common.json:
+        terminal.show_json([_as_plain(outcome) for outcome in done])
+    for outcome in done:
+        if outcome.error is not None:
+            terminal.show_error(outcome.error)
+        elif outcome.trained is not None and not common.json:
+            release = outcome.trained.release
+            state = "up to date" if outcome.trained.reused else "trained"
+            terminal.say(f"[bold]{outcome.model}[/]: {state}, version {release.version} ({release.training.rung})")
+            terminal.say(f"  {terminal.escape(release.training.choice.reason['en'])}")
+            if outcome.decision is not None:
+                terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason['en'])}")
+    if any(outcome.trained is not None and outcome.trained.release.training.choice.interrupted for outcome in done):
+        return EXIT_INTERRUPTED
+    return max((outcome.error.exit_code for outcome in done if outcome.error is not None), default=EXIT_DONE)
+
+
+def _as_plain(outcome: Outcome) -> dict[str, object]:
+    trained = outcome.trained
+    return {
+        "model": outcome.model,
+        "version": trained.release.version if trained else None,
+        "reused": trained.reused if trained else None,
+        "choice": trained.release.training.choice if trained else None,
+        "metrics": trained.release.training.metrics if trained else None,
+        "decision": outcome.decision,
+        "error": str(outcome.error) if outcome.error else None,
+    }
+
+
+@app.command
+def audit(data: str | None = None, /, *, model: str | None = None, common: Common = DEFAULT) -> int:
+    """Load a data set and run the checks; exit code 3 when a finding blocks.
+
+    Parameters
+    ----------
+    data
+        Name of the data set; all of them when absent.
+    model
+        Audit for this model's target; every model of the data set when absent.
+    """
+    from cauce.loop.audit import audit as run_checks
+    from cauce.loop.load import load
+
+    with open_loop(common) as loop:
+        wanted = [data] if data else list(loop.project.file.data)
+        results: list[Audit] = []
+        with loop.locked(wait_s=5.0):
+            for name in wanted:
+                loop.data(name)
+                snapshot = load(loop, name)
+                models = [model] if model else [m for m, spec in loop.project.file.models.items() if spec.data == name]
+                subjects: list[str | None] = [*models] or [None]
+                results.extend(run_checks(loop, snapshot, one) for one in subjects)
+        language = loop.project.file.project.language
+    if common.json:
+        terminal.show_json(results)
+    else:
+        for result in results:
+            _show_audit(result, language)
+    return 3 if any(result.blocking for result in results) else EXIT_DONE
+
+
+def _show_audit(result: Audit, language: str) -> None:
+    subject = f"{result.data}, model {result.model}" if result.model else result.data
+    terminal.say(
+        f"[bold]{subject}[/]: {result.n_rows:,} rows, {len(result.findings)} findings, "
+        f"{len(result.passed)} checks passed, {len(result.not_applicable)} not applicable ({result.seconds:.1f} s)"
+    )
+    colours = {"block": "bold red", "warn": "yellow", "info": "cyan"}
+    for finding in result.findings:
+        accepted = f" [dim](accepted: {terminal.escape(finding.accepted)})[/]" if finding.accepted else ""
+        terminal.say(f"  [{colours[finding.severity]}]{finding.severity}[/] {finding.code}{accepted}")
+        terminal.say(f"    {terminal.escape(finding.message[language])} {terminal.escape(finding.remedy[language])}")
+
+
+@app.command
+def train(model: str | None = None, /, *, common: Common = DEFAULT) -> int:
+    """Train one model, or all: choose a rung, register the release, promote it where it is better.
+
+    Parameters
+    ----------
+    model
+        Name of the model; all of them when absent.
+    """
+    from cauce.loop.up import run_stages
+
+    with open_loop(common) as loop:
+        if model is not None:
+            loop.model(model)
+        outcomes = run_stages(loop, [model] if model else None)
+    if not (common.json and model and outcomes[0].trained):
+        return _show_outcomes(outcomes, common)
+    trained = outcomes[0].trained
+    assert trained is not None
+    choice = trained.release.training.choice
+    terminal.show_json({**_as_plain(outcomes[0]), "release": trained.release, "choice": choice})
+    return EXIT_INTERRUPTED if choice.interrupted else EXIT_DONE
+
+
+@app.command
+def predict(
+    model: str,
+    file: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    record: Annotated[bool, Parameter(negative=())] = False,
+    common: Common = DEFAULT,
+) -> int:
+    """Predict every row of a file with the champion.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    file
+        CSV, Parquet or JSON Lines with the model's input columns.
+    output
+        Where to write: .csv, .parquet or .jsonl.
+    record
+        Write the predictions to the ledger too; the output then has their ids.
+    """
+    from cauce.loop.predict import predict as run
+
+    with open_loop(common) as loop:
+        done = run(loop, model, file, output, record=record)
+    if common.json:
+        terminal.show_json(done)
+    else:
+        terminal.say(
+            f"{done.n_rows:,} rows by version {done.version} of {done.model} in {terminal.escape(done.output)}"
+        )
+    return EXIT_DONE
