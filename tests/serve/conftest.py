@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -123,14 +125,58 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def school() -> Any:
     """The fakes' constants, for tests that cannot import this file by name."""
-    return SimpleNamespace(TOKEN=TOKEN, AUTH=AUTH, SCHEMA=SCHEMA, ROW=ROW, FakeFitted=FakeFitted, World=World)
+    return SimpleNamespace(
+        TOKEN=TOKEN, AUTH=AUTH, SCHEMA=SCHEMA, ROW=ROW, FakeFitted=FakeFitted, World=World, Client=Client
+    )
+
+
+class Client:
+    """Asks an application in this process, its lifespan included; starlette's own client wants another httpx."""
+
+    def __init__(self, app: Any, headers: Mapping[str, str]) -> None:
+        self.app, self._headers = app, headers
+        self._runner = asyncio.Runner()
+        self._lifespan = app.router.lifespan_context(app)
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._lifespan.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._lifespan.__aexit__(None, None, None))
+        self._runner.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self.send(method, path, **options))
+
+    async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1:8321", headers=self._headers
+        ) as client:
+            return await client.request(method, path, **options)
+
+    def gather(self, *requests: tuple[str, str, dict[str, Any]]) -> list[httpx.Response]:
+        """Send several at once."""
+
+        async def all_of_them() -> list[httpx.Response]:
+            return await asyncio.gather(*(self.send(method, path, **options) for method, path, options in requests))
+
+        return self._runner.run(all_of_them())
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def put(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("PUT", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
 
 
 @pytest.fixture
-def client(world: World) -> Iterator[Any]:
+def client(world: World) -> Iterator[Client]:
     """A client of the whole application, in this process, with the token."""
-    from fastapi.testclient import TestClient
-
-    with TestClient(create_app(world.service()), base_url="http://127.0.0.1", headers=AUTH) as found:
+    with Client(create_app(world.service()), AUTH) as found:
         yield found
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("journal")]

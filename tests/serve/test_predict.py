@@ -70,7 +70,7 @@ def test_the_ledger_has_a_prediction_before_it_is_answered(client: Any, world: A
         ("city", {"a": 1}, "type"),
         ("since", "yesterday", "type"),
         ("since", 1700000000, "type"),
-        ("since", "0001-01-01T00:00:00+14:00", "type"),
+        ("since", "2026-13-01", "type"),
     ],
 )
 def test_a_wrong_value_is_named_by_row_and_field(
@@ -79,15 +79,13 @@ def test_a_wrong_value_is_named_by_row_and_field(
     body = json.dumps({"rows": [school.ROW, school.ROW | {field: value}]})
     headers = {"content-type": "application/json"}
     answer = client.post("/v1/models/dropout/predict", content=body, headers=headers)
-    if (field, reason) == ("since", "type") and isinstance(value, str) and value.startswith("0001"):
-        assert answer.status_code in {200, 422}
-        return
     assert faults(answer) == [(1, field, reason)]
     assert world.ledger("dropout").window(10).num_rows == 0
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("age", 3.0), ("income", 3), ("income", None), ("plan", None), ("city", "Nowhere"), ("since", "2026-01-31")]
+    ("field", "value"),
+    [("age", 3.0), ("income", 3), ("income", None), ("plan", None), ("city", "Nowhere"), ("since", "2026-01-31")],
 )
 def test_sensible_values_are_taken(client: Any, school: Any, field: str, value: Any) -> None:
     assert predict(client, school.ROW | {field: value}).status_code == 200
@@ -115,10 +113,8 @@ def test_at_most_a_hundred_faults_are_listed(client: Any, school: Any) -> None:
 def test_unseen_categories_are_accepted_where_the_file_says_so(world: Any, school: Any) -> None:
     from cauce.core.specs import ServeSpec
     from cauce.serve import create_app
-    from fastapi.testclient import TestClient
 
-    app = create_app(world.service(ServeSpec(unseen_categories="accept")))
-    with TestClient(app, base_url="http://127.0.0.1", headers=school.AUTH) as client:
+    with school.Client(create_app(world.service(ServeSpec(unseen_categories="accept"))), school.AUTH) as client:
         assert predict(client, school.ROW | {"plan": "golden"}).status_code == 200
 
 
@@ -149,7 +145,12 @@ def test_a_large_body_is_refused_with_and_without_its_length(client: Any) -> Non
     headers = {"content-type": "application/json"}
     large = b" " * 8_000_001
     assert client.post("/v1/models/dropout/predict", content=large, headers=headers).status_code == 413
-    answer = client.post("/v1/models/dropout/predict", content=(large[:1_000_000] for _ in range(9)), headers=headers)
+
+    async def pieces() -> Any:
+        for _ in range(9):
+            yield large[:1_000_000]
+
+    answer = client.post("/v1/models/dropout/predict", content=pieces(), headers=headers)
     assert answer.status_code == 413
     assert "8 MB" in answer.json()["detail"]
 

@@ -61,16 +61,20 @@ class Known:
         self._cache: OrderedDict[Path, tuple[int, Any]] = OrderedDict()
         self._cache_bytes = cache_bytes
 
-    def statuses(self, truths: Sequence[Truth]) -> list[Status]:
-        """Return what each truth is; a truth earlier in the list counts for the later ones."""
+    def judge(self, truths: Sequence[Truth], *, now: int) -> list[tuple[Status, int]]:
+        """Return what each truth is, and when it counts as received: after the one before it, whatever the clock says.
+
+        A truth earlier in the list counts for the later ones. `now` and the moments in microseconds since the epoch.
+        """
         self._follow()
         ids = {truth.id for truth in truths}
         answered, last = self._answered(ids), self._last(ids)
-        found: list[Status] = []
+        found: list[tuple[Status, int]] = []
         for truth in truths:
-            before = last.get(truth.id)
-            found.append(_status(truth, before, truth.id in answered))
-            last[truth.id] = truth.value
+            moment, before = last.get(truth.id, (0, None))
+            received = max(now, moment + 1)
+            found.append((_status(truth, before, truth.id in answered), received))
+            last[truth.id] = (received, truth.value)
         return found
 
     def _follow(self) -> None:
@@ -99,7 +103,7 @@ class Known:
             found.update(id_ for id_ in rest if _place(known, id_) is not None)
         return found
 
-    def _last(self, ids: set[str]) -> dict[str, str | float]:
+    def _last(self, ids: set[str]) -> dict[str, tuple[int, str | float]]:
         moments: dict[str, tuple[int, str | float]] = {}
         for file in self._candidates("truths", ids):
             known = self._load(file, _read_truths)
@@ -108,7 +112,7 @@ class Known:
         for segment in self._segments.values():
             for id_ in ids & segment.truths.keys():
                 _take_newest(moments, id_, [segment.truths[id_]])
-        return {id_: value for id_, (_, value) in moments.items()}
+        return moments
 
     def _candidates(self, name: str, ids: Iterable[str]) -> list[delta.DataFile]:
         """Return the files in which any of `ids` may stand."""

@@ -103,20 +103,18 @@ class Ledger:
         OSError
             The disk is full; nothing was kept.
         """
-        received = records.microseconds(now)
         with self._truth_lock:
             if self._known is None:
                 self._known = Known(self.folder)
-            statuses = self._known.statuses(truths)
+            judged = self._known.judge(truths, now=records.microseconds(now))
             lines = [
-                # Within one request the later truth of an id is the last one.
-                records.truth_line(t.id, t.value, status=status, received=received + place, at=t.at)
-                for place, (t, status) in enumerate(zip(truths, statuses, strict=True))
+                records.truth_line(t.id, t.value, status=status, received=received, at=t.at)
+                for t, (status, received) in zip(truths, judged, strict=True)
                 if status != "duplicate"
             ]
             if lines:
                 self.append(lines).result()
-        return statuses
+        return [status for status, _ in judged]
 
     def fold(self, now: datetime, *, wait_s: float = 30.0) -> Folded:
         """Move closed journal segments into the Delta tables, each exactly once, and compact those.
