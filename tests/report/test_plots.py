@@ -82,6 +82,12 @@ def test_quotes_tags_and_emoji_stay_text(metrics: Metrics) -> None:
     assert any(element.text == name for element in ET.fromstring(svg).iter(f"{SVG}title"))
 
 
+def test_long_names_are_cut_in_the_middle_so_that_they_stay_apart(metrics: Metrics) -> None:
+    names = {f"a_rather_long_column_name_{at}": 0.5 for at in (1, 2)}
+    shown = texts(report.plots(metrics, names, "en")["importance.svg"])
+    assert {"a_rather_l…mn_name_1", "a_rather_l…mn_name_2"} <= set(shown)
+
+
 def test_a_quiet_hour_draws_no_line_and_a_single_minute_does() -> None:
     words = speak("en")
     assert sparkline((), words) is None

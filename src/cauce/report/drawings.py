@@ -196,7 +196,11 @@ def _largest(matrix: Sequence[Sequence[int]], most: int) -> list[int]:
 
 
 def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: max(1, most - 1)] + "…"
+    """Cut a name in its middle: long names often differ at their end."""
+    if len(name) <= most:
+        return name
+    tail = max(0, most - 1) // 2
+    return f"{name[: max(1, most - 1 - tail)]}…{name[len(name) - tail :]}"
 
 
 def _printable(text: str) -> str:

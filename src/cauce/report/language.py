@@ -56,7 +56,7 @@ class Language:
         """Write a number with `digits` significant digits."""
         if value is None or not math.isfinite(value):
             return DASH
-        if abs(value) >= 10 ** max(digits, 4):
+        if abs(value) >= 1000:
             return self.count(round(value))
         if value != 0 and abs(value) < 1e-4:
             return self._decimal(f"{value:.1e}")
