@@ -51,7 +51,8 @@ def served() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
             elif self.path == "/v1/models/earnings/predict":
                 new = {f"p{len(asked) + i}": row for i, row in enumerate(body["rows"])}
                 asked.update(new)
-                self._say(200, {"predictions": [{"id": name, "prediction": 20_000.0} for name in new]})
+                answers = [{"id": name, "prediction": 20_000.0} for name in new]
+                self._say(200, {"version": 1 if len(asked) <= 100 else 2, "predictions": answers})
             else:
                 told.update({truth["id"]: truth["value"] for truth in body["truths"]})
                 self._say(200, {"truths": []})
@@ -94,7 +95,9 @@ def test_every_prediction_gets_its_truth(
     expected = taken(world, "none", 130)
     assert list(asked.values()) == [{name: row[name] for name in world.INPUTS["earnings"]} for row in expected]
     assert [told[f"p{i}"] for i in range(130)] == [row["earnings"] for row in expected]
-    assert "Done: 130 predictions asked for, 130 truths told" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Version 2 has taken over from version 1." in said
+    assert "Done: 130 predictions asked for, 130 truths told" in said
 
 
 def test_a_refusal_is_shown(

@@ -114,15 +114,21 @@ class World:
     delay_s: float
     sent: int = 0
     told: int = 0
+    version: int | None = None
+    """Which version answered last."""
     waiting: deque[tuple[float, str, Any]] = field(default_factory=deque)
     """(when due, prediction id, truth), the earliest first."""
     errors: deque[float] = field(default_factory=lambda: deque(maxlen=200))
-    """Of the newest predictions: dollars, or 1 for a wrong answer."""
+    """Of the newest predictions of this version: dollars, or 1 for a wrong answer."""
 
     def ask(self, rows: Sequence[Row]) -> None:
         """Send one request; keep the ids and the truths for later."""
         body = {"rows": [{name: row[name] for name in INPUTS[self.model]} for row in rows]}
         answer = self.service.post(f"/v1/models/{self.model}/predict", body)
+        if self.version not in {None, answer["version"]}:
+            say(f"{self.progress()}.\nVersion {answer['version']} has taken over from version {self.version}.")
+            self.errors.clear()
+        self.version = answer["version"]
         due = time.monotonic() + self.delay_s
         for row, found in zip(rows, answer["predictions"], strict=True):
             truth = row[TARGETS[self.model]]
