@@ -101,3 +101,20 @@ def test_a_kill_while_the_database_is_made_leaves_none(state: State, make_run: C
     assert not state.mlflow.exists()
     assert Tracker(state).register(make_run()).version == 1
     assert not list(state.root.glob(".mlflow.*"))
+
+
+def test_two_processes_at_once_make_one_version(ready: State, make_run: Callable[..., Run]) -> None:
+    import_mlflow()
+    run, children = make_run(), []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(Tracker(ready).register(run).version)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(77)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [1, 1, 1]
+    assert Tracker(ready).versions("dropout") == (1,)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from cauce.core.state import State
 
 InNewProcess = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -58,6 +60,7 @@ def test_a_registration_says_nothing_and_calls_nobody(in_new_process: InNewProce
     check(in_new_process, tmp_path, "")
 
 
+@pytest.mark.slow
 def test_telemetry_stays_off_where_the_environment_asks_for_it(in_new_process: InNewProcess, tmp_path: Path) -> None:
     check(in_new_process, tmp_path, "os.environ['MLFLOW_DISABLE_TELEMETRY'] = 'false'")
 

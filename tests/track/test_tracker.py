@@ -253,6 +253,18 @@ def test_registering_in_a_moved_project_mends_addresses_first(
     assert tracker.versions("dropout") == (1,)
 
 
+def test_runs_that_others_logged_keep_their_place(tracker: Tracker, make_run: RunMaker, tmp_path: Path) -> None:
+    client = client_of(tracker)
+    default = client.get_experiment("0").artifact_location  # not of this project: its file was made elsewhere
+    number = client.create_experiment("elsewhere", (tmp_path / "elsewhere").as_uri())
+    tracker.register(make_run())
+    shutil.move(tracker.state.project, tmp_path / "moved")
+    moved = Tracker(State(tmp_path / "moved"))
+    assert moved.relocate()
+    assert client_of(moved).get_experiment(number).artifact_location == (tmp_path / "elsewhere").as_uri()
+    assert client_of(moved).get_experiment("0").artifact_location == default
+
+
 def test_a_copy_of_the_database_is_complete(tracker: Tracker, make_run: RunMaker, tmp_path: Path) -> None:
     tracker.register(make_run())
     tracker.set_alias("dropout", "champion", 1)

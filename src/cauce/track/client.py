@@ -138,7 +138,7 @@ def _migrate(path: Path, artefacts: str) -> None:
 
     if Database(path).revision() is not None:
         _upgrade_db(create_sqlalchemy_engine(sqlite_uri(path)))  # type: ignore[no-untyped-call]
-    # Makes the tables where there are none, and the first experiment, which marks where artefacts lie.
+    # Makes the tables where there are none, and MLflow's default experiment, whose runs then lie in the project too.
     SqlAlchemyStore(sqlite_uri(path), artefacts)  # type: ignore[no-untyped-call]
 
 

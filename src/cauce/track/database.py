@@ -105,16 +105,18 @@ class Database:
         return rows[0][0] if rows else None
 
     def located_at(self) -> str | None:
-        """Return the address under which artefacts were last said to lie: that of MLflow's first experiment."""
-        rows = self._read("SELECT artifact_location FROM experiments WHERE experiment_id = 0")
-        return str(rows[0][0]).removesuffix("/0") if rows else None
+        """Return the address under which packages were last said to lie, or None before the first registration."""
+        rows = self._read("SELECT value FROM experiment_tags WHERE key = 'cauce.models'")
+        return rows[0][0] if rows else None
 
-    def relocate(self, old: str, new: str) -> None:
-        """Replace the address `old` by `new` at the head of every artefact location, in one transaction."""
+    def locate(self, new: str, *, old: str | None = None) -> None:
+        """Note that packages lie at `new`; replace `old` at the head of every artefact location. One transaction."""
         with self._open() as connection, connection:
-            for table, column in _LOCATED:
+            mark = "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES ('cauce.models', ?, 0)"
+            connection.execute(mark, (new,))
+            for table, column in _LOCATED if old is not None else ():
                 sql = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608
-                connection.execute(sql, (new, len(old) + 1, len(old) + 1, f"{old}/"))
+                connection.execute(sql, (new, len(str(old)) + 1, len(str(old)) + 1, f"{old}/"))
 
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy to `target`, also while others write: what a backup takes."""

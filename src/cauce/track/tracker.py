@@ -69,6 +69,8 @@ class Tracker:
             if done is not None:
                 return self.release(model, done)
             client = open_client(self.state)
+            if self._database.located_at() is None:
+                self._database.locate(self.state.models.as_uri())
             self.relocate()
             with mlflow_errors(self.state.mlflow):
                 self._clear(client, model, training.fingerprint)
@@ -147,7 +149,7 @@ class Tracker:
         before = self._database.located_at()
         if before is None or before == here:
             return False
-        self._database.relocate(before, here)
+        self._database.locate(here, old=before)
         return True
 
     def copy_database(self, target: Path) -> None:
