@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -82,7 +82,7 @@ def fit_classes(
     matrix = design.matrix(rows)
 
     def fit(index: npt.NDArray[np.int64], strength: float) -> Solution:
-        return logistic(matrix[index], codes[index], weights[index], strength)
+        return _solve(logistic, matrix[index], codes[index], weights[index], strength)
 
     def loss(solution: Solution, index: npt.NDArray[np.int64], train: npt.NDArray[np.int64]) -> float:
         shares = probabilities(matrix[index] @ solution.coefficients + solution.intercept)
@@ -109,10 +109,10 @@ def fit_number(
     """Fit ridge regression, or least absolute deviations; a strength of 0 means that inner folds choose it."""
     design = fit_design(encoder, rows, weights)
     matrix = design.matrix(rows)
-    solve = least_absolute if loss == "absolute" else ridge
+    solver = least_absolute if loss == "absolute" else ridge
 
     def fit(index: npt.NDArray[np.int64], strength: float) -> Solution:
-        return solve(matrix[index], target[index], weights[index], strength)
+        return _solve(solver, matrix[index], target[index], weights[index], strength)
 
     def total(solution: Solution, index: npt.NDArray[np.int64], _train: npt.NDArray[np.int64]) -> float:
         residuals = target[index] - (matrix[index] @ solution.coefficients + solution.intercept).ravel()
@@ -135,6 +135,20 @@ def _choose(n_rows: int, fit: Any, loss: Any, rng: np.random.Generator) -> float
             sums.append(loss(fit(train, strength), test, train))
         totals.append(sum(sums))
     return STRENGTHS[int(np.argmin(totals))]
+
+
+def _solve(
+    solver: Callable[[Matrix, Any, npt.NDArray[np.float64], float], Solution],
+    matrix: Matrix,
+    target: npt.NDArray[Any],
+    weights: npt.NDArray[np.float64],
+    strength: float,
+) -> Solution:
+    """Solve; where every column is constant, for the intercept alone."""
+    if matrix.shape[1]:
+        return solver(matrix, target, weights, strength)
+    found = solver(np.zeros((len(target), 1)), target, weights, strength)
+    return Solution(found.coefficients[:0], found.intercept)
 
 
 def logistic(
