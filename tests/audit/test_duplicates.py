@@ -83,6 +83,14 @@ def test_a_million_strings_do_not_collide() -> None:
     assert len(np.unique(hash_column(names))) == 300_000
 
 
+def test_long_texts_are_told_apart_at_their_end() -> None:
+    texts = pa.array(["short", "x" * 200 + "a", "x" * 200 + "b", "", "x" * 200 + "a", "short"])
+    hashes = hash_column(texts).tolist()
+    assert (hashes[0], hashes[1]) == (hashes[5], hashes[4])
+    assert len(set(hashes)) == 4
+    assert hash_column(texts[2:]).tolist() == hashes[2:]
+
+
 def rows_of(n: int) -> pa.Table:
     rng = np.random.default_rng(0)
     return pa.table({"id": np.arange(n), "x": rng.normal(size=n), "c": rng.choice(["a", "b"], n)})

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cauce.audit import CHECKS, AuditContext, codes, run
+from cauce.audit import CHECKS, AuditContext, codes, run, settle
 from cauce.core.artefacts import Audit
 from cauce.core.files import from_json, to_json
 from cauce.core.specs import AuditSpec, CheckSpec, ModelSpec
@@ -39,6 +39,14 @@ def test_an_accepted_finding_stays_and_does_not_block(audit: Auditor) -> None:
     assert result.blocking == ()
     assert [f.accepted for f in result.findings if f.code == "one_class"] == [reason]
     assert [f.code for f in audit(TABLE, model=MODEL).blocking] == ["one_class"]
+
+
+def test_a_tasks_own_findings_are_settled_alike(audit: Auditor) -> None:
+    found = audit(TABLE, model=MODEL).findings
+    reason = "Agreed with Ana on 3 May."
+    checks = {"constant_column": CheckSpec(severity="off"), "one_class": CheckSpec(accept=reason)}
+    settled = settle(found, AuditSpec(checks=checks))
+    assert [(finding.code, finding.accepted) for finding in settled] == [("one_class", reason)]
 
 
 def test_every_code_has_one_outcome(audit: Auditor) -> None:
