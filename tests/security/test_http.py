@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+
 from cauce.core.errors import UserError
 from cauce.core.specs import ServeSpec
 from cauce.serve import Codes, Service, create_app, run
 from cauce.serve.auth import Hosts
 
-TOKEN = "the-token-of-these-tests"  # noqa: S105
+TOKEN = "the-token-of-these-tests"
 OPEN = {"/healthz", "/readyz"}
 
 
@@ -142,7 +143,7 @@ def test_its_own_names_are_taken(host: str) -> None:
 
 
 def test_bound_to_all_addresses_numbers_are_taken_and_names_are_not() -> None:
-    hosts = Hosts("0.0.0.0")  # noqa: S104
+    hosts = Hosts("0.0.0.0")
     assert hosts.allows("192.168.1.7:8321")
     assert not hosts.allows("evil.example")
 
@@ -219,11 +220,11 @@ def test_others_are_not_let_in_without_a_token_file_of_ones_own(tmp_path: Path) 
     app = create_app(service())
     token = tmp_path / "token"
     with pytest.raises(UserError, match="there is no token"):
-        run(app, "0.0.0.0", 0, token_file=token)  # noqa: S104
+        run(app, "0.0.0.0", 0, token_file=token)
     token.write_text("secret\n")
     token.chmod(0o644)
     with pytest.raises(UserError) as caught:
-        run(app, "0.0.0.0", 0, token_file=token)  # noqa: S104
+        run(app, "0.0.0.0", 0, token_file=token)
     assert "chmod 600" in caught.value.hint
 
 

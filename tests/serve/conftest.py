@@ -15,11 +15,12 @@ import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from cauce.core.artefacts import Column, Schema
 from cauce.core.specs import ServeSpec
 from cauce.serve import Ledger, Served, Service, create_app
 
-TOKEN = "a-token-of-tests"  # noqa: S105
+TOKEN = "a-token-of-tests"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 SCHEMA = Schema(
     (
@@ -177,6 +178,7 @@ class Client:
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
     """A client of the whole application, in this process, with the token."""
+    before = set(threading.enumerate())
     with Client(create_app(world.service()), AUTH) as found:
         yield found
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("journal")]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("journal")]

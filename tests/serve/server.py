@@ -1,4 +1,4 @@
-"""A real server process for tests: `python server.py FOLDER [version file]`, its URL on the first line of its output."""
+"""A real server process for tests: `python server.py FOLDER PAUSE_S`, its URL on the first line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 def main() -> None:
     """Serve the fakes of conftest from a folder, on a free port."""
     import conftest
+
     from cauce.serve import create_app, run
 
     folder = Path(sys.argv[1])

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cauce.core import files
 from cauce.core.errors import Locked
 from cauce.core.locks import hold
 from cauce.serve import Ledger, Truth, delta, fold, records, segments
 from cauce.serve.journal import Journal, frame, unframe
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -143,9 +145,9 @@ def test_a_kill_while_folding_neither_loses_nor_doubles(
         return step
 
     with monkeypatch.context() as patch:
-        patch.setattr(fold, "write_bytes", dying(fold.write_bytes, after=True))
+        patch.setattr(fold, "write_bytes", dying(files.write_bytes, after=True))
         patch.setattr(delta, "append", dying(dying(delta.append, after=True), after=False))
-        patch.setattr(fold, "sync_folder", dying(fold.sync_folder, after=False))
+        patch.setattr(fold, "sync_folder", dying(files.sync_folder, after=False))
         with pytest.raises(Killed):
             fold.fold(ledger.folder, NOW)
     assert everything(ledger) == list(range(20))
@@ -156,7 +158,9 @@ def test_a_kill_while_folding_neither_loses_nor_doubles(
     assert ledger.labelled().num_rows == 7
     assert segments.names(ledger.folder / "journal") == []
     for table, n in (("predictions", 20), ("truths", 7)):
-        assert sum(file.n_rows for file in delta.files(delta.open_table(ledger.folder / table))) == n  # type: ignore[arg-type]
+        opened = delta.open_table(ledger.folder / table)
+        assert opened is not None
+        assert sum(file.n_rows for file in delta.files(opened)) == n
 
 
 def test_a_torn_last_line_is_ignored(ledger: Ledger) -> None:

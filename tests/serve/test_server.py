@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from cauce.core.errors import UserError
 from cauce.serve import Ledger, create_app, journal, run
 from cauce.serve.metrics import Metrics
@@ -165,7 +166,6 @@ def test_a_release_that_cannot_be_loaded_leaves_the_old_one(world: Any) -> None:
     now = [0.0]
     metrics = Metrics()
     releases = Releases(world.service(), metrics, clock=lambda: now[0])
-    assert not releases.ready
     releases.refresh()
     assert releases.ready
     world.broken.add(2)
@@ -244,7 +244,15 @@ def test_a_disk_that_is_really_full(tmp_path: Path, school: Any) -> None:
             while (answer := client.post("/v1/models/dropout/predict", json=body)).status_code == 200:
                 made += ids_of(answer)
             assert answer.status_code == 507
-            assert sorted(world.ledgers["dropout"].window(100_000)["id"].to_pylist()) == sorted(made)
+            ledger = world.ledgers["dropout"]
+            assert sorted(ledger.window(100_000)["id"].to_pylist()) == sorted(made)
+            ledger.close()
+            with pytest.raises(UserError, match="the disk is full"):
+                ledger.fold(datetime.now(UTC))
+            assert sorted(ledger.window(100_000)["id"].to_pylist()) == sorted(made)
+            subprocess.run(["mount", "-o", "remount,size=30m", str(small)], check=True)
+            assert ledger.fold(datetime.now(UTC)).n_predictions == len(made)
+            assert sorted(ledger.window(100_000)["id"].to_pylist()) == sorted(made)
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

@@ -6,9 +6,11 @@ tables are written here alone, without deletion vectors.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,16 +58,29 @@ def append(folder: Path, rows: pa.Table, *, number: int) -> None:
     if table is not None and (table.transaction_version(APP) or 0) >= number:
         sync(folder)
         return
-    write_deltalake(
-        str(folder),
-        rows.sort_by("id"),
-        mode="append",
-        partition_by=["day"],
-        schema_mode="merge",
-        configuration={"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 days"},
-        commit_properties=CommitProperties(app_transactions=[Transaction(APP, number)]),
-    )
+    with _disk_full(folder):
+        write_deltalake(
+            str(folder),
+            rows.sort_by("id"),
+            mode="append",
+            partition_by=["day"],
+            schema_mode="merge",
+            configuration={"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 days"},
+            commit_properties=CommitProperties(app_transactions=[Transaction(APP, number)]),
+        )
     sync(folder)
+
+
+@contextmanager
+def _disk_full(folder: Path) -> Iterator[None]:
+    """Give a full disk as the OSError that it is; deltalake tells it in the text of errors of its own."""
+    try:
+        yield
+    except Exception as error:
+        # deltalake has no class for it: the text of its error is all there is.
+        if "No space left" in str(error) or "os error 28" in str(error):
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
+        raise
 
 
 def compact(folder: Path) -> bool:
@@ -74,8 +89,9 @@ def compact(folder: Path) -> bool:
     if table is None:
         return False
     crowded = [day for day, n in Counter(file.day for file in files(table)).items() if n > FILES_PER_DAY]
-    for day in crowded:
-        table.optimize.compact(partition_filters=[("day", "=", day)])
+    with _disk_full(folder):
+        for day in crowded:
+            table.optimize.compact(partition_filters=[("day", "=", day)])
     if crowded:
         sync(folder)
         table.vacuum(retention_hours=KEEP_HOURS, enforce_retention_duration=False, dry_run=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -46,8 +46,18 @@ class _Segment:
 @dataclass(frozen=True, eq=False)
 class _Truths:
     ids: npt.NDArray[np.bytes_]
+    received: npt.NDArray[np.int64]
+    """Microseconds since the epoch, in the order of `ids`."""
     rows: Any
-    """Arrow table: id, received, text, number; sorted as `ids`."""
+    """Arrow table: text, number; in the order of `ids`."""
+
+    def values(self, place: int) -> Iterator[tuple[int, str | float]]:
+        """Yield all truths of the id at `place`, its first one."""
+        key = self.ids[place]
+        while place < len(self.ids) and self.ids[place] == key:
+            text = self.rows["text"][place].as_py()
+            yield int(self.received[place]), text if text is not None else self.rows["number"][place].as_py()
+            place += 1
 
 
 class Known:
@@ -97,26 +107,29 @@ class Known:
 
     def _answered(self, ids: set[str]) -> set[str]:
         found = {id_ for id_ in ids if any(id_ in segment.ids for segment in self._segments.values())}
-        rest = ids - found
+        rest = sorted(ids - found)
+        keys = np.asarray([_key(id_) for id_ in rest], dtype="S16")
         for file in self._candidates("predictions", rest):
-            known = self._load(file, _read_ids)
-            found.update(id_ for id_ in rest if _place(known, id_) is not None)
+            places = _places(self._load(file, _read_ids), keys)
+            found.update(rest[position] for position in np.flatnonzero(places >= 0))
         return found
 
     def _last(self, ids: set[str]) -> dict[str, tuple[int, str | float]]:
         moments: dict[str, tuple[int, str | float]] = {}
-        for file in self._candidates("truths", ids):
-            known = self._load(file, _read_truths)
-            for id_ in ids:
-                _take_newest(moments, id_, _values(known, id_))
+        wanted = sorted(ids)
+        keys = np.asarray([_key(id_) for id_ in wanted], dtype="S16")
+        for file in self._candidates("truths", wanted):
+            known: _Truths = self._load(file, _read_truths)
+            places = _places(known.ids, keys)
+            for position in np.flatnonzero(places >= 0):
+                _take_newest(moments, wanted[position], known.values(int(places[position])))
         for segment in self._segments.values():
             for id_ in ids & segment.truths.keys():
                 _take_newest(moments, id_, [segment.truths[id_]])
         return moments
 
-    def _candidates(self, name: str, ids: Iterable[str]) -> list[delta.DataFile]:
-        """Return the files in which any of `ids` may stand."""
-        wanted = sorted(ids)
+    def _candidates(self, name: str, wanted: Sequence[str]) -> list[delta.DataFile]:
+        """Return the files in which any of the ids `wanted`, sorted, may stand."""
         if not wanted:
             return []
         by_day: dict[str, list[str]] = {}
@@ -169,21 +182,34 @@ def _take_newest(
 
 
 def _key(id_: str) -> bytes:
-    """Return an id as 16 bytes; what is no UUID becomes its hash."""
+    """Return an id as 16 bytes; what is not a UUID as we write them becomes its hash."""
     try:
-        return uuid.UUID(id_).bytes
+        found = uuid.UUID(id_)
     except ValueError:
         return uuid.uuid5(uuid.NAMESPACE_OID, id_).bytes
-
-
-def _place(known: npt.NDArray[np.bytes_], id_: str) -> int | None:
-    key = np.bytes_(_key(id_))
-    place = int(np.searchsorted(known, key))
-    return place if place < len(known) and known[place] == key else None
+    return found.bytes if str(found) == id_ else uuid.uuid5(uuid.NAMESPACE_OID, id_).bytes
 
 
 def _keys(ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
-    return np.frombuffer(b"".join(_key(id_) for id_ in ids), dtype="S16") if ids else np.empty(0, dtype="S16")
+    """Return the keys of the ids in a file: ours, all of one shape, are read at once."""
+    joined = "".join(ids)
+    if len(joined) == 36 * len(ids) and joined.count("-") == 4 * len(ids) and joined == joined.lower():
+        try:
+            content = bytes.fromhex(joined.replace("-", ""))
+        except ValueError:
+            content = b""
+        if len(content) == 16 * len(ids):
+            return np.frombuffer(content, dtype="S16")
+    return np.asarray([_key(id_) for id_ in ids], dtype="S16")
+
+
+def _places(known: npt.NDArray[np.bytes_], keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+    """Return where each key stands first in the sorted `known`, −1 where it does not; shape (n_keys,)."""
+    if not len(known):
+        return np.full(len(keys), -1, dtype=np.int64)
+    places = np.searchsorted(known, keys)
+    inside = np.minimum(places, len(known) - 1)
+    return np.where(known[inside] == keys, inside, -1).astype(np.int64)
 
 
 def _read_ids(path: Path) -> tuple[npt.NDArray[np.bytes_], int]:
@@ -194,21 +220,14 @@ def _read_ids(path: Path) -> tuple[npt.NDArray[np.bytes_], int]:
 
 
 def _read_truths(path: Path) -> tuple[_Truths, int]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = pq.read_table(path, columns=["id", "received", "text", "number"], partitioning=None)
     keys = _keys(rows["id"].to_pylist())
     order = np.argsort(keys, kind="stable")
     rows = rows.take(order).combine_chunks()
-    return _Truths(keys[order], rows), keys.nbytes + rows.nbytes
-
-
-def _values(known: _Truths, id_: str) -> list[tuple[int, str | float]]:
-    place = _place(known.ids, id_)
-    found: list[tuple[int, str | float]] = []
-    while place is not None and place < len(known.ids) and known.ids[place] == np.bytes_(_key(id_)):
-        row = known.rows.slice(place, 1).to_pylist()[0]
-        value = row["text"] if row["text"] is not None else row["number"]
-        found.append((records.microseconds(row["received"]), value))
-        place += 1
-    return found
+    # A file's times may be nanoseconds or microseconds; ours are microseconds.
+    received = rows["received"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    kept = rows.select(["text", "number"])
+    return _Truths(keys[order], received, kept), keys.nbytes + received.nbytes + kept.nbytes

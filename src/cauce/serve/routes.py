@@ -89,8 +89,8 @@ async def _predict(work: Work, name: str, content: bytes) -> bytes:
 
 async def _truth(work: Work, name: str, content: bytes) -> bytes:
     served = work.served(name)
-    entries = payload.items(body.parse(content), "truths", most=work.service.spec.max_rows)
-    found, faults = await work.thread(truths.validate, entries, served.task)
+    most = work.service.spec.max_rows
+    found, faults = await work.thread(partial(truths.read, content, served.task, most=most))
     _refuse(work, served, faults, "truths")
     ledger = work.ledger(name)
     with work.writing(name):

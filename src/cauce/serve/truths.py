@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cauce.serve.body import NotFinite
+from cauce.serve.body import NotFinite, parse
 from cauce.serve.known import Truth
-from cauce.serve.payload import Bad, Fault, moment, number
+from cauce.serve.payload import Bad, Fault, items, moment, number
 
 FIELDS = ("id", "value", "at")
 LONGEST_ID = 200
+
+
+def read(body: bytes, task: str, *, most: int) -> tuple[list[Truth], list[Fault]]:
+    """Return the truths of a request's body, at most `most`, and every fault."""
+    return validate(items(parse(body), "truths", most=most), task)
 
 
 def validate(entries: Sequence[Any], task: str) -> tuple[list[Truth], list[Fault]]:
