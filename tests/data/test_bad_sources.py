@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from cauce.core.errors import UserError
-
-if TYPE_CHECKING:
-    from .conftest import Place
 
 AT_SOURCE = "cauce.toml:7, [data.rows] source"
 
@@ -97,7 +94,7 @@ BAD: dict[str, tuple[bytes | str, str, dict[str, object], str, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_source_says_what_and_where(place: Place, name: str) -> None:
+def test_bad_source_says_what_and_where(place: Any, name: str) -> None:
     content, file, keys, what, key = BAD[name]
     source = place.put(content, file)
     with pytest.raises(UserError) as caught:
@@ -113,14 +110,14 @@ def test_bad_source_says_what_and_where(place: Place, name: str) -> None:
 @pytest.mark.parametrize(
     "name", [n for n in BAD if not n.startswith(("key ", "partition by", "too many p", "empty text", "partition and"))]
 )
-def test_inspect_refuses_what_load_refuses(place: Place, name: str) -> None:
+def test_inspect_refuses_what_load_refuses(place: Any, name: str) -> None:
     content, file, keys, what, _ = BAD[name]
     with pytest.raises(UserError) as caught:
         place.inspect(place.put(content, file), **keys)
     assert re.search(what, str(caught.value), re.S), str(caught.value)
 
 
-def test_missing_file_names_the_nearest(place: Place) -> None:
+def test_missing_file_names_the_nearest(place: Any) -> None:
     place.put("a\n1\n", "students.csv")
     with pytest.raises(
         UserError, match=r"no such file. Received 'student.csv'. Did you mean 'students.csv'\?"
@@ -131,25 +128,25 @@ def test_missing_file_names_the_nearest(place: Place) -> None:
         place.load("nowhere/student.csv")
 
 
-def test_folder_as_source_is_refused(place: Place) -> None:
+def test_folder_as_source_is_refused(place: Any) -> None:
     (place.folder / "parts").mkdir()
     (place.folder / "parts" / "one.csv").write_text("a\n1\n")
     with pytest.raises(UserError, match=r"a folder, not a file.*Name one file in it: one.csv"):
         place.load("parts")
 
 
-def test_nul_in_the_source_name_is_refused(place: Place) -> None:
+def test_nul_in_the_source_name_is_refused(place: Any) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         place.load("a\0b.csv")
 
 
-def test_parquet_with_names_twice_is_refused(place: Place) -> None:
+def test_parquet_with_names_twice_is_refused(place: Any) -> None:
     place.put_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "A"]))
     with pytest.raises(UserError, match="differ only in case"):
         place.load("rows.parquet")
 
 
-def test_parquet_cut_in_the_middle_is_refused(place: Place) -> None:
+def test_parquet_cut_in_the_middle_is_refused(place: Any) -> None:
     source = place.put_table(pa.table({"a": list(range(10_000))}))
     raw = (place.folder / source).read_bytes()
     place.put(raw[:200] + bytes(len(raw) - 400) + raw[-200:], source)
@@ -157,13 +154,13 @@ def test_parquet_cut_in_the_middle_is_refused(place: Place) -> None:
         place.load(source)
 
 
-def test_bytes_cannot_be_stored(place: Place) -> None:
+def test_bytes_cannot_be_stored(place: Any) -> None:
     place.put_table(pa.table({"odd": pa.nulls(2, pa.binary()), "a": [1, 2]}))
     with pytest.raises(UserError, match=r"column 'odd' has a type that cannot be stored. Received 'BLOB'"):
         place.load("rows.parquet")
 
 
-def test_failed_load_leaves_the_version_before(place: Place) -> None:
+def test_failed_load_leaves_the_version_before(place: Any) -> None:
     before = place.load_csv("a,b\n1,2\n")
     with pytest.raises(UserError):
         place.load(place.put("a,b\n1,2,3\n"))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from cauce.core.errors import UserError
 from cauce.data.condition import check_condition
-
-if TYPE_CHECKING:
-    from .conftest import Place
 
 NAMES = ["age", "country", "Day", "sco re"]
 
@@ -85,7 +82,7 @@ def test_more_than_a_condition_is_refused(condition: str) -> None:
         ("country = 'it''s; DROP TABLE x --'", 0),
     ],
 )
-def test_conditions_that_work(place: Place, condition: str, n_rows: int) -> None:
+def test_conditions_that_work(place: Any, condition: str, n_rows: int) -> None:
     content = (
         "age,country,Day,sco re\n18,ES,2020-01-01,0.1\n20,PT,2021-05-05,0.5\n31,ES,2022-02-02,0.9\n,,2022-03-03,\n"
     )
@@ -103,7 +100,7 @@ def test_unknown_column_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("condition", ["country > 5", "CAST(country AS INTEGER) > 1", "lower(age, age) = 'x'"])
-def test_condition_that_duckdb_refuses_points_at_the_condition(place: Place, condition: str) -> None:
+def test_condition_that_duckdb_refuses_points_at_the_condition(place: Any, condition: str) -> None:
     source = place.put("age,country\n18,ES\n")
     with pytest.raises(UserError) as caught:
         place.load(source, where=condition)

@@ -20,7 +20,7 @@ PATH_SAFE = re.compile(r"[^\W\d][\w -]{0,62}")
 
 _AS_IT_IS = re.compile(r"BOOLEAN|BIGINT|DATE|DECIMAL\(\d+,\s*\d+\)")
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}
-_HUGE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
+HUGE = {"UBIGINT", "HUGEINT", "UHUGEINT"}
 _MOMENTS = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 _TEXTS = {"VARCHAR", "UUID", "TIME", "TIME_NS", "TIME WITH TIME ZONE", "BIT", '"NULL"', "NULL"}
 
@@ -52,7 +52,7 @@ def normal_form(name: str, kind: str, *, where: str) -> str:
         return column
     if kind in _WHOLE:
         return f"CAST({column} AS BIGINT)"
-    if kind in _HUGE:
+    if kind in HUGE:
         return f"CAST({column} AS DECIMAL(38, 0))"
     if kind in {"FLOAT", "DOUBLE"}:
         return f"CASE WHEN isnan({column}) THEN NULL ELSE CAST({column} AS DOUBLE) END"

@@ -63,6 +63,8 @@ def append_labelled(lake: Path, name: str, model: str, rows: pa.Table) -> int:
     if before is None:
         return write(folder, numbered.to_reader(), mode="overwrite")
     types = {field.name: field.type for field in before.schema}
+    known = [name for name in numbered.column_names if name in _present(numbered) or name not in types]
+    numbered = numbered.select(known)
     if all(types.get(field.name, field.type) == field.type for field in numbered.schema):
         return write(folder, numbered.to_reader(), mode="append")
     return write(folder, _joined(before, numbered).to_reader(), mode="overwrite")
@@ -144,8 +146,10 @@ def _joined(before: pa.Table, rows: pa.Table) -> pa.Table:
     """Put tables of different types together: numbers meet in float64, all else in text."""
     import pyarrow as pa
 
-    types = {field.name: field.type for field in before.schema}
+    types = {field.name: field.type for field in before.schema if field.name in _present(before)}
     for field in rows.schema:
+        if field.name not in _present(rows) and field.name in types:
+            continue
         known = types.setdefault(field.name, field.type)
         if known != field.type:
             numbers = all(pa.types.is_integer(k) or pa.types.is_floating(k) for k in (known, field.type))
@@ -154,11 +158,16 @@ def _joined(before: pa.Table, rows: pa.Table) -> pa.Table:
     return pa.concat_tables([_under(table, schema) for table in (before, rows)])
 
 
+def _present(table: pa.Table) -> set[str]:
+    """Return the columns that hold any value: what is all missing has no type of its own."""
+    return {name for name in table.column_names if table[name].null_count < table.num_rows}
+
+
 def _under(table: pa.Table, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     arrays = [
-        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        table[field.name].cast(field.type) if field.name in _present(table) else pa.nulls(table.num_rows, field.type)
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)

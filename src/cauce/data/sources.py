@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.specs import DataSpec
-from cauce.data.columns import At, check_names, check_spec_columns, normal_form, quoted
+from cauce.data.columns import HUGE, At, check_names, check_spec_columns, normal_form, quoted
 from cauce.data.condition import check_condition
 from cauce.data.duck import settings
 from cauce.data.faults import (
@@ -225,8 +225,9 @@ def _prepared(backend: Backend, view: str, spec: DataSpec, at: At, header: list[
     check_spec_columns(_named(spec), names, at)
     # DuckDB's own names (it renames blanks) are mapped back to those of the header before anything else sees them.
     inner = ", ".join(f"{quoted(old)} AS {quoted(new)}" for old, new in zip(found, names, strict=True))
+    kinds = _narrowed(backend, view, {str(row[0]): str(row[1]) for row in described})
     forms = [
-        f"{normal_form(new, str(row[1]), where=at('source'))} AS {quoted(new)}"
+        f"{normal_form(new, kinds[str(row[0])], where=at('source'))} AS {quoted(new)}"
         for new, row in zip(names, described, strict=True)
     ]
     query = f"SELECT {', '.join(forms)} FROM (SELECT {inner} FROM {quoted(view)})"  # noqa: S608 - names are quoted
@@ -235,6 +236,19 @@ def _prepared(backend: Backend, view: str, spec: DataSpec, at: At, header: list[
         query += f" WHERE {condition}"
         _try_condition(backend, query, spec.where, at)
     return Opened(backend, query, tuple(names))
+
+
+def _narrowed(backend: Backend, view: str, kinds: dict[str, str]) -> dict[str, str]:
+    """Call a column of huge type an INTEGER where all its values fit into int64: JSON's 0 and -1 meet in HUGEINT."""
+    huge = [name for name, kind in kinds.items() if kind in HUGE]
+    if not huge:
+        return kinds
+    ends = ", ".join(
+        f"min({quoted(name)}) >= -9223372036854775808, max({quoted(name)}) <= 9223372036854775807" for name in huge
+    )
+    row = backend.con.sql(f"SELECT {ends} FROM {quoted(view)}").fetchall()[0]  # noqa: S608 - names are quoted
+    fits = {name for i, name in enumerate(huge) if False not in row[2 * i : 2 * i + 2]}
+    return {name: "INTEGER" if name in fits else kind for name, kind in kinds.items()}
 
 
 def _named(spec: DataSpec) -> list[tuple[str, str]]:

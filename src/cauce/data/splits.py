@@ -246,7 +246,8 @@ def _by_time(when: Rows, units: npt.NDArray[np.str_], order: Hashes, spec: Split
             hint='Choose kind = "random", or name a time column that varies.',
         )
     earlier = np.cumsum(counts)[:-1]  # rows before each cut between two moments
-    cut = int(np.argmin(np.abs(earlier - (1.0 - spec.held_out) * len(when))))
+    distance = np.abs(earlier - (1.0 - spec.held_out) * len(when))
+    cut = int(np.argmin(np.where(earlier >= 2, distance, np.inf)))  # folds need two rows to develop on
     held = when > distinct[cut]
     develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
     folds = fold_maker.expanding(develop, when, _n_folds(spec, len(develop)))

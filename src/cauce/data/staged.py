@@ -104,7 +104,7 @@ def _check_partition(connection: DuckDBPyConnection, name: str, where: str) -> N
             hint="Put it in cluster_by instead.",
         )
     if kind == "VARCHAR":
-        (empty,) = _one(connection, f"SELECT count(*) FROM staged WHERE {column} = ''")  # noqa: S608
+        (empty,) = _one(connection, f"SELECT count(*) FROM staged WHERE {column} IN ('', '__HIVE_DEFAULT_PARTITION__')")  # noqa: S608
         if empty:
             raise UserError(
                 f"{empty:,} rows have an empty text, which a partition cannot tell from a missing value",
