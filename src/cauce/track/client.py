@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -133,13 +134,22 @@ def mlflow_errors(path: Path) -> Iterator[None]:
 
 
 def _migrate(path: Path, artefacts: str) -> None:
-    from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
+    """Make or migrate a draft, which its maker syncs at the end: MLflow's hundreds of commits are not synced each."""
+    from mlflow.store.db.utils import _upgrade_db
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy import event
 
+    engine = SqlAlchemyStore._get_or_create_engine(sqlite_uri(path))  # noqa: SLF001 - the one that its constructor takes
+    event.listen(engine, "connect", _without_sync)
     if Database(path).revision() is not None:
-        _upgrade_db(create_sqlalchemy_engine(sqlite_uri(path)))  # type: ignore[no-untyped-call]
+        _upgrade_db(engine)  # type: ignore[no-untyped-call]
     # Makes the tables where there are none, and MLflow's default experiment, whose runs then lie in the project too.
     SqlAlchemyStore(sqlite_uri(path), artefacts)  # type: ignore[no-untyped-call]
+
+
+def _without_sync(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY")
 
 
 def _newest_revision() -> str:
