@@ -6,6 +6,7 @@ Under its folder: ``journal/`` (synced segments), ``predictions/`` and ``truths/
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -161,7 +162,11 @@ class Ledger:
 
     def unfolded_bytes(self) -> int:
         """Return the size of the journals not yet folded."""
-        return sum(path.stat().st_size for path in (self.folder / "journal").glob("*.jsonl"))
+        total = 0
+        for path in (self.folder / "journal").glob("*.jsonl"):
+            with contextlib.suppress(FileNotFoundError):  # folded meanwhile
+                total += path.stat().st_size
+        return total
 
     def close(self) -> None:
         """Write what waits and close the journal; the ledger may still be read."""
