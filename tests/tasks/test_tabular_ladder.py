@@ -16,6 +16,7 @@ from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.fitted import Classifier, Regressor
 from cauce.tasks.tabular.linear import Linear
 from cauce.tasks.tabular.parts import set_aside
+from cauce.tasks.tabular.target_means import out_of_fold
 from cauce.testing import TableProfile
 
 RUNGS = ("prior", "linear", "boosting")
@@ -286,3 +287,18 @@ def test_an_edited_booster_is_refused(tmp_path: Path) -> None:
     (tmp_path / "booster.txt").write_text(text.replace(line, worse, 1))
     with pytest.raises(UserError, match="booster"):
         Classifier.load(tmp_path)
+
+
+def test_target_means_of_a_training_row_do_not_hold_its_own_target() -> None:
+    code = np.arange(200, dtype=np.int32)
+    outcome = (code % 2).astype(np.float64)[:, None]
+    means = out_of_fold(code, 200, outcome, np.ones(200), np.random.default_rng(0))[:, 0]
+    assert abs(means[code % 2 == 1].mean() - means[code % 2 == 0].mean()) < 0.02
+
+
+def test_an_unseen_category_is_judged_like_the_rare_ones() -> None:
+    often = ["often"] * 300
+    table = pa.table({"c": often + [f"rare {i}" for i in range(100)], "y": [0, 1, 0] * 100 + [1] * 100})
+    fitted = fit_labels("linear", table)
+    shares = fitted.predict(pa.table({"c": ["often", "rare 3", "unseen"]}))["prob_1"].to_pylist()
+    assert shares[0] < 0.5 < shares[2] == shares[1]
