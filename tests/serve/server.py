@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 def main() -> None:
     """Serve the fakes of conftest from a folder, on a free port."""
-    import conftest
 
     from cauce.serve import create_app, run
 
+    # By its path: other rooms' tests have a conftest of their own.
+    found = importlib.util.spec_from_file_location("serve_fakes", Path(__file__).parent / "conftest.py")
+    assert found is not None
+    assert found.loader is not None
+    fakes = sys.modules["serve_fakes"] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(fakes)
     folder = Path(sys.argv[1])
-    world = conftest.World(folder)
+    world = fakes.World(folder)
     world.pause_s = float(sys.argv[2])
     run(
         create_app(world.service()),
