@@ -302,3 +302,5 @@ def test_an_unseen_category_is_judged_like_the_rare_ones() -> None:
     fitted = fit_labels("linear", table)
     shares = fitted.predict(pa.table({"c": ["often", "rare 3", "unseen"]}))["prob_1"].to_pylist()
     assert shares[0] < 0.5 < shares[2] == shares[1]
+    assert isinstance(fitted.model, Linear)
+    assert fitted.model.design.widths[2:] == (2,)  # often, and the pool
