@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,12 @@ def test_all_missing_column_is_text(place: Any) -> None:
     assert table["b"].null_count == 2
 
 
+def test_yes_and_no_stay_the_words_they_are(place: Any) -> None:
+    got = place.load_csv("id,said,is\n1,yes,true\n2,no,False\n3,,TRUE\n")
+    assert got["said"].to_pylist() == ["yes", "no", None]
+    assert got["is"].to_pylist() == [True, False, True]
+
+
 def test_json_lines_of_mixed_types_become_text(place: Any) -> None:
     place.load(place.put('{"a": 1, "b": 1}\n{"a": "x", "b": null, "c": true}\n', "rows.jsonl"))
     assert place.read().to_pylist() == [{"a": "1", "b": 1, "c": None}, {"a": "x", "b": None, "c": True}]
@@ -316,13 +322,14 @@ def test_deletion_vectors_are_refused(place: Any, monkeypatch: pytest.MonkeyPatc
         lake_room.open_version(place.lake / "rows", 0)
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CELLS = {
     "text": st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
     "whole": st.none() | st.integers(-(2**63), 2**63 - 1),
     "number": st.none() | st.floats(allow_nan=False),
     "yes": st.none() | st.booleans(),
     "day": st.none() | st.dates(),
-    "moment": st.none() | st.datetimes(timezones=st.just(UTC)).filter(lambda moment: 1900 < moment.year < 2200),
+    "moment": st.none() | st.integers(-(2**51), 2**52).map(lambda us: EPOCH + timedelta(microseconds=us)),
     "exact": st.none() | st.decimals(-9999, 9999, places=3, allow_nan=False),
 }
 SCHEMA = pa.schema(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from conftest import TOML, Cauce, students
 
+from e2e.school import TOML, Cauce, students
+
+ONE_CLASS = "".join(f"{i},{i / 7},algebra,6.0,yes\n" for i in range(100))
 HEADER = "id,hours,course,grade,passed\n"
 ROW = "1,5.0,algebra,6.0,yes\n"
 
@@ -20,8 +22,8 @@ BAD_SOURCES: dict[str, tuple[bytes, int, str]] = {
     "duplicate columns": (b"id,hours,hours,grade,passed\n1,2,3,4,yes\n", 2, "hours"),
     "not UTF-8": ((HEADER + "1,5.0,química,6.0,yes\n" * 50).encode("latin-1"), 2, "UTF-8"),
     "missing target": (b"id,hours,course,grade\n1,5.0,algebra,6.0\n", 2, "passed"),
-    "target with one class": ((HEADER + "".join(f"{i},{i / 7},algebra,6.0,yes\n" for i in range(100))).encode(), 3, "class"),
-    "target all missing": ((HEADER + "".join(f"{i},{i / 7},algebra,6.0,\n" for i in range(100))).encode(), 3, "passed"),
+    "target with one class": ((HEADER + ONE_CLASS).encode(), 3, "class"),
+    "target all missing": ((HEADER + ONE_CLASS.replace("yes", "")).encode(), 3, "passed"),
     "ragged rows": ((HEADER + ROW * 30 + "1,2,3,4,5,6,7,8\n" + ROW).encode(), 2, ""),
 }  # fmt: skip
 

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from conftest import TOML, Cauce, students
 
 from cauce import Loop, load_project
 from cauce.loop import by_hand
@@ -23,6 +22,7 @@ from cauce.loop.up import run_stages
 from cauce.loop.view import model_view
 from cauce.loop.watch import ledger_of
 from cauce.serve import Truth
+from e2e.school import TOML, Cauce, students
 
 RENEW = '\n[watch]\nmin_rows = 100\n\n[renew]\nmin_truths = 200\ncool_down = "0s"\n'
 

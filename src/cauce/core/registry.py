@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cauce.core.errors import UserError, did_you_mean
-from cauce.core.protocols import Task
+
+if TYPE_CHECKING:
+    from cauce.core.protocols import Task
 
 TASKS = {
     "classify": "cauce.tasks.tabular.task:Classify",

@@ -158,14 +158,26 @@ def _read_csv(backend: Backend, path: Path, delimiter: str | None) -> Any:
     found = backend.con.sql(f"FROM sniff_csv({_text(str(path))}, {options})").fetchall()
     columns, date_format, timestamp_format = found[0][7:10]
     formats = {"dateformat": date_format, "timestampformat": timestamp_format}
-    return backend.read_csv(
-        str(path),
-        columns={f"column{i}": column["type"] for i, column in enumerate(columns)},
-        nullstr=MISSING,
-        strict_mode=True,
-        **dialect,
-        **{key: value for key, value in formats.items() if value},
-    )
+    settings = {**dialect, **{key: value for key, value in formats.items() if value}}
+    kinds = {f"column{i}": column["type"] for i, column in enumerate(columns)}
+    for name in _words_for_booleans(backend, path, kinds, dialect):
+        kinds[name] = "VARCHAR"
+    return backend.read_csv(str(path), columns=kinds, nullstr=MISSING, strict_mode=True, **settings)
+
+
+def _words_for_booleans(backend: Backend, path: Path, kinds: dict[str, str], dialect: dict[str, Any]) -> list[str]:
+    """Return the columns that DuckDB takes for booleans although they say yes and no, t and f: a label stays as it is.
+
+    One more pass over the file, and only where such a column was found.
+    """
+    found = [name for name, kind in kinds.items() if kind == "BOOLEAN"]
+    if not found:
+        return []
+    texts = {name: "VARCHAR" if name in found else kind for name, kind in kinds.items()}
+    view = backend.read_csv(str(path), columns=texts, nullstr=MISSING, strict_mode=True, **dialect).get_name()
+    plain = ", ".join(f"bool_and(lower(trim({quoted(name)})) IN ('true', 'false'))" for name in found)
+    answers = backend.con.sql(f"SELECT {plain} FROM {quoted(view)}").fetchall()[0]  # noqa: S608 - names are quoted
+    return [name for name, is_plain in zip(found, answers, strict=True) if is_plain is False]
 
 
 def _literal(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from cauce.core.errors import UserError
 from cauce.core.files import disk_errors
 from cauce.loop.context import Loop
 
-LEFT_OUT = ("runs", "secrets", "loop.lock", "serve.lock", "mlflow.db")
+LEFT_OUT = ("runs", "secrets", "loop.lock", "serve.lock", "track.lock", "mlflow.db")
 """Rebuilt, private to this machine, or copied in its own way."""
 
 
@@ -41,7 +40,8 @@ def backup(loop: Loop, output: Path) -> Backup:
     root = loop.state.root
     with loop.locked(wait_s=60.0), disk_errors(output), tempfile.TemporaryDirectory(dir=output.parent) as scratch:
         database = Path(scratch) / "mlflow.db"
-        _copy_database(loop.state.mlflow, database)
+        if loop.state.mlflow.exists():
+            loop.tracker.copy_database(database)
         partial = Path(scratch) / output.name
         with tarfile.open(partial, "w:gz", compresslevel=3) as archive:
             archive.add(loop.project.path, "cauce.toml")
@@ -52,15 +52,3 @@ def backup(loop: Loop, output: Path) -> Backup:
                 archive.add(database, ".cauce/mlflow.db")
         partial.replace(output)
     return Backup(output, output.stat().st_size)
-
-
-def _copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite file that others may be writing to, as of one moment."""
-    if not source.exists():
-        return
-    reader, writer = sqlite3.connect(source), sqlite3.connect(target)
-    try:
-        reader.backup(writer)
-    finally:
-        reader.close()
-        writer.close()

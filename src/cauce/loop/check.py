@@ -37,9 +37,7 @@ def check(loop: Loop) -> tuple[UserError, ...]:
 def _inspect(loop: Loop, name: str) -> Inspection:
     from cauce import data
 
-    return data.inspect(
-        name, loop.data(name), loop.project.folder, where=lambda *keys: loop.project.where("data", name, *keys)
-    )
+    return data.inspect(name, loop.data(name), loop.project.folder, where=loop.project.where)
 
 
 def _model(loop: Loop, name: str, seen: Inspection) -> list[UserError]:

@@ -36,7 +36,7 @@ def load(loop: Loop, name: str) -> Snapshot:
         loop.project.folder,
         loop.state.lake,
         now=loop.now(),
-        where=lambda *keys: loop.project.where("data", name, *keys),
+        where=loop.project.where,
         progress=loop.progress,
     )
     write_artefact(path, Seen(mark, snapshot))

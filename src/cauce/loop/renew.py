@@ -41,11 +41,12 @@ def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None
         return None
     folder = loop.record(model)
     settings = loop.project.file.watch
+    retrained = _last_retrain(loop, model)
     situation = room.Situation(
         watched=watched,
-        last_retrain=_last_retrain(loop, model),
+        last_retrain=retrained,
         paused=room.paused(folder),
-        n_labelled=watched.n_labelled,
+        n_labelled=_n_new(loop, model, watched, retrained),
         now=loop.now(),
         champion=watched.version,
         min_rows=settings.min_rows,
@@ -75,6 +76,14 @@ def _worth_recording(loop: Loop, decision: Decision) -> bool:
         return True
     newest = next(iter(room.read(loop.record(decision.model), limit=1)), None)
     return newest is None or newest.action != "wait" or newest.champion != decision.champion
+
+
+def _n_new(loop: Loop, model: str, watched: Watched, retrained: datetime | None) -> int:
+    """Count the labelled rows since the last training, also where its release did not become champion."""
+    if retrained is None:
+        return watched.n_labelled
+    n_since: int = ledger_of(loop, model).labelled(after=retrained).num_rows
+    return min(watched.n_labelled, n_since)
 
 
 def _last_retrain(loop: Loop, model: str) -> datetime | None:

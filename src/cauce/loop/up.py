@@ -34,6 +34,7 @@ class Outcome:
 def run_stages(loop: Loop, models: Sequence[str] | None = None) -> tuple[Outcome, ...]:
     """Bring every model up to date with its file and source; one that is blocked does not stop the others."""
     with loop.locked(wait_s=5.0):
+        loop.tracker.relocate()  # the project may have been moved, or restored from a backup
         return tuple(_run(loop, name) for name in models or loop.project.file.models)
 
 

@@ -56,6 +56,8 @@ def watch(loop: Loop, model: str) -> Watched | None:
         margin=loop.model(model).margin,
         changes=_changes(loop, release),
         importance=package.fitted.importance,
+        outside=room.count_outside(rows, bins),
+        target=release.training.spec.target,
     )
     seen = room.look(window, settings, now=loop.now())
     write_artefact(loop.record(model) / "watched.json", seen)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cauce.core.errors import UserError
-
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     "console.css": "text/css; charset=utf-8",
@@ -14,19 +12,19 @@ _TYPES = {
 }
 
 
-def static(name: str) -> tuple[bytes, str]:
-    """Return a file of the console and its media type.
-
-    Raises
-    ------
-    UserError
-        Not one of the console's files.
+def static(name: str) -> tuple[bytes, str] | None:
+    """Return a file of the console and its media type; None for any other name.
 
     Examples
     --------
-    >>> static("console.js")[1]
-    'text/javascript; charset=utf-8'
+    >>> static("../secrets/token") is None
+    True
     """
     if name not in _TYPES:
-        raise UserError("no such file", where="/console/static", received=name, hint=f"Known: {', '.join(_TYPES)}.")
+        return None
     return (_FOLDER / name).read_bytes(), _TYPES[name]
+
+
+def style_sheet() -> str:
+    """Return the style sheet, for pages that carry their own."""
+    return (_FOLDER / "console.css").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from cauce.core.artefacts import ModelView, ProjectView
 from cauce.report import drawings
 from cauce.report.answer import answer
-from cauce.report.assets import static
+from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
 from cauce.report.language import Language, speak
 
@@ -51,7 +51,7 @@ def model_page(view: ModelView, language: str, *, project: str, at: datetime) ->
     str
         HTML with its style inside; it asks for nothing from any network.
     """
-    style = Markup(static("console.css")[0].decode())  # noqa: S704 - our own file
+    style = Markup(style_sheet())  # noqa: S704 - our own file
     template = _environment(speak(language).code).get_template("report.html")
     return template.render(m=view, project=project, now=at, style=style)
 
