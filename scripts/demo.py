@@ -82,7 +82,7 @@ def wait_until_ready(url: str, up: subprocess.Popen[bytes]) -> bool:
 def world(url: str) -> None:
     """Play traffic with drift against the service."""
     token = FOLDER / ".cauce" / "secrets" / "token"
-    command = [sys.executable, "world.py", "--url", url, "--token-file", str(token), "--drift", "earnings"]
+    command = [sys.executable, "world.py", "--url", url, "--token-file", str(token), "--drift", "earnings", "--rows", "3000", "--rate", "60"]
     subprocess.run(command, cwd=FOLDER, check=True)  # noqa: S603 - our own command
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cauce.data import Inspection
 
-RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at")
+RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at", "day")
 
 
 def check(loop: Loop) -> tuple[UserError, ...]:
@@ -73,7 +73,7 @@ def _reserved(loop: Loop, name: str, columns: list[str]) -> list[UserError]:
     return [
         UserError("an input column has a name that predictions use", where=where, received=column, hint=hint)
         for column in inputs
-        if column in RESERVED
+        if column in RESERVED or column.startswith("prob_")
     ]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cauce.core.artefacts import Decision, Losses, Release, TaskSpec, Watched
+from cauce.core.artefacts import Decision, Losses, Release, Watched
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
 
@@ -42,11 +42,17 @@ def settle(loop: Loop, challenger: Release, judges: pa.Table | None = None, watc
     loop.tracker.set_alias(name, "challenger", challenger.version)
     spec = loop.model(name)
     settings = loop.project.file.renew
-    ours, theirs = _paired_losses(loop, challenger, champion, judges)
+    (_, ours), (_, theirs) = loop.tracker.open(name, challenger.version), loop.tracker.open(name, champion)
+    rows = judges if judges is not None else _common(loop, ours, theirs)
+    gone = [column for column in theirs.training.spec.schema.names if column not in rows.column_names]
+    if gone:
+        decision = renew.incomparable(name, champion=champion, challenger=challenger.version, gone=gone, now=loop.now())
+        return carry_out(loop, decision)
+    our_losses, their_losses = _losses(ours, rows), _losses(theirs, rows)
     decision = renew.judge(
-        theirs.values,
-        ours.values,
-        groups=ours.groups,
+        their_losses.values,
+        our_losses.values,
+        groups=our_losses.groups,
         model=name,
         champion=champion,
         challenger=challenger.version,
@@ -85,27 +91,19 @@ def _move(loop: Loop, decision: Decision) -> None:
             loop.tracker.drop_alias(decision.model, "challenger")
 
 
-def _paired_losses(loop: Loop, challenger: Release, champion: int, judges: pa.Table | None) -> tuple[Losses, Losses]:
-    """Return the losses of challenger and champion on the same units."""
-    name = challenger.training.model
-    release, ours = loop.tracker.open(name, challenger.version)
-    other, theirs = loop.tracker.open(name, champion)
-    rows = judges if judges is not None else _common(loop, release.training.spec, ours, theirs)
-    task = task_named(release.training.task)
-    return (
-        task.losses(ours.fitted, rows, release.training.spec),
-        task.losses(theirs.fitted, rows, other.training.spec),
-    )
+def _losses(package: Package, rows: pa.Table) -> Losses:
+    spec = package.training.spec
+    return task_named(spec.task).losses(package.fitted, rows, spec)
 
 
-def _common(loop: Loop, spec: TaskSpec, ours: Package, theirs: Package) -> pa.Table:
+def _common(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
     """Return the rows that the challenger set aside and the champion was not trained on."""
     import pyarrow as pa
 
     from cauce import data
     from cauce.loop.material import labelled
 
-    snapshot = ours.training.snapshot
+    spec, snapshot = ours.training.spec, ours.training.snapshot
     table = labelled(data.read(loop.state.lake, snapshot.data, version=snapshot.version), spec.target)
     units = data.unit_ids(table, spec.key)
     aside = np.isin(units, _role(ours, "held_out")) & ~np.isin(units, _role(theirs, "train"))

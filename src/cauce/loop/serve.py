@@ -44,8 +44,8 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
     from cauce import report
     from cauce import serve as room
 
-    spec = loop.project.file.serve
-    host = host or spec.host
+    settings = loop.project.file.serve
+    spec = settings.model_copy(update={"host": host or settings.host})
     codes = room.Codes()
     language = loop.project.file.project.language
     service = room.Service(
@@ -69,7 +69,7 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
             webbrowser.open(link)
 
     port = spec.port if port is None else port
-    room.run(room.create_app(service), host, port, token_file=loop.state.token, announce=ready)
+    room.run(room.create_app(service), spec.host, port, token_file=loop.state.token, announce=ready)
 
 
 def _served(loop: Loop, name: str) -> Served | None:

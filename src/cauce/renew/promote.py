@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -119,6 +119,28 @@ def first(model: str, version: int, *, now: datetime) -> Decision:
         },
         by="policy",
         challenger=version,
+    )
+
+
+def incomparable(model: str, *, champion: int, challenger: int, gone: Sequence[str], now: datetime) -> Decision:
+    """Ask for the data to be mended: the champion needs columns that the rows which would judge no longer have."""
+    names = ", ".join(gone)
+    return Decision(
+        id=uuid7(int(now.timestamp() * 1000)),
+        model=model,
+        at=now,
+        action="fix data",
+        reason={
+            "en": f"The source no longer has what version {champion} predicts from: {names}. So it cannot be "
+            f"compared with version {challenger}, which was trained without. Bring the columns back, or, if the change is meant, "
+            f"promote version {challenger} by hand with your reason.",
+            "es": f"La fuente ya no tiene aquello con lo que predice la versión {champion}: {names}. Por eso no se "
+            f"puede comparar con la versión {challenger}, entrenada sin ello. Recupere las columnas o, si el cambio es "
+            f"intencionado, promueva a mano la versión {challenger} con su motivo.",
+        },
+        by="policy",
+        champion=champion,
+        challenger=challenger,
     )
 
 
