@@ -14,9 +14,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "demo" / "academy"
@@ -36,10 +37,11 @@ def main() -> int:
         if not wait_until_ready(url, up):
             return up.returncode or 1
         say(f"Ready after {time.monotonic() - begun:.0f} s. Now a world that has changed: later years, other earnings.")
-        seen = {decision["id"] for decision in decisions()}
-        world(url)
-        closed = wait_for_promotion(seen, up)
-        say(f"The loop closed after {time.monotonic() - begun:.0f} s." if closed else "No promotion in time; see above.")
+        with world(url):
+            closed = wait_for_promotion(up)
+        say(
+            f"The loop closed after {time.monotonic() - begun:.0f} s." if closed else "No promotion in time; see above."
+        )
         say(f"The console shows it: {url}/console (sign in with the link above). Ctrl-C ends the demonstration.")
         if os.environ.get("ONCE"):
             return 0 if closed else 1
@@ -53,7 +55,7 @@ def cauce(*arguments: str, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def service(port: int):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a generator of Popen
+def service(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run `cauce up` beside the block, and stop it with the block."""
     command = [sys.executable, "-m", "cauce", "up", "--port", str(port), "--every", "3s"]
     process = subprocess.Popen(command, cwd=FOLDER)  # noqa: S603 - our own command
@@ -79,14 +81,22 @@ def wait_until_ready(url: str, up: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def world(url: str) -> None:
-    """Play traffic with drift against the service."""
+@contextlib.contextmanager
+def world(url: str) -> Iterator[None]:
+    """Play traffic with drift against the service, until it is all sent or the block ends."""
     token = FOLDER / ".cauce" / "secrets" / "token"
-    command = [sys.executable, "world.py", "--url", url, "--token-file", str(token), "--drift", "earnings", "--rows", "3000", "--rate", "60"]
-    subprocess.run(command, cwd=FOLDER, check=True)  # noqa: S603 - our own command
+    options = ["--drift", "earnings", "--rows", "4500", "--rate", "60"]
+    command = [sys.executable, "world.py", "--url", url, "--token-file", str(token), *options]
+    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+    say(f"python world.py {' '.join(options)}")
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
-def decisions() -> list[dict[str, str]]:
+def decisions() -> list[dict[str, Any]]:
     """Return what has been decided about the model so far, oldest first."""
     path = FOLDER / ".cauce" / "record" / MODEL / "decisions.jsonl"
     if not path.exists():
@@ -94,14 +104,15 @@ def decisions() -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
 
 
-def wait_for_promotion(seen: set[str], up: subprocess.Popen[bytes]) -> bool:
+def wait_for_promotion(up: subprocess.Popen[bytes]) -> bool:
     """Tell each new decision until a challenger is promoted; False when none is in time."""
+    seen = {decision["id"] for decision in decisions()}
     deadline = time.monotonic() + PATIENCE_S
     while up.poll() is None and time.monotonic() < deadline:
         for decision in decisions():
             if decision["id"] not in seen:
                 seen.add(decision["id"])
-                say(f"{decision['action']}: {decision['reason']['en']}")  # type: ignore[index]
+                say(f"{decision['action']}: {decision['reason']['en']}")
                 if decision["action"] == "promote":
                     return True
         time.sleep(0.5)

@@ -54,7 +54,7 @@ model.predict_proba(frame.head(1))
 
 
 def make_rows(n_rows: int) -> pa.Table:
-    """Return n_rows × 20 columns: 12 numbers, 5 categories (one with 2,000 values), 2 integers, a yes/no; a key; a target."""
+    """Return n_rows × 20 columns: 12 numbers, 5 categories (one of 2,000 values), 2 integers, a boolean; key, target."""
     rng = np.random.default_rng(SEED)
     numbers = rng.normal(size=(n_rows, 12))
     columns: dict[str, object] = {"id": np.arange(n_rows)}

@@ -132,8 +132,8 @@ def incomparable(model: str, *, champion: int, challenger: int, gone: Sequence[s
         action="fix data",
         reason={
             "en": f"The source no longer has what version {champion} predicts from: {names}. So it cannot be "
-            f"compared with version {challenger}, which was trained without. Bring the columns back, or, if the change is meant, "
-            f"promote version {challenger} by hand with your reason.",
+            f"compared with version {challenger}, which was trained without. Bring the columns back, or, if the change "
+            f"is meant, promote version {challenger} by hand with your reason.",
             "es": f"La fuente ya no tiene aquello con lo que predice la versión {champion}: {names}. Por eso no se "
             f"puede comparar con la versión {challenger}, entrenada sin ello. Recupere las columnas o, si el cambio es "
             f"intencionado, promueva a mano la versión {challenger} con su motivo.",
