@@ -148,6 +148,7 @@ def training() -> Training:
         NOW - timedelta(days=2, hours=5),
         48.2,
         {"scikit-learn": "1.9.0", "lightgbm": "4.6.0"},
+        {"grade_average": 0.41, "age": 0.22, "course": 0.17, "scholarship": 0.11, "distance_km": 0.06, "evening": 0.03},
     )
 
 
@@ -302,7 +303,6 @@ def full_view() -> ModelView:
         Release("dropout", 3, "3f9c0e1d2b", "c0ffee" * 10 + "beef", training()),
         None,
         (1, 2, 3),
-        {"grade_average": 0.41, "age": 0.22, "course": 0.17, "scholarship": 0.11, "distance_km": 0.06, "evening": 0.03},
         audit(),
         Traffic(128_412, 5_307, NOW - timedelta(days=2), NOW - timedelta(minutes=1), per_minute),
         watched(),
@@ -312,7 +312,7 @@ def full_view() -> ModelView:
 
 def new_view() -> ModelView:
     spec = ModelSpec(task="regress", data="students", target="final_grade")
-    return ModelView("final-grade", spec, "new", None, None, (), {}, None, Traffic(0, 0), None, ())
+    return ModelView("final-grade", spec, "new", None, None, (), None, Traffic(0, 0), None, ())
 
 
 def project_view(models: tuple[ModelView, ...]) -> ProjectView:

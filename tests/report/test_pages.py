@@ -52,10 +52,10 @@ def views(full: ModelView, new: ModelView) -> Iterator[ModelView]:
     yield new
     yield replace(new, stage="blocked", audit=blocked)
     yield replace(full, stage="blocked", audit=blocked)
-    yield replace(full, stage="trained", watched=None, decisions=(), audit=None, traffic=new.traffic, importance={})
+    yield replace(full, stage="trained", watched=None, decisions=(), audit=None, traffic=new.traffic)
     yield replace(full, stage="paused", watched=replace(full.watched, realised=None, realised_loss=None, signals=()))
     bare = Metrics({"mae": 1200.5, "rmse": 20000.0, "odd_metric": 0.00001}, "mae", {"en": "Plain.", "es": "Sin más."})
-    release = replace(full.champion, training=replace(training, metrics=bare))
+    release = replace(full.champion, training=replace(training, metrics=bare, importance={}))
     yield replace(full, champion=release, challenger=replace(full.champion, version=4))
 
 
@@ -67,12 +67,11 @@ def hostile(full: ModelView) -> ModelView:
     column = replace(training.spec.schema.columns[0], name=HOSTILE)
     metrics = replace(training.metrics, classes=(HOSTILE, "</svg><b>"), reason=words)
     spec = replace(training.spec, schema=Schema((column,)), target=HOSTILE)
-    release = replace(full.champion, training=replace(training, metrics=metrics, spec=spec))
+    release = replace(full.champion, training=replace(training, metrics=metrics, spec=spec, importance={HOSTILE: 1.0}))
     signals = (Signal("drift", HOSTILE, float("nan"), 0.2, True, words),)
     return replace(
         full,
         champion=release,
-        importance={HOSTILE: 1.0},
         watched=replace(full.watched, signals=signals),
         decisions=(replace(full.decisions[0], by=HOSTILE, reason=words),),
     )

@@ -283,6 +283,8 @@ class Training:
     seconds: float
     libraries: Mapping[str, str]
     """Library → version that fitted it."""
+    importance: Mapping[str, float] = field(default_factory=dict)
+    """Input column → share of the model's use of it, summing to 1; empty where the rung has none."""
 
 
 @dataclass(frozen=True)
@@ -373,7 +375,6 @@ class ModelView:
     champion: Release | None
     challenger: Release | None
     versions: tuple[int, ...]
-    importance: Mapping[str, float]
     audit: Audit | None
     traffic: Traffic
     watched: Watched | None

@@ -64,6 +64,14 @@ def settle(loop: Loop, challenger: Release, judges: pa.Table | None = None, watc
     return carry_out(loop, decision)
 
 
+def settled(loop: Loop, challenger: Release) -> bool:
+    """Whether a release has been compared, or promoted as the first one; a crash may have come before that."""
+    from cauce import renew
+
+    decided = renew.read(loop.record(challenger.training.model))
+    return any(decision.challenger == challenger.version for decision in decided)
+
+
 def carry_out(loop: Loop, decision: Decision) -> Decision:
     """Record a decision, then move the aliases as it says: after a crash in between, `reconcile` finishes it."""
     from cauce import renew

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cauce.core.artefacts import Decision, Release, Watched
+from cauce.core.errors import Blocked
+from cauce.core.files import write_artefact
+from cauce.loop.by_hand import person
 from cauce.loop.context import Loop
-from cauce.loop.judge import reconcile, settle
+from cauce.loop.judge import carry_out, reconcile, settle
 from cauce.loop.material import LedgerRows, ledger_rows
 from cauce.loop.train import train
 from cauce.loop.watch import ledger_of, watch, with_truth
@@ -39,33 +42,52 @@ def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None
     watched = watch(loop, model)
     if watched is None:
         return None
-    folder = loop.record(model)
-    settings = loop.project.file.watch
-    retrained = _last_retrain(loop, model)
-    situation = room.Situation(
-        watched=watched,
-        last_retrain=retrained,
-        paused=room.paused(folder),
-        n_labelled=_n_new(loop, model, watched, retrained),
-        now=loop.now(),
-        champion=watched.version,
-        min_rows=settings.min_rows,
-        thresholds={f"watch.{key}": float(value) for key, value in settings.model_dump().items()},
-    )
-    decision = room.decide(situation, loop.project.file.renew)
-    if force is not None:
-        decision = room.by_hand(
-            "retrain", model=model, champion=watched.version, by="you", reason=force, now=loop.now()
-        )
-    if _worth_recording(loop, decision):
-        room.append(folder, decision)
+    decision = _unfinished(loop, model) or _decide(loop, model, watched, force)
     if decision.action != "retrain":
         return Renewed(watched, decision)
     rows = _ledger(loop, model, watched.version)
-    trained = train(loop, model, ledger=rows)
-    judges = rows.judge if rows is not None else None
-    outcome = settle(loop, trained.release, judges, watched)
+    try:
+        trained = train(loop, model, ledger=rows)
+    except Blocked as error:
+        outcome = room.blocked(model, champion=watched.version, why=str(error), now=loop.now())
+        return Renewed(watched, decision, carry_out(loop, outcome))
+    outcome = settle(loop, trained.release, rows.judge if rows is not None else None, watched)
     return Renewed(watched, decision, outcome, trained.release)
+
+
+def _unfinished(loop: Loop, model: str) -> Decision | None:
+    """Return the decision to retrain that a killed process left without an outcome."""
+    from cauce import renew as room
+
+    newest = next(iter(room.read(loop.record(model), limit=1)), None)
+    return newest if newest is not None and newest.action == "retrain" else None
+
+
+def _decide(loop: Loop, model: str, watched: Watched, force: str | None) -> Decision:
+    """Ask the policy, or the person who forces a retraining, and record the answer where it says something new."""
+    from cauce import renew as room
+
+    folder, now = loop.record(model), loop.now()
+    if force is not None:
+        decision = room.by_hand("retrain", model=model, champion=watched.version, by=person(), reason=force, now=now)
+    else:
+        retrained = _last_retrain(loop, model)
+        settings = loop.project.file.watch
+        situation = room.Situation(
+            watched=watched,
+            last_retrain=retrained,
+            paused=room.paused(folder),
+            n_labelled=_n_new(loop, model, watched, retrained),
+            now=now,
+            champion=watched.version,
+            min_rows=settings.min_rows,
+            thresholds={f"watch.{key}": float(value) for key, value in settings.model_dump().items()},
+        )
+        decision = room.decide(situation, loop.project.file.renew)
+    write_artefact(folder / "decision.json", decision)
+    if _worth_recording(loop, decision):
+        room.append(folder, decision)
+    return decision
 
 
 def _worth_recording(loop: Loop, decision: Decision) -> bool:

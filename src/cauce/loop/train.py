@@ -149,6 +149,7 @@ def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds
         created_at=loop.now(),
         seconds=seconds,
         libraries={name: version(name) for name in LIBRARIES},
+        importance=judged.fitted.importance,
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from cauce.core.artefacts import Decision
 from cauce.core.errors import Refused, UserError
 from cauce.loop.context import Loop
-from cauce.loop.judge import reconcile, settle
+from cauce.loop.judge import reconcile, settle, settled
 from cauce.loop.train import Trained, train
 
 
@@ -42,9 +42,8 @@ def _run(loop: Loop, name: str) -> Outcome:
     try:
         reconcile(loop, name)
         trained = train(loop, name)
-        champion = loop.tracker.alias(name, "champion")
-        judged = trained.reused and champion is not None
-        return Outcome(name, trained, None if judged else settle(loop, trained.release), None)
+        decision = None if settled(loop, trained.release) else settle(loop, trained.release)
+        return Outcome(name, trained, decision, None)
     except UserError as error:
         return Outcome(name, None, None, error)
 
@@ -55,11 +54,21 @@ def up(loop: Loop, *, port: int | None, every_s: float, announce: object) -> Non
 
     with serving(loop):
         folder = loop.project.folder
-        code = subprocess.run(_command(loop, "up", "--once"), check=False).returncode  # noqa: S603 - our own command
+        code = _run_to_the_end(_command(loop, "up", "--once"))
         if code not in {0, 3} or not _any_champion(loop):
             raise Refused("nothing to serve: no model has a champion", hint="Mend what is said above and run it again.")
         with _watcher(_command(loop, "watch", "--quiet", "--every", f"{every_s:g}s"), folder):
             serve(loop, port=port, announce=announce)  # type: ignore[arg-type]
+
+
+def _run_to_the_end(command: list[str]) -> int:
+    """Run a command; Ctrl-C reaches it as well, and is passed on once it has kept what it has."""
+    with subprocess.Popen(command) as process:  # noqa: S603 - our own command
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
 
 
 def _any_champion(loop: Loop) -> bool:

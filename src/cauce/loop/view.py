@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from cauce.core.artefacts import Audit, ModelView, ProjectView, Release, Watched
+from cauce.core.artefacts import Audit, Decision, ModelView, ProjectView, Release, Watched
 from cauce.core.files import read_artefact
 from cauce.loop.context import Loop
 from cauce.loop.watch import ledger_of
@@ -29,7 +30,7 @@ def project_view(loop: Loop) -> ProjectView:
 
 def model_view(loop: Loop, name: str) -> ModelView:
     """Return one model as it is on disk now."""
-    from cauce import renew
+    from cauce.renew import paused
 
     spec = loop.model(name)
     folder = loop.record(name)
@@ -39,16 +40,26 @@ def model_view(loop: Loop, name: str) -> ModelView:
     return ModelView(
         name=name,
         spec=spec,
-        stage=_stage(champion, audit, paused=renew.paused(folder) is not None, served=traffic.n_predictions > 0),
+        stage=_stage(champion, audit, paused=paused(folder) is not None, served=traffic.n_predictions > 0),
         champion=champion,
         challenger=_release(loop, name, "challenger"),
         versions=loop.tracker.versions(name),
-        importance=loop.tracker.open(name, champion.version)[1].fitted.importance if champion else {},
         audit=audit,
         traffic=traffic,
         watched=read_artefact(folder / "watched.json", Watched),
-        decisions=tuple(renew.read(folder, limit=N_DECISIONS)),
+        decisions=_decisions(folder),
     )
+
+
+def _decisions(folder: Path) -> tuple[Decision, ...]:
+    """Return what was recorded, newest first, led by the newest look's decision where that came later."""
+    from cauce.renew import read
+
+    recorded = tuple(read(folder, limit=N_DECISIONS))
+    newest = read_artefact(folder / "decision.json", Decision)
+    if newest is not None and (not recorded or newest.at > recorded[0].at):
+        return (newest, *(one for one in recorded if one.action != "wait" or one.champion != newest.champion))
+    return recorded
 
 
 def _release(loop: Loop, name: str, alias: Literal["champion", "challenger"]) -> Release | None:

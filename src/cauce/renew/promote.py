@@ -144,6 +144,22 @@ def incomparable(model: str, *, champion: int, challenger: int, gone: Sequence[s
     )
 
 
+def blocked(model: str, *, champion: int, why: str, now: datetime) -> Decision:
+    """Ask for the data to be mended: the audit stopped a retraining, and said `why`."""
+    return Decision(
+        id=uuid7(int(now.timestamp() * 1000)),
+        model=model,
+        at=now,
+        action="fix data",
+        reason={
+            "en": f"The audit stopped the retraining; version {champion} goes on. {why}",
+            "es": f"La auditoría detuvo el reentrenamiento; sigue la versión {champion}. {why}",
+        },
+        by="policy",
+        champion=champion,
+    )
+
+
 def by_hand(
     action: ByHand,
     *,
