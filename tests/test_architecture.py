@@ -119,8 +119,14 @@ def test_files_fit_in_the_head(path: Path) -> None:
     assert text.count("\n") <= 400, f"{path} has {text.count(chr(10))} lines: is it still one idea?"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            size = (node.end_lineno or node.lineno) - _end_of_docstring(node)
             assert size <= 60, f"{path}:{node.lineno} {node.name} has {size} lines"
+
+
+def _end_of_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The line after which a function's own work begins."""
+    documented = ast.get_docstring(node) is not None
+    return (node.body[0].end_lineno or node.lineno) if documented else node.lineno - 1
 
 
 def test_every_room_says_why_it_exists() -> None:

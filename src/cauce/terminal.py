@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cauce.core.errors import Problems, UserError
-from cauce.core.protocols import Progress, silent
+from cauce.core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from rich.console import Console

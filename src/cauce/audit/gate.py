@@ -10,7 +10,7 @@ from datetime import datetime
 from cauce.audit import dates, duplicates, labels, leakage, quality
 from cauce.audit.check import AuditContext, Check, NotApplicable
 from cauce.core.artefacts import Audit, Finding
-from cauce.core.protocols import Progress, silent
+from cauce.core.progress import Progress, silent
 from cauce.core.specs import AuditSpec, CheckSpec
 
 _TABLE = (

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from cauce.core.errors import UserError
 
@@ -66,21 +66,27 @@ def sync_folder(folder: Path) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append one line, synced before this returns."""
+    """Append one line, synced before this returns; what a crash left of the line before stays a line of its own."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(line.rstrip(b"\n") + b"\n")
+        with path.open("a+b") as file:
+            torn = file.tell() > 0 and _last_byte(file) != b"\n"
+            file.write((b"\n" if torn else b"") + line.rstrip(b"\n") + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def to_json(artefact: object) -> bytes:
-    """Return any artefact of `core.artefacts` as indented JSON."""
+def _last_byte(file: IO[bytes]) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
+
+
+def to_json(artefact: object, *, indent: int | None = 2) -> bytes:
+    """Return any artefact of `core.artefacts` as JSON, in one line where `indent` is None."""
     from pydantic import TypeAdapter
 
     adapter: TypeAdapter[Any] = TypeAdapter(type(artefact))
-    return adapter.dump_json(artefact, indent=2)
+    return adapter.dump_json(artefact, indent=indent)
 
 
 def from_json(content: bytes | str, kind: type[T], *, where: str = "") -> T:

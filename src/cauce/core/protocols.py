@@ -17,17 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Progress(Protocol):
-    """Told how far long work has come; never raises, may be called from one thread only."""
-
-    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Say that `done` of `total` steps of `stage` are finished; `note` names the step under way."""
-
-
-def silent(stage: str, done: int, total: int, note: str = "") -> None:
-    """Report nothing: the default Progress."""
-
-
 class ProfileView(Protocol):
     """What a task may ask of a profile."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import disk_errors, fingerprint
 from cauce.core.names import check_name
-from cauce.core.protocols import Progress, silent
+from cauce.core.progress import Progress, silent
 from cauce.core.specs import DataSpec
 from cauce.data.columns import ROW
 from cauce.data.inspection import no_rows

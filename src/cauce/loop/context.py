@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.locks import hold
-from cauce.core.protocols import Progress, silent
+from cauce.core.progress import Progress, silent
 from cauce.core.specs import DataSpec, ModelSpec
 from cauce.core.state import State
 from cauce.project import Project

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cauce.core.artefacts import Decision
-from cauce.core.files import append_line, disk_errors, from_json, read_artefact, sync_folder, write_artefact
+from cauce.core.files import append_line, disk_errors, from_json, read_artefact, sync_folder, to_json, write_artefact
 from cauce.renew.promote import check_reason
 
 DECISIONS = "decisions.jsonl"
@@ -36,23 +36,7 @@ def append(folder: Path, decision: Decision) -> None:
     UserError
         The disk is full or the folder may not be written; what was recorded before is untouched.
     """
-    from pydantic import TypeAdapter
-
-    path = folder / DECISIONS
-    line = TypeAdapter(Decision).dump_json(decision)
-    append_line(path, line if _ends_a_line(path) else b"\n" + line)
-
-
-def _ends_a_line(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if size == 0:
-                return True
-            file.seek(size - 1)
-            return file.read(1) == b"\n"
-    except FileNotFoundError:
-        return True
+    append_line(folder / DECISIONS, to_json(decision, indent=None))
 
 
 def read(folder: Path, limit: int | None = None, newest_first: bool = True) -> list[Decision]:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, Losses, RungWhy, TaskSpec, Words
 from cauce.core.errors import MissingExtra, UserError
-from cauce.core.protocols import Progress, Task, silent
+from cauce.core.progress import Progress, silent
+from cauce.core.protocols import Task
 from cauce.select.cache import FoldCache, FoldResult, Rows
 
 if TYPE_CHECKING:
