@@ -14,10 +14,10 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; what the user can mend is printed without a traceback."""
-    from cauce.cli import app
-    from cauce.terminal import show_error
-
     try:
+        from cauce.cli import app
+        from cauce.terminal import show_error
+
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except UserError as error:
         show_error(error, as_json="--json" in arguments)

@@ -43,6 +43,7 @@ def watch(
     *,
     every: str | None = None,
     once: Annotated[bool, Parameter(negative=())] = False,
+    beside: Annotated[int | None, Parameter(show=False)] = None,
     common: Common = DEFAULT,
 ) -> int:
     """Look at the newest window of every model, or of one; with `--every`, look again and renew until stopped.
@@ -55,6 +56,8 @@ def watch(
         Time between two looks, as 30s, 10m, 1h.
     once
         Look once, which is what happens without `--every` too.
+    beside
+        Process that started this one, and with which it ends.
     """
     from cauce.core.specs import seconds
     from cauce.loop.watch import watch as look
@@ -65,7 +68,7 @@ def watch(
         for name in names:
             loop.model(name)
         if every is not None and not once:
-            run_watcher(loop, names, every_s=seconds(every))
+            run_watcher(loop, names, every_s=seconds(every), beside=beside)
             return EXIT_DONE
         with loop.locked(wait_s=5.0):
             seen = {name: look(loop, name) for name in names}

@@ -102,7 +102,7 @@ def _show_outcomes(done: tuple[Outcome, ...], common: Common) -> int:
             terminal.say(f"  {terminal.escape(release.training.choice.reason['en'])}")
             if outcome.decision is not None:
                 terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason['en'])}")
-    if any(outcome.trained is not None and outcome.trained.release.training.choice.interrupted for outcome in done):
+    if any(outcome.interrupted for outcome in done):
         return EXIT_INTERRUPTED
     return max((outcome.error.exit_code for outcome in done if outcome.error is not None), default=EXIT_DONE)
 

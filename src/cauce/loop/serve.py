@@ -39,6 +39,14 @@ def serving(loop: Loop) -> Iterator[None]:
         yield
 
 
+def check_address(loop: Loop, *, port: int | None = None) -> None:
+    """Raise UserError where the port cannot be had: before minutes of training, not after them."""
+    from cauce import serve as room
+
+    settings = loop.project.file.serve
+    room.check_address(settings.host, settings.port if port is None else port, token_file=loop.state.token)
+
+
 def serve(loop: Loop, *, port: int | None = None, host: str | None = None, announce: Announce) -> None:
     """Serve the champions until SIGTERM or Ctrl-C, finishing the requests under way."""
     from cauce import report

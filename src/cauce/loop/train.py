@@ -98,7 +98,8 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     judged = _fit(loop, job, choice)
     training = _training(loop, job, choice, judged, seconds=time.monotonic() - begun)
     release = _register(loop, job, judged, training, found)
-    shutil.rmtree(job.folder, ignore_errors=True)
+    if not choice.interrupted:  # else the finished folds wait for the same command
+        shutil.rmtree(job.folder, ignore_errors=True)
     return Trained(release, found, reused=False)
 
 
@@ -145,12 +146,19 @@ def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds
         n_held_out=job.rows.judge.num_rows,
         n_ledger=job.rows.n_ledger,
         split=job.rows.kind,
-        fingerprint=job.fingerprint,
+        fingerprint=_identity(job, choice),
         created_at=loop.now(),
         seconds=seconds,
         libraries={name: version(name) for name in LIBRARIES},
         importance=judged.fitted.importance,
     )
+
+
+def _identity(job: _Job, choice: Choice) -> str:
+    """Return what a release is found again by: an interrupted climb's is its own, so that the next run completes it."""
+    if not choice.interrupted:
+        return job.fingerprint
+    return fingerprint(job.fingerprint, [rung.name for rung in choice.rungs if rung.mean_loss is not None])
 
 
 def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found: Audit) -> Release:
@@ -189,20 +197,21 @@ def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found:
 
 
 def _reference(job: _Job, judged: _Judged) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
-    """Return what the watch compares with: the profile of the rows that taught, bins, and counts in those bins.
+    """Return the profile of the rows that taught, bins fixed by it, and the counts that the watch compares with.
 
-    Predictions are counted on the units set aside: on its own training rows a model is surer than it will be.
+    Inputs are counted on the population that the release was accepted on; predictions on the units set aside, since
+    on its own training rows a model is surer than it will be.
     """
     from cauce import profile
 
-    inputs = job.rows.teach.select(list(job.spec.schema.names))
-    seen = profile.summarise(inputs.to_batches(max_chunksize=65_536))
+    names = list(job.spec.schema.names)
+    seen = profile.summarise(job.rows.teach.select(names).to_batches(max_chunksize=65_536))
     bins = profile.make_bins(seen, job.spec.schema)
     outputs = judged.predictions.select(["prediction"])
     said = profile.summarise(outputs.to_batches())
     bins_out = profile.make_bins(said, said.schema(["prediction"]))
     both = profile.Bins({**bins.columns, **bins_out.columns})
-    return seen.to_bytes(), both.to_bytes(), {**bins.count(inputs), **bins_out.count(outputs)}
+    return seen.to_bytes(), both.to_bytes(), {**bins.count(job.rows.accepted_on), **bins_out.count(outputs)}
 
 
 def _units(rows: Material, losses: Losses) -> pa.Table:

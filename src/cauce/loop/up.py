@@ -6,6 +6,8 @@ Three processes, so that training never holds the service up and a crash of one 
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cauce.core.artefacts import Decision
-from cauce.core.errors import Refused, UserError
+from cauce.core.errors import EXIT_INTERRUPTED, Refused, UserError
 from cauce.loop.context import Loop
 from cauce.loop.judge import reconcile, settle, settled
 from cauce.loop.train import Trained, train
+
+END_S = 5.0
+"""How long the watcher may take to end, seconds."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,22 @@ class Outcome:
     decision: Decision | None
     error: UserError | None
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the climb, and the release is the best so far."""
+        return self.trained is not None and self.trained.release.training.choice.interrupted
+
 
 def run_stages(loop: Loop, models: Sequence[str] | None = None) -> tuple[Outcome, ...]:
     """Bring every model up to date with its file and source; one that is blocked does not stop the others."""
     with loop.locked(wait_s=5.0):
         loop.tracker.relocate()  # the project may have been moved, or restored from a backup
-        return tuple(_run(loop, name) for name in models or loop.project.file.models)
+        outcomes: list[Outcome] = []
+        for name in models or loop.project.file.models:
+            outcomes.append(_run(loop, name))
+            if outcomes[-1].interrupted:
+                break  # Ctrl-C means the models after this one too
+        return tuple(outcomes)
 
 
 def _run(loop: Loop, name: str) -> Outcome:
@@ -50,23 +65,31 @@ def _run(loop: Loop, name: str) -> Outcome:
 
 def up(loop: Loop, *, port: int | None, every_s: float, announce: object) -> None:
     """Run the stages in a process of their own, then serve until interrupted, with the watcher beside."""
-    from cauce.loop.serve import serve, serving
+    from cauce.loop.serve import check_address, serve, serving
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the service listens, and drains on it
     with serving(loop):
+        check_address(loop, port=port)
         folder = loop.project.folder
         code = _run_to_the_end(_command(loop, "up", "--once"))
-        if code not in {0, 3} or not _any_champion(loop):
-            raise Refused("nothing to serve: no model has a champion", hint="Mend what is said above and run it again.")
-        with _watcher(_command(loop, "watch", "--quiet", "--every", f"{every_s:g}s"), folder):
+        if code == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
+        if not _any_champion(loop):
+            error = Refused("nothing to serve: no model has a champion", hint="Mend what is said above, run it again.")
+            error.exit_code = code if code > 0 else error.exit_code
+            raise error
+        watching = _command(loop, "watch", "--quiet", "--every", f"{every_s:g}s", "--beside", str(os.getpid()))
+        with _watcher(watching, folder):
             serve(loop, port=port, announce=announce)  # type: ignore[arg-type]
 
 
 def _run_to_the_end(command: list[str]) -> int:
-    """Run a command; Ctrl-C reaches it as well, and is passed on once it has kept what it has."""
-    with subprocess.Popen(command) as process:  # noqa: S603 - our own command
+    """Run a command in a session of its own: Ctrl-C and SIGTERM are handed on to it once, and it keeps what it has."""
+    with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own command
         try:
             return process.wait()
         except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
             process.wait()
             raise
 
@@ -101,5 +124,14 @@ def _watcher(command: list[str], folder: Path) -> Iterator[None]:
         stop.set()
         thread.join()
         for process in running:
-            process.terminate()
-            process.wait(timeout=10)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and kill it where it goes on training: what it finished is on the disk."""
+    process.terminate()
+    try:
+        process.wait(timeout=END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import threading
+import time
 import traceback
 from collections.abc import Sequence
 
@@ -12,15 +13,42 @@ from cauce.core.errors import Locked, UserError
 from cauce.loop.context import Loop
 from cauce.loop.renew import renew
 
+LOOK_S = 0.5
 
-def run_watcher(loop: Loop, models: Sequence[str], *, every_s: float) -> None:
-    """Renew each model every `every_s` seconds until SIGTERM or Ctrl-C; a failed turn is told and tried again."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    while not stop.is_set():
+
+class _Stop:
+    """Set by SIGTERM. A plain flag: an Event's lock may be held by the very thread that the signal interrupts."""
+
+    asked = False
+
+    def __init__(self, beside: int | None) -> None:
+        self._beside = beside
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+    def now(self) -> bool:
+        """Whether to stop: asked to, or `cauce up` was killed and cannot ask."""
+        return self.asked or (self._beside is not None and os.getppid() != self._beside)
+
+
+def run_watcher(loop: Loop, models: Sequence[str], *, every_s: float, beside: int | None = None) -> None:
+    """Renew each model every `every_s` seconds until SIGTERM or Ctrl-C; a failed turn is told and tried again.
+
+    Parameters
+    ----------
+    beside
+        Process that started this one: stop when it has ended.
+    """
+    stop = _Stop(beside)
+    while not stop.now():
         for model in models:
-            _turn(loop, model)
-        stop.wait(every_s)
+            if not stop.now():
+                _turn(loop, model)
+        again = time.monotonic() + every_s
+        while not stop.now() and (left := again - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_S))
 
 
 def _turn(loop: Loop, model: str) -> None:

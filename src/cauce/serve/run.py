@@ -72,6 +72,12 @@ def run(
         Announcing(config).run([listener])
 
 
+def check_address(host: str, port: int, *, token_file: Path) -> None:
+    """Raise the UserError with which `run` would refuse this address; nothing stays open."""
+    _check_exposure(host, token_file)
+    _listen(host, port).close()
+
+
 def _check_exposure(host: str, token_file: Path) -> None:
     """Refuse an address that others can reach unless the token is there and nobody else can read it."""
     if _is_loopback(host):
