@@ -15,6 +15,7 @@ from cauce.core.files import from_json, to_json
 from cauce.core.specs import WatchSpec
 from cauce.profile import Bins, make_bins, summarise
 from cauce.watch import Window, count_outside, look
+from cauce.watch.quality import schema_signals
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SPEC = WatchSpec()
@@ -154,6 +155,14 @@ def test_changed_columns_alarm_only_where_the_model_uses_them() -> None:
     assert alarms(known) == [("schema", "plan")]
     details = {s.column: s.detail["en"] for s in known.signals if s.code == "schema"}
     assert details["note"] == "Column `note` has another type in the newest load of the data: int64 → string."
+
+
+def test_a_retyped_column_with_a_space_in_its_name_alarms() -> None:
+    changes = ("retyped: signed up timestamp[us, tz=UTC] → string",)
+    (found,) = schema_signals(changes, frozenset({"signed up"}))
+    assert (found.column, found.alarming) == ("signed up", True)
+    assert "`signed up`" in found.detail["en"]
+    assert "timestamp[us, tz=UTC] → string" in found.detail["es"]
 
 
 def test_signals_are_ordered_by_alarm_then_importance() -> None:

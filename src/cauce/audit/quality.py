@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cauce.audit.check import AuditContext, NotApplicable, Outcome
 from cauce.audit.words import columns_in, listed, named, number, percent, rows_in, visible
-from cauce.core.artefacts import Finding
+from cauce.core.artefacts import Finding, changed_column
 from cauce.core.specs import Severity
 
 
@@ -159,7 +159,7 @@ def schema_changed(context: AuditContext, threshold: float) -> Outcome:
     if not context.changes:
         return ()
     grave = [change for change in context.changes if not change.startswith("added:")]
-    columns = tuple(_changed_column(change) for change in context.changes)
+    columns = tuple(changed_column(change) for change in context.changes)
     message = {
         "en": f"The columns differ from the last version: {listed(list(map(visible, context.changes)), 0, 'en')}.",
         "es": "Las columnas difieren de la versión anterior: "
@@ -176,11 +176,6 @@ def schema_changed(context: AuditContext, threshold: float) -> Outcome:
     severity: Severity = "warn" if grave else "info"
     n_rows = context.profile.n_rows
     return [Finding("schema_changed", severity, columns, n_rows, message, why, remedy)]
-
-
-def _changed_column(change: str) -> str:
-    kind, _, rest = change.partition(": ")
-    return rest.rsplit(" ", 3)[0] if kind == "retyped" and rest.count(" ") >= 3 else rest
 
 
 def _spanish(change: str) -> str:

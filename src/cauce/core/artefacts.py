@@ -5,6 +5,7 @@ A stage is a function from earlier artefacts to one later artefact. Times are UT
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +87,19 @@ class Snapshot:
     loaded_at: datetime
     changes: tuple[str, ...] = ()
     """Columns against the version before: ``"added: x"``, ``"gone: y"``, ``"retyped: z int64 → string"``."""
+
+
+def changed_column(change: str) -> str:
+    """Return the column that an entry of `Snapshot.changes` names, spaces and all.
+
+    Examples
+    --------
+    >>> changed_column("retyped: signed up at timestamp[us, tz=UTC] → string"), changed_column("gone: my age")
+    ('signed up at', 'my age')
+    """
+    kind, _, rest = change.partition(": ")
+    found = re.fullmatch(r"(.*[^,]) \S+(?:, \S+)* → .+", rest, re.DOTALL) if kind == "retyped" else None
+    return found[1] if found else rest
 
 
 @dataclass(frozen=True)

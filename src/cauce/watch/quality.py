@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cauce.core.artefacts import Signal, SignalCode, Words
+from cauce.core.artefacts import Signal, SignalCode, Words, changed_column
 from cauce.watch import words
 from cauce.watch.counts import Counts, holm, share_test
 
@@ -143,8 +143,7 @@ def schema_signals(changes: Sequence[str], used: frozenset[str] | None) -> list[
     """
     signals = []
     for change in changes:
-        kind, _, rest = change.partition(": ")
-        name = rest.split(" ")[0] if kind == "retyped" else rest
-        broken = kind != "added" and (used is None or name in used)
+        name = changed_column(change)
+        broken = not change.startswith("added: ") and (used is None or name in used)
         signals.append(Signal("schema", name, 1.0, 1.0, broken, words.schema(change)))
     return signals

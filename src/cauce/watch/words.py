@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cauce.core.artefacts import Comparison, Words
+from cauce.core.artefacts import Comparison, Words, changed_column
 from cauce.watch.drift import ColumnDrift, Mover
 
 SPANISH_FIGURES = str.maketrans({".": ",", ",": "."})
@@ -120,7 +120,8 @@ def schema(change: str) -> Words:
             "en": f"Column `{rest}` {verb[0]} in the newest load of the data.",
             "es": f"La columna `{rest}` {verb[1]} en la última carga de los datos.",
         }
-    name, _, types = rest.partition(" ")
+    name = changed_column(change)
+    types = rest.removeprefix(f"{name} ")
     return {
         "en": f"Column `{name}` has another type in the newest load of the data: {types}.",
         "es": f"La columna `{name}` tiene otro tipo en la última carga de los datos: {types}.",
