@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,6 +12,7 @@ from cauce.evidence import independent, paired
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 SIMULATIONS = 2_500
 
 
@@ -19,9 +22,11 @@ def covered(rows: Floats, truth: float, groups: Ints | None = None) -> float:
     return float(np.mean([f.lower <= truth <= f.upper for f in found]))
 
 
-def called_different(rows: Floats, folds: Ints | None) -> float:
-    zeros = np.zeros(rows.shape[1])
-    found = [paired(row, zeros, margin=0.0, folds=folds) for row in rows]
+def called_different(
+    rows: Floats, folds: Ints | None, *, expanding: bool = False, test_per_train: float | None = None
+) -> float:
+    zeros, options = np.zeros(rows.shape[1]), {"expanding": expanding, "test_per_train": test_per_train}
+    found = [paired(row, zeros, margin=0.0, folds=folds, **options) for row in rows]  # type: ignore[arg-type]
     return float(np.mean([f.lower > 0 or f.upper < 0 for f in found]))
 
 
@@ -82,26 +87,32 @@ def test_a_model_worse_by_the_margin_is_seldom_called_equivalent() -> None:
 
 
 def out_of_fold(n: int, p: int, n_folds: int, penalty: float, *, n_simulations: int) -> tuple[Floats, Ints]:
-    """Return loss differences and folds of two ridge regressions that see one half of the columns each.
+    """Return loss differences and folds of two equal learners: each fold is tested by what the others taught."""
+    folds = np.arange(n, dtype=np.int64) % n_folds
+    parts = [(folds != fold, folds == fold) for fold in range(n_folds)]
+    return two_ridges(n, p, penalty, parts, n_simulations), folds
+
+
+def two_ridges(n: int, p: int, penalty: float, parts: list[tuple[Bools, Bools]], n_simulations: int) -> Floats:
+    """Return loss differences of two ridge regressions that see one half of the columns each; 0 where not tested.
 
     The halves carry the same signal, so that both learners have the same expected loss over training sets.
     """
-    rng = np.random.default_rng(n * p * n_folds)
+    rng = np.random.default_rng(n * p * len(parts))
     columns = rng.normal(size=(n_simulations, n, 2 * p))
     slopes = rng.normal(size=(n_simulations, 2, p))
     slopes /= np.linalg.norm(slopes, axis=2, keepdims=True)
     target = np.einsum("snp,sp->sn", columns, slopes.reshape(n_simulations, 2 * p))
     target += rng.normal(size=target.shape)
-    folds, apart = np.arange(n, dtype=np.int64) % n_folds, np.zeros((n_simulations, n))
-    for fold in range(n_folds):
-        train, test = folds != fold, folds == fold
+    apart = np.zeros((n_simulations, n))
+    for train, test in parts:
         for half, sign in ((slice(0, p), 1.0), (slice(p, 2 * p), -1.0)):
             seen, asked = columns[:, train, half], columns[:, test, half]
             gram = np.einsum("snp,snq->spq", seen, seen) + penalty * np.eye(p)
             moments = np.einsum("snp,sn->sp", seen, target[:, train])
             fitted = np.linalg.solve(gram, moments[..., None])[..., 0]
             apart[:, test] += sign * (target[:, test] - np.einsum("snp,sp->sn", asked, fitted)) ** 2
-    return apart, folds
+    return apart
 
 
 @pytest.mark.parametrize(
@@ -117,3 +128,28 @@ def test_equal_learners_out_of_fold_are_seldom_called_different(n: int, p: int, 
     apart, folds = out_of_fold(n, p, n_folds, penalty, n_simulations=1_000)
     assert called_different(apart, folds) <= 0.05
     assert called_different(apart, None) > 0.07  # what overlapping training rows do to the usual interval
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "n_folds", "penalty"), [(120, 20, 2, 1.0), (300, 20, 3, 1.0), (60, 20, 3, 0.01), (60, 45, 5, 0.01)]
+)
+def test_equal_learners_in_expanding_windows_are_seldom_called_different(
+    n: int, p: int, n_folds: int, penalty: float
+) -> None:
+    cuts = np.linspace(0.4 * n, n, n_folds + 1).astype(int)
+    row = np.arange(n)
+    parts = [(row < begin, (row >= begin) & (row < end)) for begin, end in itertools.pairwise(cuts)]
+    apart = two_ridges(n, p, penalty, parts, 1_000)[:, cuts[0] :]
+    folds = np.searchsorted(cuts, row[cuts[0] :], side="right").astype(np.int64)
+    ratio = float(np.mean([test.sum() / train.sum() for train, test in parts]))
+    assert called_different(apart, folds, expanding=True, test_per_train=ratio) <= 0.05
+
+
+def test_a_gap_in_every_window_is_found_although_the_windows_differ() -> None:
+    # One model five times worse in each of three years, on levels that differ tenfold: chance cannot do that.
+    rng = np.random.default_rng(7)
+    level = np.repeat([1.0, 3.0, 10.0], 500)
+    good, bad = rng.exponential(level), rng.exponential(5 * level)
+    folds = np.repeat(np.arange(3), 500)
+    assert paired(bad, good, margin=0.01, folds=folds, test_per_train=0.4, expanding=True).verdict == "worse"
+    assert paired(bad, good, margin=0.01, folds=folds, test_per_train=0.4).verdict == "undecided"

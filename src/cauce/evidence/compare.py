@@ -32,6 +32,7 @@ def paired(
     confidence: float = 0.95,
     comparisons: int = 1,
     test_per_train: float | None = None,
+    expanding: bool = False,
 ) -> Comparison:
     """Compare two models' losses on the same units, in the same order.
 
@@ -52,6 +53,8 @@ def paired(
         `confidence` (Bonferroni).
     test_per_train
         Test rows per training row, mean over folds; 1/(k−1) when None. Read only with `folds`.
+    expanding
+        Whether the folds are windows that expand in time. Read only with `folds`.
 
     Returns
     -------
@@ -86,7 +89,9 @@ def paired(
     apart = ours - theirs
     # Squares of losses near 1e200 would overflow, those near 1e-200 vanish.
     scale = float(np.max(np.abs(apart))) or 1.0
-    spread = _spread(apart / scale, groups, folds, test_per_train)
+    spread = plain(apart / scale) if groups is None else clustered(apart / scale, groups)
+    if folds is not None:
+        spread = overlapping(apart / scale, spread, folds, test_per_train=test_per_train, expanding=expanding)
     half = _half_width(spread, confidence, comparisons) * scale if spread.df else WIDEST
     return _comparison(
         ours, theirs, float(apart.mean()), half, margin=margin, confidence=confidence, n_clusters=spread.n_clusters
@@ -159,13 +164,6 @@ def _check(margin: float, confidence: float, comparisons: int) -> None:
         raise ValueError(f"confidence is {confidence}: it lies between 0 and 1")
     if comparisons < 1:
         raise ValueError(f"comparisons is {comparisons}: at least this one is read")
-
-
-def _spread(
-    apart: Floats, groups: npt.NDArray[Any] | None, folds: npt.NDArray[Any] | None, test_per_train: float | None
-) -> Spread:
-    unit = plain(apart) if groups is None else clustered(apart, groups)
-    return unit if folds is None else overlapping(apart, unit, folds, test_per_train=test_per_train)
 
 
 def _welch(ours: Spread, theirs: Spread) -> Spread:

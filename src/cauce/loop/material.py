@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from cauce.profile import Profile
 
+FEWEST_ACCEPTED = 100
+"""Rows below which those that judge are too few to stand for a population."""
+
 Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
@@ -54,6 +57,20 @@ class Material:
     """Rows of `teach` that came from the ledger."""
     kind: str
     """Kind of split."""
+
+    @property
+    def accepted_on(self) -> pa.Table:
+        """The population on which the release was accepted, which the watch compares with.
+
+        The rows that judge, where they are newer than those that teach: a shift between the two is known already and
+        was weighed. All rows otherwise, since both sides are then of one population.
+        """
+        import pyarrow as pa
+
+        newer = self.kind == "time" or self.n_ledger > 0
+        if newer and self.judge.num_rows >= FEWEST_ACCEPTED:
+            return self.judge
+        return pa.concat_tables([self.teach, self.judge])
 
 
 def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:

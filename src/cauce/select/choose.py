@@ -85,6 +85,7 @@ def _against(attempt: Attempt, best: Attempt, climb: Climb, margin: float, confi
         confidence=confidence,
         comparisons=len(climb.complete) - 1,
         test_per_train=climb.test_per_train,
+        expanding=climb.expanding,
     )
 
 

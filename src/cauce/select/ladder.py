@@ -5,6 +5,7 @@ Nothing is decided here. Tuning a rung's parameters is not done here either: a c
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ class Climb:
     """Group of each unit, shape (n_units,)."""
     test_per_train: float
     """Test rows per training row, mean over folds."""
+    expanding: bool = False
+    """Whether each fold trains on all that the folds before it trained on: windows in time."""
     interrupted: bool = False
 
     @property
@@ -234,8 +237,14 @@ def _climb(work: _Work, attempts: tuple[Attempt, ...], judged: list[Losses], *, 
         folds=np.repeat(np.arange(len(sizes)), sizes),
         groups=np.concatenate(groups) if len(groups) == len(judged) else None,
         test_per_train=float(np.mean([len(test) / max(1, len(train)) for train, test in work.folds])),
+        expanding=_expanding([train for train, _ in work.folds]),
         interrupted=interrupted,
     )
+
+
+def _expanding(trained: Sequence[npt.NDArray[np.int64]]) -> bool:
+    pairs = itertools.pairwise(trained)
+    return all(len(early) < len(late) and bool(np.isin(early, late).all()) for early, late in pairs)
 
 
 def _both(text: str) -> Words:
