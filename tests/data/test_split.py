@@ -135,10 +135,19 @@ def test_split_by_time_cuts_near_the_share() -> None:
         (["2019/20", "2020/21", "2021/22", "2018/19"], [2]),
         ([datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, tzinfo=UTC)], [1]),
         ([2.5, 1.5, 0.5], [0]),
+        (["2021-03-04T10:30:00+02:00", "2021-03-04T09:00:00+00:00", "2021-03-04T10:45:00+03:00"], [1]),
     ],
 )
 def test_times_of_many_kinds_sort(times: list[object], held: list[int]) -> None:
     assert split(pa.table({"y": list(range(len(times))), "t": times}), time="t").held_out.tolist() == held
+
+
+@pytest.mark.parametrize("times", [[1.5, 2.5, 3.5, None], ["2019-Q1", "2019-Q2", "2019-Q3", None]])
+def test_ledger_rows_without_a_time_are_folded_as_the_newest(times: list[object]) -> None:
+    table = pa.table({"y": [1.0] * 4, "t": times})
+    parts = data.fold_all(table, SplitSpec(), task="regress", target="y", key=None, time="t", group=None)
+    assert parts.folds[-1][1].tolist() == [3]
+    assert all(3 not in train for train, _ in parts.folds)
 
 
 def test_one_early_moment_falls_back_to_random_folds() -> None:

@@ -115,8 +115,8 @@ def fold_all(
 ) -> Split:
     """Fold a table whose rows all teach: the units that judge lie elsewhere.
 
-    Parameters and errors are those of `split`; `held_out` of the answer is empty, and rows without a group count as
-    groups of their own.
+    Parameters and errors are those of `split`; `held_out` of the answer is empty, rows without a group count as groups
+    of their own, and rows without a time as the newest: rows of the ledger bring neither.
     """
     kind = _kind(spec, task, time, group)
     units = unit_ids(table, key)
@@ -124,7 +124,8 @@ def fold_all(
     develop = np.arange(table.num_rows)
     n_folds = _n_folds(spec, len(develop))
     if kind == "time":
-        folds = fold_maker.expanding(develop, moments(table, _needed(time, kind)), n_folds)
+        when = moments(table, _needed(time, kind), missing_last=True)
+        folds = fold_maker.expanding(develop, when, n_folds)
         folds = folds or fold_maker.random(develop, fresh, n_folds)
     elif kind == "group":
         import pyarrow.compute as pc
