@@ -223,4 +223,6 @@ def predict(
         terminal.say(
             f"{done.n_rows:,} rows by version {done.version} of {done.model} in {terminal.escape(done.output)}"
         )
+        for column, n_rows in done.unseen.items():
+            terminal.say(f"  {n_rows:,} rows hold a {terminal.escape(column)} that training never saw")
     return EXIT_DONE

@@ -5,6 +5,7 @@ Heavy libraries are imported when the functions are called.
 
 from __future__ import annotations
 
+from cauce.data.expected import check_kinds, count_unseen
 from cauce.data.inspection import Inspection, inspect, read_file
 from cauce.data.labelled import append_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
@@ -17,6 +18,8 @@ __all__ = [
     "Split",
     "append_labelled",
     "batches",
+    "check_kinds",
+    "count_unseen",
     "fold_all",
     "inspect",
     "latest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ class Predicted:
     n_rows: int
     model: str
     version: int
+    unseen: Mapping[str, int]
+    """Column → rows with a category that training never saw: predicted, and less to be trusted."""
 
 
 def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool = False) -> Predicted:
@@ -45,8 +48,10 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
     Refused
         The model has no champion.
     UserError
-        The file lacks a column, or cannot be read.
+        The file lacks a column, holds text where numbers were, or cannot be read.
     """
+    from cauce import data
+
     if output.suffix not in SUFFIXES:
         raise UserError("not a format for predictions", received=str(output), hint=f"End it in {', '.join(SUFFIXES)}.")
     loop.model(model)
@@ -57,7 +62,8 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
     rows = _rows(release, source)
     answer = _answer(loop, release, package, rows, record=record)
     _write(answer, output)
-    return Predicted(output, answer.num_rows, model, champion)
+    unseen = data.count_unseen(rows, release.training.spec.schema)
+    return Predicted(output, answer.num_rows, model, champion, unseen)
 
 
 def _rows(release: Release, source: Path) -> pa.Table:
@@ -68,6 +74,7 @@ def _rows(release: Release, source: Path) -> pa.Table:
     if missing:
         known = did_you_mean(missing[0], rows.column_names)
         raise UserError(f"lacks the columns {', '.join(missing)}", where=str(source), hint=known)
+    data.check_kinds(rows, release.training.spec.schema, where=str(source))
     return rows
 
 
