@@ -14,6 +14,7 @@ from cauce.core.errors import UserError
 from cauce.tasks.tabular import Classify, Regress, linear
 from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.fitted import Classifier, Regressor
+from cauce.tasks.tabular.ladder import weighted_rows
 from cauce.tasks.tabular.linear import Linear
 from cauce.tasks.tabular.parts import set_aside
 from cauce.tasks.tabular.target_means import out_of_fold
@@ -276,6 +277,15 @@ def test_groups_are_not_shared_by_the_inner_parts() -> None:
     parts = set_aside(500, groups, np.random.default_rng(1))
     assert not set(groups[parts.fit]) & set(groups[parts.aside])
     assert 50 < len(parts.aside) < 200
+
+
+def test_rows_without_a_group_are_no_group() -> None:
+    table = pa.table({"x": list(range(1000)), "g": [None if i % 2 else str(i // 20) for i in range(1000)]})
+    spec = TaskSpec("m", "regress", "x", Schema(()), "squared", group="g")
+    for seed in range(5):
+        parts = weighted_rows(table, None, replace(spec, seed=seed)).set_aside()
+        assert 60 < np.count_nonzero(parts.aside % 2) < 140
+        assert len(parts.aside) < 240
 
 
 def test_an_edited_booster_is_refused(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_units_are_keys_or_row_numbers() -> None:
     by_key = Classify().losses(fitted, table, replace(SPEC, key="id", group="g"))
     assert by_key.units.tolist() == ["7", "8", "9"]
     assert by_key.groups is not None
-    assert by_key.groups.tolist() == ["a", "", "b"]
+    assert by_key.groups.tolist() == ["a", "8", "b"]  # a row without a group is one of its own
 
 
 def test_no_rows_give_an_error_that_says_so() -> None:

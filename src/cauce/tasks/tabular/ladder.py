@@ -67,11 +67,13 @@ class Rows(NamedTuple):
         return np.random.default_rng(self.spec.seed)
 
     def set_aside(self) -> parts.Parts:
-        """Divide the rows, whole groups together where the model names a group."""
+        """Divide the rows, whole groups together where the model names a group; a row without one is one of its own."""
         groups = None
         if self.spec.group is not None and self.spec.group in self.table.column_names:
             names = columns.texts(columns.column(self.table, self.spec.group))
-            groups = names.dictionary_encode(null_encoding="encode").indices.to_numpy(zero_copy_only=False)
+            codes = names.dictionary_encode().indices
+            missing = codes.is_null().to_numpy(zero_copy_only=False)
+            groups = np.where(missing, -1 - np.arange(len(codes)), codes.fill_null(0).to_numpy())
         return parts.set_aside(self.table.num_rows, groups, self.rng)
 
     def encode(self) -> tuple[Encoder, Encoded]:

@@ -58,15 +58,19 @@ def log_losses(shares: Array, codes: npt.NDArray[np.int64]) -> Array:
 
 
 def _units(table: pa.Table, spec: TaskSpec) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_] | None]:
-    """Return unit ids — the key, else the row number — and groups."""
-    groups = None
-    if spec.group is not None and spec.group in table.column_names:
-        groups = _as_text(table, spec.group)
+    """Return unit ids — the key, else the row number — and groups; a row without a group is one of its own."""
+    units = np.arange(table.num_rows).astype(np.str_)
     if spec.key is not None and spec.key in table.column_names:
-        return _as_text(table, spec.key), groups
-    return np.arange(table.num_rows).astype(np.str_), groups
+        units = _filled(table, spec.key, units)
+    if spec.group is None or spec.group not in table.column_names:
+        return units, None
+    return units, _filled(table, spec.group, units)
 
 
-def _as_text(table: pa.Table, name: str) -> npt.NDArray[np.str_]:
-    values = columns.texts(columns.column(table, name)).fill_null("")
+def _filled(table: pa.Table, name: str, otherwise: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+    """Return a column as text, with `otherwise` where it is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pc.coalesce(columns.texts(columns.column(table, name)), pa.array(otherwise, pa.string()))
     return np.asarray(values.to_pylist(), dtype=np.str_)
