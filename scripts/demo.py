@@ -2,7 +2,9 @@
 
 Copies the example to demo/academy, starts `cauce up` there, plays the later years against the running service as live
 traffic with late truths and a shift in what is true, and tells what the loop does: drift noticed, challenger trained,
-compared, promoted. Then it goes on serving until Ctrl-C; with ONCE=1 it ends there.
+compared, promoted. Then it goes on serving until Ctrl-C. Each run starts afresh.
+
+Environment: PORT (8321), ONCE=1 to end when the loop has closed, DEMO for another folder than demo/.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "demo" / "academy"
+FOLDER = Path(os.environ.get("DEMO", ROOT / "demo")) / "academy"
 MODEL = "earnings"
 PATIENCE_S = 240.0
 
@@ -30,23 +34,31 @@ def main() -> int:
     port = int(os.environ.get("PORT", "8321"))
     url = f"http://127.0.0.1:{port}"
     begun = time.monotonic()
-    if not (FOLDER / "cauce.toml").exists():
-        FOLDER.parent.mkdir(exist_ok=True)
-        cauce("init", "academy", folder=FOLDER.parent)
+    if taken(port):
+        say(f"Port {port} is in use, perhaps by a demonstration that still runs. Stop it, or: PORT=8400 make demo")
+        return 2
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    cauce("init", "academy", folder=FOLDER.parent)
     with service(port) as up:
         if not wait_until_ready(url, up):
             return up.returncode or 1
         say(f"Ready after {time.monotonic() - begun:.0f} s. Now a world that has changed: later years, other earnings.")
         with world(url):
             closed = wait_for_promotion(up)
-        say(
-            f"The loop closed after {time.monotonic() - begun:.0f} s." if closed else "No promotion in time; see above."
-        )
+        seconds = time.monotonic() - begun
+        say(f"The loop closed after {seconds:.0f} s." if closed else "No promotion in time; see above.")
         say(f"The console shows it: {url}/console (sign in with the link above). Ctrl-C ends the demonstration.")
         if os.environ.get("ONCE"):
             return 0 if closed else 1
         up.wait()
     return 0
+
+
+def taken(port: int) -> bool:
+    """Whether something listens on the port already."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def cauce(*arguments: str, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -145,12 +146,14 @@ def audit(data: str | None = None, /, *, model: str | None = None, common: Commo
                 subjects: list[str | None] = [*models] or [None]
                 results.extend(run_checks(loop, snapshot, one) for one in subjects)
         language = loop.project.file.project.language
+    blocked = any(result.blocking for result in results)
     if common.json:
-        terminal.show_json(results)
+        findings = [{"data": r.data, "model": r.model, **asdict(finding)} for r in results for finding in r.findings]
+        terminal.show_json({"blocked": blocked, "findings": findings, "audits": results})
     else:
         for result in results:
             _show_audit(result, language)
-    return 3 if any(result.blocking for result in results) else EXIT_DONE
+    return 3 if blocked else EXIT_DONE
 
 
 def _show_audit(result: Audit, language: str) -> None:
@@ -163,7 +166,9 @@ def _show_audit(result: Audit, language: str) -> None:
     for finding in result.findings:
         accepted = f" [dim](accepted: {terminal.escape(finding.accepted)})[/]" if finding.accepted else ""
         terminal.say(f"  [{colours[finding.severity]}]{finding.severity}[/] {finding.code}{accepted}")
-        terminal.say(f"    {terminal.escape(finding.message[language])} {terminal.escape(finding.remedy[language])}")
+        rows = f" Rows: {', '.join(map(str, finding.rows))}." if finding.rows else ""
+        text = f"{finding.message[language]}{rows} {finding.remedy[language]}"
+        terminal.say(f"    {terminal.escape(text)}")
 
 
 @app.command
