@@ -1,6 +1,7 @@
 """Each rung against an oracle: plain counting, scikit-learn on the same matrix, LightGBM on the same matrix."""
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cauce.core.artefacts import Candidate, Column, Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.tasks.tabular import Classify, Regress, linear
 from cauce.tasks.tabular.boosting import Boosting
+from cauce.tasks.tabular.columns import texts
 from cauce.tasks.tabular.fitted import Classifier, Regressor
 from cauce.tasks.tabular.ladder import weighted_rows
 from cauce.tasks.tabular.linear import Linear
@@ -221,6 +223,11 @@ def test_targets_of_every_type_become_text(values: list[object]) -> None:
     table = pa.table({**columns, "y": values})
     expected = {int: ("0", "1"), bool: ("false", "true"), float: ("0", "1"), str: ("no", "yes")}[type(values[0])]
     assert fit_labels("linear", table).classes == expected
+
+
+def test_decimal_labels_are_those_that_truths_bring() -> None:
+    labels = [Decimal(text) for text in ("-1.00", "2.50", "10.00", "0.05")]
+    assert texts(pa.array(labels)).to_pylist() == ["-1", "2.5", "10", "0.05"]
 
 
 @pytest.mark.parametrize("n_rows", [2, 3, 8])

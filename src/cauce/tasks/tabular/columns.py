@@ -110,7 +110,7 @@ def moments(values: pa.Array) -> npt.NDArray[np.datetime64]:
 
 
 def texts(values: pa.Array) -> pa.StringArray:
-    """Return values as text, null where missing; whole floats look like integers, so ``3.0`` equals ``3``.
+    """Return values as text, null where missing; numbers without idle zeros, so ``3.0`` and a decimal 3.00 equal ``3``.
 
     Examples
     --------
@@ -123,6 +123,9 @@ def texts(values: pa.Array) -> pa.StringArray:
 
     if pa.types.is_string(values.type):
         return values
+    if pa.types.is_decimal(values.type):
+        shown = pc.replace_substring_regex(values.cast(pa.string()), r"\.0+$", "")
+        return pc.replace_substring_regex(shown, r"(\.\d*[1-9])0+$", r"\1")
     if not pa.types.is_floating(values.type):
         return values.cast(pa.string())
     values = values.cast(pa.float64())
