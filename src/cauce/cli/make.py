@@ -14,6 +14,7 @@ from cauce.core.errors import EXIT_DONE, EXIT_INTERRUPTED, Problems
 
 if TYPE_CHECKING:
     from cauce.core.artefacts import Audit
+    from cauce.loop.context import Loop
     from cauce.loop.up import Outcome
 
 
@@ -87,10 +88,11 @@ def up(
             stage.up(loop, port=port, every_s=seconds(every), announce=announce)
             return EXIT_DONE
         outcomes = stage.run_stages(loop)
-    return _show_outcomes(outcomes, common)
+    return _show_outcomes(outcomes, loop, common)
 
 
-def _show_outcomes(done: tuple[Outcome, ...], common: Common) -> int:
+def _show_outcomes(done: tuple[Outcome, ...], loop: Loop, common: Common) -> int:
+    language = loop.project.file.project.language
     if common.json:
         terminal.show_json([_as_plain(outcome) for outcome in done])
     for outcome in done:
@@ -100,9 +102,9 @@ def _show_outcomes(done: tuple[Outcome, ...], common: Common) -> int:
             release = outcome.trained.release
             state = "up to date" if outcome.trained.reused else "trained"
             terminal.say(f"[bold]{outcome.model}[/]: {state}, version {release.version} ({release.training.rung})")
-            terminal.say(f"  {terminal.escape(release.training.choice.reason['en'])}")
+            terminal.say(f"  {terminal.escape(release.training.choice.reason[language])}")
             if outcome.decision is not None:
-                terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason['en'])}")
+                terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason[language])}")
     if any(outcome.interrupted for outcome in done):
         return EXIT_INTERRUPTED
     return max((outcome.error.exit_code for outcome in done if outcome.error is not None), default=EXIT_DONE)
@@ -187,7 +189,7 @@ def train(model: str | None = None, /, *, common: Common = DEFAULT) -> int:
             loop.model(model)
         outcomes = run_stages(loop, [model] if model else None)
     if not (common.json and model and outcomes[0].trained):
-        return _show_outcomes(outcomes, common)
+        return _show_outcomes(outcomes, loop, common)
     trained = outcomes[0].trained
     assert trained is not None
     choice = trained.release.training.choice

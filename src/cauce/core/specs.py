@@ -6,10 +6,14 @@ descriptions become the JSON Schema that editors complete from.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cauce.core.errors import UserError
+
+DURATION = r"^[0-9]+(\.[0-9]+)?(s|m|h)$"
 Severity = Literal["info", "warn", "block"]
 SplitKind = Literal["auto", "random", "stratified", "group", "time"]
 LossName = Literal["log", "zero_one", "squared", "absolute"]
@@ -85,7 +89,7 @@ class ModelSpec(Spec):
     """Loss per unit. classify: log (default) or zero_one; regress: squared (default) or absolute."""
     margin: float = Field(default=0.01, ge=0.0, lt=1.0)
     """The smallest difference that matters, relative to the reference's mean loss."""
-    budget: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(s|m|h)$")] | None = None
+    budget: Annotated[str, Field(pattern=DURATION)] | None = None
     """Wall-clock budget for choosing, as 30s, 10m, 1h. The simplest rung is always fitted."""
     split: SplitSpec = SplitSpec()
     """How rows are set aside."""
@@ -129,7 +133,7 @@ class RenewSpec(Spec):
     """Fewest labelled rows from the ledger before a retraining."""
     set_aside: float = Field(default=0.5, gt=0.0, lt=1.0)
     """Share of the newest labelled units that judges champion against challenger and is not trained on."""
-    cool_down: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(s|m|h)$")] = "1h"
+    cool_down: Annotated[str, Field(pattern=DURATION)] = "1h"
     """Shortest time between two retrainings."""
     margin: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Margin of the promotion; the model's own when absent."""
@@ -174,9 +178,16 @@ class File(Spec):
 def seconds(duration: str) -> float:
     """Return a duration such as ``30s``, ``10m`` or ``1.5h`` in seconds.
 
+    Raises
+    ------
+    UserError
+        It is none.
+
     Examples
     --------
     >>> seconds("1.5h")
     5400.0
     """
+    if not re.fullmatch(DURATION, duration):
+        raise UserError("not a duration", received=duration, hint="Write 30s, 10m or 1.5h.")
     return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[duration[-1]]
