@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from cauce.core.errors import Locked
+from cauce.core.files import disk_errors
 
 
 @contextmanager
@@ -23,18 +24,21 @@ def hold(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     ------
     Locked
         Another process holds it; the error names its pid and command.
+    UserError
+        The disk is full, or the folder may not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab", buffering=0)
+    with file:
         _acquire(file, path, time.monotonic() + wait_s)
-        file.seek(0)
-        file.truncate()
-        json.dump({"pid": os.getpid(), "command": _command()}, file)
-        file.flush()
+        with disk_errors(path):
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "command": _command()}).encode())
         yield
 
 
-def _acquire(file: TextIO, path: Path, deadline: float) -> None:
+def _acquire(file: FileIO, path: Path, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -142,5 +142,9 @@ class Database:
             with closing(sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True, timeout=_WAIT_S)) as opened:
                 yield opened
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                hint = "Free some space (`cauce doctor` lists what can be cleaned) and run the same command again."
+                what = "the disk is full; what was there before is untouched"
+                raise UserError(what, where=str(self.path), hint=hint) from error
             hint = "Is it MLflow's file, and may it be written? `cauce doctor` looks at it."
             raise UserError(f"MLflow's SQLite file cannot be used: {error}", where=str(self.path), hint=hint) from error
