@@ -155,3 +155,50 @@ def settled(value: object) -> object:
     return (
         "id" if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value) else value
     )
+
+
+def test_the_command_line_page_names_every_command_and_option() -> None:
+    from cauce.cli import app
+
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for name in app:
+        if name.startswith("-"):
+            continue
+        rows = [line for line in page.splitlines() if line.startswith("|") and f"`cauce {name}" in line]
+        assert rows, f"docs/cli.md has no row for `cauce {name}`"
+        for argument in app[name].assemble_argument_collection():
+            common = argument.name in {"--project", "--json", "--quiet"}
+            if argument.show and argument.name.startswith("--") and not common:
+                assert any(f"{option} " in rows[0] or f"{option}`" in rows[0] for option in argument.names), (
+                    argument.name
+                )
+
+
+def test_the_command_line_page_names_every_exit_code() -> None:
+    from cauce.core import errors
+
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    kinds: list[type[errors.CauceError]] = [
+        errors.CauceError,
+        errors.UserError,
+        errors.Blocked,
+        errors.Refused,
+        errors.Locked,
+    ]
+    codes = {errors.EXIT_DONE, errors.EXIT_INTERRUPTED, *(kind.exit_code for kind in kinds)}
+    assert codes == {int(code) for code in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)}
+
+
+def test_the_tree_lists_each_room_as_it_is() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"^```\nsrc/cauce/\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    listed: set[str] = set()
+    room = ""
+    for inside, name in re.findall(r"^(│   )?[├└]── (\S+)", tree, flags=re.MULTILINE):
+        if name.endswith("/"):
+            room = name
+        elif name.endswith(".py"):
+            listed.add(f"{room}{name}" if inside else name)
+    source = ROOT / "src" / "cauce"
+    there = {str(path.relative_to(source)) for path in source.rglob("*.py") if path.name != "__init__.py"}
+    assert listed == {path for path in there if not path.startswith("examples/")}
