@@ -83,10 +83,10 @@ def test_a_worse_loss_retrains() -> None:
     decision = decide(situation(signal("performance", value=0.14)), SPEC)
     assert decision.action == "retrain"
     assert decision.reason == {
-        "en": "The mean loss has risen by 14 % against training. 500 rows with known truth have come since the last "
+        "en": "The mean loss has risen by 14% against training. 500 rows with known truth have come since the last "
         "training, enough to learn from.",
-        "es": "La pérdida media ha subido un 14 % respecto al entrenamiento. Desde el último entrenamiento hay 500 "
-        "filas con resultado conocido, suficientes para aprender.",
+        "es": "La pérdida media ha subido un 14\u00a0% respecto al entrenamiento. Desde el último entrenamiento hay "
+        "500 filas con resultado conocido, suficientes para aprender.",
     }
 
 

@@ -104,8 +104,11 @@ def test_a_jump_of_missing_values_is_no_drift() -> None:
     watched = look(window(rows(1000, 1).set_column(0, "age", pa.array(ages))), SPEC, now=NOW)
     assert alarms(watched) == [("missing", "age")]
     detail = only(watched, "missing").detail
-    assert detail["en"] == "Column `age`: the share of rows without a value went from 0 % in training to 10 %."
-    assert detail["es"] == "Columna `age`: la proporción de filas sin valor pasó del 0 % en el entrenamiento al 10 %."
+    assert detail["en"] == "Column `age`: the share of rows without a value went from 0% in training to 10%."
+    assert (
+        detail["es"]
+        == "Columna `age`: la proporción de filas sin valor pasó del 0\u00a0% en el entrenamiento al 10\u00a0%."
+    )
 
 
 def test_a_change_of_unit_is_out_of_range() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Finding, Words
 from cauce.core.specs import DataSpec, ModelSpec, Severity
@@ -78,6 +78,3 @@ class Check:
     def docs(self) -> str:
         """Where the check is described."""
         return f"docs/checks.md#{self.code}"
-
-
-Language = Literal["en", "es"]

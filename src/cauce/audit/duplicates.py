@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cauce.audit.check import AuditContext, NotApplicable, Outcome
-from cauce.audit.words import named, number, percent, rows_in
+from cauce.audit.words import named, percent, rows_in
 from cauce.core.artefacts import Finding
+from cauce.core.figures import number
 from cauce.core.specs import Severity
 
 

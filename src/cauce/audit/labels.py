@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cauce.audit.check import AuditContext, NotApplicable, Outcome
-from cauce.audit.words import listed, named, number, percent, rows_in, visible
+from cauce.audit.words import named, percent, rows_in, visible
 from cauce.core.artefacts import Finding
+from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
 
 NO_MODEL = NotApplicable("no model: the data set is judged alone")
@@ -119,8 +120,8 @@ def rare_class(context: AuditContext, threshold: float) -> Outcome:
     spanish = [f"«{visible(value)}» ({n})" for value, n in smallest[:5]]
     more = len(rare) - len(shown)
     message = {
-        "en": f"Classes with fewer than {number(threshold, 'en')} rows: {listed(shown, more, 'en')}.",
-        "es": f"Clases con menos de {number(threshold, 'es')} filas: {listed(spanish, more, 'es')}.",
+        "en": f"Classes with fewer than {number(threshold, 'en')} rows: {listed(shown, 'en', n_more=more)}.",
+        "es": f"Clases con menos de {number(threshold, 'es')} filas: {listed(spanish, 'es', n_more=more)}.",
     }
     why = {
         "en": "Each part that teaches or judges holds a handful of such rows at most: their figures are luck.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cauce.audit.check import AuditContext, NotApplicable, Outcome
 from cauce.audit.labels import NO_MODEL
-from cauce.audit.words import columns_in, listed, named, number, percent
+from cauce.audit.words import columns_in, named, percent
 from cauce.core.artefacts import Finding
+from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
 
 SURE = 0.98
@@ -53,8 +54,8 @@ def _finding(
 ) -> Finding:
     target = context.target or ""
     more = len(columns) - 5 if len(columns) > 5 else 0
-    english = listed([f"{named([c], 'en')} {percent(shares[c], 'en')}" for c in columns[:5]], more, "en")
-    spanish = listed([f"{named([c], 'es')} {percent(shares[c], 'es')}" for c in columns[:5]], more, "es")
+    english = listed([f"{named([c], 'en')} {percent(shares[c], 'en')}" for c in columns[:5]], "en", n_more=more)
+    spanish = listed([f"{named([c], 'es')} {percent(shares[c], 'es')}" for c in columns[:5]], "es", n_more=more)
     regress = context.model is not None and context.model.task == "regress"
     what = ("of its variance", "de su varianza") if regress else ("of its log loss", "de su pérdida logarítmica")
     message = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cauce.audit.check import AuditContext, NotApplicable, Outcome
-from cauce.audit.words import columns_in, listed, named, number, percent, rows_in, visible
+from cauce.audit.words import columns_in, named, percent, rows_in, visible
 from cauce.core.artefacts import Finding, changed_column
+from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
 
 
@@ -106,9 +107,10 @@ def constant_column(context: AuditContext, threshold: float) -> Outcome:
     more = len(columns) - len(shown)
     spanish = [f"{named([name], 'es')} = «{visible(value[name])}»" for name in columns[:5]]
     message = {
-        "en": f"The same value in {percent(min(shares.values()), 'en')} of the rows: {listed(shown, more, 'en')}.",
+        "en": f"The same value in {percent(min(shares.values()), 'en')} of the rows: "
+        f"{listed(shown, 'en', n_more=more)}.",
         "es": f"El mismo valor en el {percent(min(shares.values()), 'es')} de las filas: "
-        f"{listed(spanish, more, 'es')}.",
+        f"{listed(spanish, 'es', n_more=more)}.",
     }
     why = {
         "en": "A column that never changes cannot help to predict; the first new value will surprise the model.",
@@ -161,9 +163,9 @@ def schema_changed(context: AuditContext, threshold: float) -> Outcome:
     grave = [change for change in context.changes if not change.startswith("added:")]
     columns = tuple(changed_column(change) for change in context.changes)
     message = {
-        "en": f"The columns differ from the last version: {listed(list(map(visible, context.changes)), 0, 'en')}.",
+        "en": f"The columns differ from the last version: {listed(list(map(visible, context.changes)), 'en')}.",
         "es": "Las columnas difieren de la versión anterior: "
-        f"{listed([visible(_spanish(change)) for change in context.changes], 0, 'es')}.",
+        f"{listed([visible(_spanish(change)) for change in context.changes], 'es')}.",
     }
     why = {
         "en": "Models trained before expect the old columns; the next training uses the new ones.",

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cauce.core.artefacts import Action, Decision, Signal, SignalCode, Watched, Words
+from cauce.core.figures import numbers, percents
 from cauce.core.names import uuid7
 from cauce.core.specs import RenewSpec, seconds
-from cauce.renew.words import duration, listed, number, percent
+from cauce.renew.words import duration, named
 
 FAULTS: frozenset[SignalCode] = frozenset({"missing", "new_category", "out_of_range"})
 """Signals of broken data rather than of a changed population."""
@@ -196,7 +197,7 @@ def still_good(situation: Situation, spec: RenewSpec) -> Verdict:
         en += f" {watched.n_truths} truths have come, too few for a verdict on performance."
         es += f" Han llegado {watched.n_truths} resultados reales, pocos para juzgar el rendimiento."
         return Verdict("wait", {"en": en, "es": es})
-    now, before = number(watched.realised_loss), number(watched.expected_loss)
+    now, before = numbers(watched.realised_loss), numbers(watched.expected_loss)
     proven = watched.realised.not_worse
     en += f" The mean loss over {watched.n_truths} truths is {now[0]} and was {before[0]} at training: "
     es += f" La pérdida media sobre {watched.n_truths} resultados reales es {now[1]}; en el entrenamiento, {before[1]}"
@@ -227,7 +228,7 @@ def _cause(situation: Situation) -> tuple[str, str] | None:
         spanish.append(rise[1])
     columns = [signal.column for signal in situation.alarming("drift") if signal.column is not None]
     if columns:
-        names = listed(columns)
+        names = named(columns)
         english.append(f"The values of {names[0]} have moved away from training.")
         spanish.append(f"Los valores de {names[1]} se han alejado de los del entrenamiento.")
     if situation.alarming("output_drift"):
@@ -239,12 +240,12 @@ def _cause(situation: Situation) -> tuple[str, str] | None:
 def _rise(relative: float) -> tuple[str, str]:
     """Say how much the mean loss has risen: a percentage, or how many times from three times on."""
     if relative >= 2:
-        times = number(1 + relative)
+        times = numbers(1 + relative)
         return (
             f"The mean loss is {times[0]} times that of training.",
             f"La pérdida media es {times[1]} veces la del entrenamiento.",
         )
-    rise = percent(relative)
+    rise = percents(relative)
     return (
         f"The mean loss has risen by {rise[0]} against training.",
         f"La pérdida media ha subido un {rise[1]} respecto al entrenamiento.",

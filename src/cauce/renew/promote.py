@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cauce.core.artefacts import Action, Comparison, Decision, Watched, Words
 from cauce.core.errors import UserError
+from cauce.core.figures import numbers, percents
 from cauce.core.names import uuid7
-from cauce.renew.words import number, percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,9 +82,9 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
             "es": f"Una sola unidad, o un solo grupo, no permite distinguir la versión {challenger} de la {champion}; "
             "el campeón se queda.",
         }
-    new, old = number(found.mean_candidate), number(found.mean_reference)
-    low, high, sure = number(found.lower), number(found.upper), percent(found.confidence)
-    limit, smallest = number(found.margin), number(found.provable)
+    new, old = numbers(found.mean_candidate), numbers(found.mean_reference)
+    low, high, sure = numbers(found.lower), numbers(found.upper), percents(found.confidence)
+    limit, smallest = numbers(found.margin), numbers(found.provable)
     endings = {
         "better": ("The challenger is better and takes over.", "El aspirante es mejor y toma el relevo."),
         "worse": ("The challenger is worse; the champion stays.", "El aspirante es peor; el campeón se queda."),
@@ -108,55 +108,60 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
 
 def first(model: str, version: int, *, now: datetime) -> Decision:
     """Promote a model's first release: there is no champion that it could be compared with."""
-    return Decision(
-        id=uuid7(int(now.timestamp() * 1000)),
-        model=model,
-        at=now,
-        action="promote",
-        reason={
-            "en": f"Version {version} is the first release; there is no champion to compare it with.",
-            "es": f"La versión {version} es la primera; no hay campeón con el que compararla.",
-        },
-        by="policy",
-        challenger=version,
-    )
+    reason = {
+        "en": f"Version {version} is the first release; there is no champion to compare it with.",
+        "es": f"La versión {version} es la primera; no hay campeón con el que compararla.",
+    }
+    return _policy("promote", model, None, version, reason, now)
+
+
+def unjudged(model: str, *, champion: int, challenger: int, now: datetime) -> Decision:
+    """Wait: every labelled row has taught one of the two, so none can judge them."""
+    reason = {
+        "en": f"Every labelled row has taught version {champion} or version {challenger}, so none can judge them; "
+        f"version {champion} goes on until new rows come. `cauce promote` decides by hand.",
+        "es": f"Todas las filas con resultado han servido para entrenar la versión {champion} o la {challenger}, así "
+        f"que ninguna puede juzgarlas; sigue la versión {champion} hasta que lleguen filas nuevas. `cauce promote` "
+        "decide a mano.",
+    }
+    return _policy("wait", model, champion, challenger, reason, now)
 
 
 def incomparable(model: str, *, champion: int, challenger: int, gone: Sequence[str], now: datetime) -> Decision:
     """Ask for the data to be mended: the champion needs columns that the rows which would judge no longer have."""
     names = ", ".join(gone)
-    return Decision(
-        id=uuid7(int(now.timestamp() * 1000)),
-        model=model,
-        at=now,
-        action="fix data",
-        reason={
-            "en": f"The source no longer has what version {champion} predicts from: {names}. So it cannot be "
-            f"compared with version {challenger}, which was trained without. Bring the columns back, or, if the change "
-            f"is meant, promote version {challenger} by hand with your reason.",
-            "es": f"La fuente ya no tiene aquello con lo que predice la versión {champion}: {names}. Por eso no se "
-            f"puede comparar con la versión {challenger}, entrenada sin ello. Recupere las columnas o, si el cambio es "
-            f"intencionado, promueva a mano la versión {challenger} con su motivo.",
-        },
-        by="policy",
-        champion=champion,
-        challenger=challenger,
-    )
+    reason = {
+        "en": f"The source no longer has what version {champion} predicts from: {names}. So it cannot be compared with "
+        f"version {challenger}, which was trained without. Bring the columns back, or, if the change is meant, promote "
+        f"version {challenger} by hand with your reason.",
+        "es": f"La fuente ya no tiene aquello con lo que predice la versión {champion}: {names}. Por eso no se puede "
+        f"comparar con la versión {challenger}, entrenada sin ello. Recupere las columnas o, si el cambio es "
+        f"intencionado, promueva a mano la versión {challenger} con su motivo.",
+    }
+    return _policy("fix data", model, champion, challenger, reason, now)
 
 
 def blocked(model: str, *, champion: int, why: str, now: datetime) -> Decision:
     """Ask for the data to be mended: the audit stopped a retraining, and said `why`."""
+    reason = {
+        "en": f"The audit stopped the retraining; version {champion} goes on. {why}",
+        "es": f"La auditoría detuvo el reentrenamiento; sigue la versión {champion}. {why}",
+    }
+    return _policy("fix data", model, champion, None, reason, now)
+
+
+def _policy(
+    action: Action, model: str, champion: int | None, challenger: int | None, reason: Words, now: datetime
+) -> Decision:
     return Decision(
         id=uuid7(int(now.timestamp() * 1000)),
         model=model,
         at=now,
-        action="fix data",
-        reason={
-            "en": f"The audit stopped the retraining; version {champion} goes on. {why}",
-            "es": f"La auditoría detuvo el reentrenamiento; sigue la versión {champion}. {why}",
-        },
+        action=action,
+        reason=reason,
         by="policy",
         champion=champion,
+        challenger=challenger,
     )
 
 

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from cauce.core.artefacts import Words
+from cauce.core.figures import Language as Code
+from cauce.core.figures import figures
 
-Code = Literal["en", "es"]
 CODES: tuple[Code, ...] = ("en", "es")
 DASH = "–"
-
-_THIN = "\u202f"
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,7 @@ class Language:
 
     def count(self, number: int) -> str:
         """Write a whole number: ``12,345``, in Spanish with a thin space from five digits on."""
-        if self.code == "es" and abs(number) < 10_000:
-            return str(number)
-        return f"{number:,}".replace(",", "," if self.code == "en" else _THIN)
+        return figures(f"{number:,}", self.code)
 
     def number(self, value: float | None, digits: int = 3) -> str:
         """Write a number with `digits` significant digits."""
@@ -59,17 +55,16 @@ class Language:
         if abs(value) >= 1000:
             return self.count(round(value))
         if value != 0 and abs(value) < 1e-4:
-            return self._decimal(f"{value:.1e}")
+            return figures(f"{value:.1e}", self.code)
         decimals = digits if value == 0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
         text = f"{value:.{min(decimals, 6)}f}"
-        return self._decimal(text if value or digits == 0 else "0")
+        return figures(text if value or digits == 0 else "0", self.code)
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
         """Write a share of one as a percentage."""
         if share is None or not math.isfinite(share):
             return DASH
-        text = self._decimal(f"{100 * share:.{decimals}f}")
-        return f"{text}%" if self.code == "en" else f"{text}\u00a0%"
+        return figures(f"{100 * share:.{decimals}f}%", self.code)
 
     def short_percent(self, share: float) -> str:
         """Write a setting as a percentage, without decimals that say nothing: ``1%``, ``2.5%``."""
@@ -85,10 +80,10 @@ class Language:
         if seconds is None:
             return DASH
         if seconds < 0.05:
-            return f"< {self._decimal('0.1')}\u00a0s" if seconds else "0\u00a0s"
+            return f"< {figures('0.1', self.code)}\u00a0s" if seconds else "0\u00a0s"
         for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
             if seconds >= 1.5 * size or unit == "s":
-                return f"{self._decimal(f'{seconds / size:.1f}')}\u00a0{unit}"
+                return f"{figures(f'{seconds / size:.1f}', self.code)}\u00a0{unit}"
         raise AssertionError  # pragma: no cover - the last unit takes everything
 
     def moment(self, at: datetime | None) -> str:
@@ -115,9 +110,6 @@ class Language:
     def some(self, key: str, number: int) -> str:
         """Return the text for one or for many: ``key_one`` or ``key``, with the count filled in."""
         return self.say(f"{key}_one" if number == 1 else key, self.count(number))
-
-    def _decimal(self, text: str) -> str:
-        return text.replace(".", ",") if self.code == "es" else text
 
 
 @cache

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from cauce.core.artefacts import Choice, Comparison, Rung, Words
+from cauce.core.figures import Language, figures, percent
 from cauce.evidence import WIDEST
-
-Language = Literal["en", "es"]
 
 TEXTS: Mapping[Language, Mapping[str, str]] = {
     "en": {
@@ -180,20 +178,4 @@ def number(value: float, language: Language, *, digits: int = 3) -> str:
     decimals = 0 if isinstance(value, int) else min(max(digits - 1 - size, 0), 15)
     text = f"{abs(value):,.{decimals}f}"
     sign = "−" if value < 0 else ""
-    if language == "en":
-        return sign + text
-    whole, _, part = text.partition(".")
-    whole = whole.replace(",", "" if len(whole) < 6 else "\u202f")  # four digits are written together
-    return sign + (f"{whole},{part}" if part else whole)
-
-
-def percent(share: float, language: Language) -> str:
-    """Return a share as a percentage without idle zeros.
-
-    Examples
-    --------
-    >>> percent(0.01, "en"), percent(0.975, "es") == "97,5\u00a0%"
-    ('1%', True)
-    """
-    text = f"{share * 100:.6g}"
-    return f"{text}%" if language == "en" else f"{text.replace('.', ',')}\u00a0%"
+    return sign + figures(text, language)

@@ -5,44 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cauce.core.artefacts import Comparison, Words, changed_column
+from cauce.core.figures import numbers, percents
 from cauce.watch.drift import ColumnDrift, Mover
 
-SPANISH_FIGURES = str.maketrans({".": ",", ",": "."})
 SPANISH_BINS = {"other": "otros"}
-
-
-def number(value: float, digits: int = 2) -> tuple[str, str]:
-    """Return a figure as English and Spanish readers write it.
-
-    Examples
-    --------
-    >>> number(0.5), number(0.0042), number(12345.6)
-    (('0.50', '0,50'), ('0.0042', '0,0042'), ('12,346', '12.346'))
-    >>> number(5_071_818.0)
-    ('5.07 million', '5,07 millones')
-    """
-    if 1e6 <= abs(value) < 1e9:
-        english = f"{value / 1e6:.3g}"
-        return f"{english} million", f"{english.replace('.', ',')} millones"
-    if value == 0 or 10**-digits <= abs(value) < 1000:
-        english = f"{value:.{digits}f}"
-    elif abs(value) < 1:
-        english = f"{value:.{digits}g}"
-    else:
-        english = f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.3g}"
-    return english, english.translate(SPANISH_FIGURES)
-
-
-def percent(share: float) -> tuple[str, str]:
-    """Return a share as a percentage in English and Spanish.
-
-    Examples
-    --------
-    >>> percent(0.125), percent(0.0004), percent(0.8)
-    (('12.5 %', '12,5 %'), ('0.04 %', '0,04 %'), ('80 %', '80 %'))
-    """
-    english = f"{share * 100:.3g} %"
-    return english, english.replace(".", ",")
 
 
 def bin_name(label: str) -> tuple[str, str]:
@@ -54,7 +20,7 @@ def moved(movers: Sequence[Mover]) -> tuple[str, str]:
     """Return the bins that moved most, with their shares."""
     english, spanish = [], []
     for mover in movers:
-        (name, nombre), before, now = bin_name(mover.label), percent(mover.before), percent(mover.now)
+        (name, nombre), before, now = bin_name(mover.label), percents(mover.before), percents(mover.now)
         english.append(f"`{name}` from {before[0]} to {now[0]}")
         spanish.append(f"`{nombre}` del {before[1]} al {now[1]}")
     if not english:
@@ -66,7 +32,7 @@ def drift(found: ColumnDrift, *, output: bool, threshold: float, confidence: flo
     """Say whether a column, or the predictions, moved away from training."""
     what = "The predictions" if output else f"Column `{found.column}`"
     que = "Las predicciones" if output else f"Columna `{found.column}`"
-    (index, indice), (limit, limite), sure = number(found.psi), number(threshold), percent(confidence)
+    (index, indice), (limit, limite), sure = numbers(found.psi), numbers(threshold), percents(confidence)
     most, mas = moved(found.movers)
     if found.drifted:
         en = f"{what}: values have moved away from training (PSI {index}, threshold {limit}; chance ruled out at "
@@ -82,7 +48,7 @@ def drift(found: ColumnDrift, *, output: bool, threshold: float, confidence: flo
 
 def missing(column: str, before: float, now: float) -> Words:
     """Say that the share of missing values changed."""
-    was, is_ = percent(before), percent(now)
+    was, is_ = percents(before), percents(now)
     return {
         "en": f"Column `{column}`: the share of rows without a value went from {was[0]} in training to {is_[0]}.",
         "es": f"Columna `{column}`: la proporción de filas sin valor pasó del {was[1]} en el entrenamiento "
@@ -92,7 +58,7 @@ def missing(column: str, before: float, now: float) -> Words:
 
 def new_category(column: str, before: float, now: float) -> Words:
     """Say that unknown categories grew."""
-    was, is_ = percent(before), percent(now)
+    was, is_ = percents(before), percents(now)
     return {
         "en": f"Column `{column}`: values outside the known categories went from {was[0]} in training to {is_[0]}.",
         "es": f"Columna `{column}`: los valores fuera de las categorías conocidas pasaron del {was[1]} en el "
@@ -102,7 +68,7 @@ def new_category(column: str, before: float, now: float) -> Words:
 
 def out_of_range(column: str, before: float, now: float) -> Words:
     """Say that numbers lie beyond what training saw."""
-    was, is_ = percent(before), percent(now)
+    was, is_ = percents(before), percents(now)
     return {
         "en": f"Column `{column}`: {is_[0]} of the values lie outside the range of training, where it was {was[0]}; "
         "a change of unit looks like this.",
@@ -130,9 +96,9 @@ def schema(change: str) -> Words:
 
 def performance(comparison: Comparison, n_truths: int, *, alarming: bool) -> Words:
     """Compare the losses of the window with those of training."""
-    now, before = number(comparison.mean_candidate, 3), number(comparison.mean_reference, 3)
-    low, high = number(comparison.lower, 3), number(comparison.upper, 3)
-    limit, sure = number(comparison.margin, 3), percent(comparison.confidence)
+    now, before = numbers(comparison.mean_candidate), numbers(comparison.mean_reference)
+    low, high = numbers(comparison.lower), numbers(comparison.upper)
+    limit, sure = numbers(comparison.margin), percents(comparison.confidence)
     en = f"Mean loss over {n_truths} truths is {now[0]}; it was {before[0]} at training."
     es = f"La pérdida media sobre {n_truths} resultados reales es {now[1]}; en el entrenamiento era {before[1]}."
     en += f" The difference lies between {low[0]} and {high[0]} ({sure[0]} interval), the margin is {limit[0]}: "

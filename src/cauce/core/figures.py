@@ -1,0 +1,87 @@
+"""Numbers, shares and lists as English and Spanish readers write them: every room's sentences look alike.
+
+Spanish takes a decimal comma, a space before %, and thin spaces between thousands from five digits on (Real Academia
+Española, Ortografía 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+Language = Literal["en", "es"]
+
+
+def figures(english: str, language: Language) -> str:
+    r"""Turn a number written in English, with or without a percent sign, into the language's way.
+
+    Examples
+    --------
+    >>> figures("12,345.6", "es") == "12\u202f345,6", figures("1,234", "es"), figures("12.5%", "es") == "12,5\u00a0%"
+    (True, '1234', True)
+    """
+    if language == "en":
+        return english
+    whole, point, part = english.partition(".")
+    whole = whole.replace(",", "\u202f" if sum(map(str.isdigit, whole)) > 4 else "")
+    return f"{whole}{point and ','}{part}".replace("%", "\u00a0%")
+
+
+def number(value: float, language: Language, *, digits: int = 3) -> str:
+    """Write a count in full, a measured number with `digits` significant digits.
+
+    Examples
+    --------
+    >>> number(12345, "en"), number(0.31249, "es"), number(-12345.0, "en"), number(5_071_818.0, "es")
+    ('12,345', '0,312', '-12,345', '5,07 millones')
+    """
+    if isinstance(value, int):
+        return figures(f"{value:,}", language)
+    if 1e6 <= abs(value) < 1e9:
+        return figures(f"{value / 1e6:.{digits}g}", language) + (" million" if language == "en" else " millones")
+    return figures(f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.{digits}g}", language)
+
+
+def numbers(value: float, *, digits: int = 3) -> tuple[str, str]:
+    """Write a number in English and in Spanish."""
+    return number(value, "en", digits=digits), number(value, "es", digits=digits)
+
+
+def percent(share: float, language: Language) -> str:
+    r"""Write a share of 1 as a percentage, 100 % only where it is that.
+
+    Examples
+    --------
+    >>> percent(0.125, "en"), percent(0.0004, "en"), percent(0.9999, "en"), percent(0.8, "es") == "80\u00a0%"
+    ('12.5%', '0.04%', '99.99%', True)
+    """
+    digits = 6 if 0.995 < share < 1 else 3
+    return figures(f"{share * 100:.{digits}g}%" if share < 9.995 else f"{share * 100:,.0f}%", language)
+
+
+def percents(share: float) -> tuple[str, str]:
+    """Write a percentage in English and in Spanish."""
+    return percent(share, "en"), percent(share, "es")
+
+
+def listed(items: Sequence[str], language: Language, *, n_more: int = 0) -> str:
+    """Join items as a sentence does, and say how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b"], "en", n_more=3), listed(["a"], "es", n_more=1), listed(["hoy", "«ingresos»"], "es")
+    ('a, b and 3 more', 'a y 1 más', 'hoy e «ingresos»')
+    """
+    parts = list(items)
+    if n_more:
+        parts.append(f"{number(n_more, language)} {'more' if language == 'en' else 'más'}")
+    if len(parts) < 2:
+        return "".join(parts)
+    word = "and" if language == "en" else "e" if _sounds_i(parts[-1]) else "y"
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def _sounds_i(word: str) -> bool:
+    """Whether Spanish says `e` in place of `y` before the word."""
+    lower = word.lstrip("«'`").lower()
+    return lower.startswith(("i", "hi", "í", "hí")) and not lower.startswith(("hie", "ie", "hia", "ia"))
