@@ -92,8 +92,7 @@ class Snapshot:
 def changed_column(change: str) -> str:
     """Return the column that an entry of `Snapshot.changes` names, spaces and all."""
     kind, _, rest = change.partition(": ")
-    found = re.fullmatch(r"(.*[^,]) \S+(?:, \S+)* → .+", rest, re.DOTALL) if kind == "retyped" else None
-    return found[1] if found else rest
+    return re.sub(r"(?<=[^,]) \S+(, \S+)* → .+", "", rest) if kind == "retyped" else rest
 
 
 @dataclass(frozen=True)
