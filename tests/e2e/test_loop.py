@@ -18,7 +18,7 @@ import pytest
 from cauce import Loop, load_project
 from cauce.loop import by_hand
 from cauce.loop.renew import renew
-from cauce.loop.up import run_stages
+from cauce.loop.stages import run_stages
 from cauce.loop.view import model_view
 from cauce.loop.watch import ledger_of
 from cauce.serve import Truth

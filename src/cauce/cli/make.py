@@ -15,7 +15,7 @@ from cauce.core.errors import EXIT_DONE, EXIT_INTERRUPTED, Problems
 if TYPE_CHECKING:
     from cauce.core.artefacts import Audit
     from cauce.loop.context import Loop
-    from cauce.loop.up import Outcome
+    from cauce.loop.stages import Outcome
 
 
 @app.command
@@ -81,13 +81,14 @@ def up(
         How often the watcher looks.
     """
     from cauce.core.specs import seconds
-    from cauce.loop import up as stage
+    from cauce.loop.stages import run_stages
+    from cauce.loop.up import up as serve_and_watch
 
     with open_loop(common) as loop:
         if not once:
-            stage.up(loop, port=port, every_s=seconds(every), announce=announce)
+            serve_and_watch(loop, port=port, every_s=seconds(every), announce=announce)
             return EXIT_DONE
-        outcomes = stage.run_stages(loop)
+        outcomes = run_stages(loop)
     return _show_outcomes(outcomes, loop, common)
 
 
@@ -182,7 +183,7 @@ def train(model: str | None = None, /, *, common: Common = DEFAULT) -> int:
     model
         Name of the model; all of them when absent.
     """
-    from cauce.loop.up import run_stages
+    from cauce.loop.stages import run_stages
 
     with open_loop(common) as loop:
         if model is not None:

@@ -9,6 +9,8 @@ import numpy as np
 from cauce.core.artefacts import Decision, Losses, Release, Watched
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
+from cauce.loop.material import as_units, source_rows, stack, unit_names
+from cauce.loop.watch import ledger_of, with_truth
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,21 +18,13 @@ if TYPE_CHECKING:
     from cauce.track import Package
 
 
-def settle(loop: Loop, challenger: Release, judges: pa.Table | None = None, watched: Watched | None = None) -> Decision:
-    """Compare a new release with the champion and move the alias where it is better.
-
-    Parameters
-    ----------
-    challenger
-        The release just trained.
-    judges
-        Labelled rows that neither model has seen, with a column ``unit``; None takes the challenger's own units set
-        aside, less those the champion was trained on.
+def settle(loop: Loop, challenger: Release, watched: Watched | None = None) -> Decision:
+    """Compare a new release with the champion on rows that neither has learnt from; move the alias where it is better.
 
     Returns
     -------
     Decision
-        `promote` or `wait`; already carried out and recorded.
+        `promote`, `wait`, or `fix data` where the two cannot be compared; already carried out and recorded.
     """
     from cauce import renew
 
@@ -43,19 +37,20 @@ def settle(loop: Loop, challenger: Release, judges: pa.Table | None = None, watc
     spec = loop.model(name)
     settings = loop.project.file.renew
     (_, ours), (_, theirs) = loop.tracker.open(name, challenger.version), loop.tracker.open(name, champion)
-    rows = judges if judges is not None else _common(loop, ours, theirs)
+    rows = unseen(loop, ours, theirs)
     gone = [column for column in theirs.training.spec.schema.names if column not in rows.column_names]
+    versions = {"champion": champion, "challenger": challenger.version}
     if gone:
-        decision = renew.incomparable(name, champion=champion, challenger=challenger.version, gone=gone, now=loop.now())
-        return carry_out(loop, decision)
+        return carry_out(loop, renew.incomparable(name, **versions, gone=gone, now=loop.now()))
+    if not rows.num_rows:
+        return carry_out(loop, renew.unjudged(name, **versions, now=loop.now()))
     our_losses, their_losses = _losses(ours, rows), _losses(theirs, rows)
     decision = renew.judge(
         their_losses.values,
         our_losses.values,
         groups=our_losses.groups,
         model=name,
-        champion=champion,
-        challenger=challenger.version,
+        **versions,
         margin=spec.margin if settings.margin is None else settings.margin,
         confidence=settings.confidence,
         watched=watched,
@@ -104,22 +99,22 @@ def _losses(package: Package, rows: pa.Table) -> Losses:
     return task_named(spec.task).losses(package.fitted, rows, spec)
 
 
-def _common(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
-    """Return the rows that the challenger set aside and the champion was not trained on."""
+def unseen(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
+    """Return the labelled rows, of source and ledger, that neither release was fitted on."""
     import pyarrow as pa
 
     from cauce import data
-    from cauce.loop.material import labelled
 
-    spec, snapshot = ours.training.spec, ours.training.snapshot
-    table = labelled(data.read(loop.state.lake, snapshot.data, version=snapshot.version), spec.target)
-    units = data.unit_ids(table, spec.key)
-    aside = np.isin(units, _role(ours, "held_out")) & ~np.isin(units, _role(theirs, "train"))
-    return table.filter(pa.array(aside))
+    spec = ours.training.spec
+    source = source_rows(loop, ours.training.snapshot, spec)
+    ledger = as_units(with_truth(ledger_of(loop, spec.model).labelled(), spec.target))
+    units = np.concatenate([data.unit_ids(source, spec.key), unit_names(ledger)])
+    learnt = np.isin(units, _taught(ours)) | np.isin(units, _taught(theirs))
+    return stack(source, ledger, spec).filter(pa.array(~learnt))
 
 
-def _role(package: Package, role: str) -> np.ndarray:
+def _taught(package: Package) -> np.ndarray:
     import pyarrow.compute as pc
 
-    chosen = package.units.filter(pc.equal(package.units["role"], role))
+    chosen = package.units.filter(pc.equal(package.units["role"], "train"))
     return np.asarray(chosen["unit"].to_pylist(), dtype=np.str_)

@@ -108,8 +108,7 @@ def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | 
     """
     from cauce import data
 
-    table = data.read(loop.state.lake, snapshot.data, version=snapshot.version, columns=_columns(spec))
-    table = labelled(table, spec.target)
+    table = source_rows(loop, snapshot, spec)
     if not table.num_rows:
         raise Blocked(f"model {spec.model!r}: no row has a value in {spec.target!r}")
     settings = loop.model(spec.model).split
@@ -119,9 +118,9 @@ def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | 
         table, settings, task=spec.task, target=spec.target, key=spec.key, time=spec.time, group=spec.group
     )
     return Material(
-        teach=table.take(split.develop),
+        teach=table.take(split.develop).select(_columns(spec)),
         folds=tuple((_within(split.develop, train), _within(split.develop, test)) for train, test in split.folds),
-        judge=table.take(split.held_out),
+        judge=table.take(split.held_out).select(_columns(spec)),
         teach_units=split.units[split.develop],
         judge_units=split.units[split.held_out],
         n_ledger=0,
@@ -133,22 +132,36 @@ def _renewal(table: pa.Table, ledger: LedgerRows, spec: TaskSpec, settings: Spli
     """Return all source rows and the older ledger rows as teachers, the newest ledger rows as judges."""
     from cauce import data
 
-    teach = stack(table, ledger.teach, spec)
+    teach = stack(table.select(_columns(spec)), ledger.teach, spec)
     folded = data.fold_all(
         teach, settings, task=spec.task, target=spec.target, key=None, time=spec.time, group=spec.group
     )
     return Material(
         teach=teach,
         folds=folded.folds,
-        judge=stack(table.slice(0, 0), ledger.judge, spec),
-        teach_units=np.concatenate([data.unit_ids(table, spec.key), _units(ledger.teach)]),
-        judge_units=_units(ledger.judge),
+        judge=stack(teach.slice(0, 0), ledger.judge, spec),
+        teach_units=np.concatenate([data.unit_ids(table, spec.key), unit_names(ledger.teach)]),
+        judge_units=unit_names(ledger.judge),
         n_ledger=ledger.teach.num_rows,
         kind=folded.kind,
     )
 
 
-def _units(rows: pa.Table) -> npt.NDArray[np.str_]:
+def source_rows(loop: Loop, snapshot: Snapshot, spec: TaskSpec) -> pa.Table:
+    """Return the snapshot's rows whose target is known, with every column: without a key, they all name the row."""
+    from cauce import data
+
+    table = data.read(loop.state.lake, snapshot.data, version=snapshot.version)
+    return labelled(table, spec.target)
+
+
+def as_units(rows: pa.Table) -> pa.Table:
+    """Return ledger rows under the names that a training uses: a prediction is a unit."""
+    return rows.rename_columns(["unit" if name == "id" else name for name in rows.column_names])
+
+
+def unit_names(rows: pa.Table) -> npt.NDArray[np.str_]:
+    """Return the column ``unit``, shape (n_rows,)."""
     return np.asarray(rows["unit"].to_pylist(), dtype=np.str_)
 
 

@@ -11,7 +11,7 @@ from cauce.core.files import write_artefact
 from cauce.loop.by_hand import person
 from cauce.loop.context import Loop
 from cauce.loop.judge import carry_out, reconcile, settle
-from cauce.loop.material import LedgerRows, ledger_rows
+from cauce.loop.material import LedgerRows, as_units, ledger_rows
 from cauce.loop.train import train
 from cauce.loop.watch import ledger_of, watch, with_truth
 
@@ -51,7 +51,7 @@ def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None
     except Blocked as error:
         outcome = room.blocked(model, champion=watched.version, why=str(error), now=loop.now())
         return Renewed(watched, decision, carry_out(loop, outcome))
-    outcome = settle(loop, trained.release, rows.judge if rows is not None else None, watched)
+    outcome = settle(loop, trained.release, watched)
     return Renewed(watched, decision, outcome, trained.release)
 
 
@@ -127,7 +127,7 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
     known = with_truth(ledger.labelled(), spec.target)
     if not known.num_rows:
         return None
-    rows = known.rename_columns(["unit" if name == "id" else name for name in known.column_names])
+    rows = as_units(known)
     keep = ["unit", "at", *(name for name in (*spec.schema.names, spec.target) if name in rows.column_names)]
     data.append_labelled(loop.state.lake, release.training.snapshot.data, model, rows.select(keep))
     stored = data.read_labelled(loop.state.lake, release.training.snapshot.data, model)

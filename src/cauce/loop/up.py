@@ -11,56 +11,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from cauce.core.artefacts import Decision
-from cauce.core.errors import EXIT_INTERRUPTED, Refused, UserError
+from cauce.core.errors import EXIT_INTERRUPTED, Refused
 from cauce.loop.context import Loop
-from cauce.loop.judge import reconcile, settle, settled
-from cauce.loop.train import Trained, train
 
 END_S = 5.0
 """How long the watcher may take to end, seconds."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What `cauce up --once` came to for one model."""
-
-    model: str
-    trained: Trained | None
-    decision: Decision | None
-    error: UserError | None
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the climb, and the release is the best so far."""
-        return self.trained is not None and self.trained.release.training.choice.interrupted
-
-
-def run_stages(loop: Loop, models: Sequence[str] | None = None) -> tuple[Outcome, ...]:
-    """Bring every model up to date with its file and source; one that is blocked does not stop the others."""
-    with loop.locked(wait_s=5.0):
-        loop.tracker.relocate()  # the project may have been moved, or restored from a backup
-        outcomes: list[Outcome] = []
-        for name in models or loop.project.file.models:
-            outcomes.append(_run(loop, name))
-            if outcomes[-1].interrupted:
-                break  # Ctrl-C means the models after this one too
-        return tuple(outcomes)
-
-
-def _run(loop: Loop, name: str) -> Outcome:
-    try:
-        reconcile(loop, name)
-        trained = train(loop, name)
-        decision = None if settled(loop, trained.release) else settle(loop, trained.release)
-        return Outcome(name, trained, decision, None)
-    except UserError as error:
-        return Outcome(name, None, None, error)
 
 
 def up(loop: Loop, *, port: int | None, every_s: float, announce: object) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from cauce.core.errors import Locked, UserError
 from cauce.loop.context import Loop
 from cauce.loop.renew import renew
+from cauce.loop.stages import refresh
+from cauce.renew import paused
 
 LOOK_S = 0.5
 
@@ -41,34 +43,46 @@ def run_watcher(loop: Loop, models: Sequence[str], *, every_s: float, beside: in
     beside
         Process that started this one: stop when it has ended.
     """
-    stop = _Stop(beside)
+    stop, told = _Stop(beside), dict[str, str]()
     while not stop.now():
         for model in models:
             if not stop.now():
-                _turn(loop, model)
+                _turn(loop, model, told)
         again = time.monotonic() + every_s
         while not stop.now() and (left := again - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_S))
 
 
-def _turn(loop: Loop, model: str) -> None:
+def _turn(loop: Loop, model: str, told: dict[str, str]) -> None:
+    """Take one model round once, and tell what came of it unless that was told the last time."""
     try:
         with loop.locked():
-            renewed = renew(loop, model)
+            text = "\n".join(_round(loop, model))
     except Locked:
         return  # somebody trains by hand: the next turn sees the result
     except UserError as error:
-        _tell(model, str(error))
-        return
+        text = str(error)
     except Exception:  # a watcher that dies of one model's bug would leave the others unwatched
-        _tell(model, traceback.format_exc())
-        return
-    if renewed is not None and renewed.decision.action != "wait":
-        said = [renewed.decision, *([renewed.outcome] if renewed.outcome else [])]
-        for decision in said:
-            _tell(model, f"{decision.action}. {decision.reason[loop.project.file.project.language]}")
+        text = traceback.format_exc()
+    if text and told.get(model) != text:
+        sys.stderr.write(f"{model}: {text}\n")
+        sys.stderr.flush()
+    told[model] = text
 
 
-def _tell(model: str, text: str) -> None:
-    sys.stderr.write(f"{model}: {text}\n")
-    sys.stderr.flush()
+def _round(loop: Loop, model: str) -> list[str]:
+    """Train on a source that changed, then watch and renew; return what is worth telling."""
+    language = loop.project.file.project.language
+    said: list[str] = []
+    if paused(loop.record(model)) is None:
+        fresh = refresh(loop, model)
+        if fresh.error is not None:
+            said.append(str(fresh.error))
+        if fresh.decision is not None:
+            said.append(f"{fresh.decision.action}. {fresh.decision.reason[language]}")
+    renewed = renew(loop, model)
+    if renewed is not None:
+        told = [renewed.decision] if renewed.decision.action != "wait" else []
+        told += [renewed.outcome] if renewed.outcome is not None else []
+        said += [f"{decision.action}. {decision.reason[language]}" for decision in told]
+    return said

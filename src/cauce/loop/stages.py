@@ -1,0 +1,50 @@
+"""The stages in order: what `cauce train`, `cauce up --once` and each turn of the watcher begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cauce.core.artefacts import Decision
+from cauce.core.errors import UserError
+from cauce.loop.context import Loop
+from cauce.loop.judge import reconcile, settle, settled
+from cauce.loop.train import Trained, train
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What bringing a model up to date came to."""
+
+    model: str
+    trained: Trained | None
+    decision: Decision | None
+    error: UserError | None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the climb, and the release is the best so far."""
+        return self.trained is not None and self.trained.release.training.choice.interrupted
+
+
+def run_stages(loop: Loop, models: Sequence[str] | None = None) -> tuple[Outcome, ...]:
+    """Bring every model up to date with its file and source; one that is blocked does not stop the others."""
+    with loop.locked(wait_s=5.0):
+        loop.tracker.relocate()  # the project may have been moved, or restored from a backup
+        outcomes: list[Outcome] = []
+        for name in models or loop.project.file.models:
+            outcomes.append(refresh(loop, name))
+            if outcomes[-1].interrupted:
+                break  # Ctrl-C means the models after this one too
+        return tuple(outcomes)
+
+
+def refresh(loop: Loop, name: str) -> Outcome:
+    """Bring one model up to date: nothing to do, at the cost of a glance, where file and source are as they were."""
+    try:
+        reconcile(loop, name)
+        trained = train(loop, name)
+        decision = None if settled(loop, trained.release) else settle(loop, trained.release)
+        return Outcome(name, trained, decision, None)
+    except UserError as error:
+        return Outcome(name, None, None, error)
