@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cauce.core.errors import UserError
-from cauce.data.units import hash_texts, mix, shares, unit_ids
+from cauce.data.units import shares, unit_ids
+from cauce.profile import hashing
+from cauce.profile.hashing import hash_texts, mix
 
 MASK = (1 << 64) - 1
 
@@ -28,6 +30,13 @@ def slow_hash(text: str, seed: int) -> int:
 
 
 @given(st.lists(st.text(max_size=12), max_size=20), st.integers(0, MASK), st.integers(0, 5))
+def test_texts_longer_than_a_piece_hash_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = pa.array(["", "a" * 100, "é" * 33, "", "b", "c" * 75, ""])
+    whole = hash_texts(texts)
+    monkeypatch.setattr(hashing, "_PIECE", 37)
+    assert hash_texts(texts).tolist() == whole.tolist()
+
+
 def test_fast_hash_equals_its_slow_twin(texts: list[str], seed: int, start: int) -> None:
     array = pa.array(texts, pa.string())
     assert hash_texts(array, seed=seed).tolist() == [slow_hash(text, seed) for text in texts]

@@ -6,7 +6,6 @@ one row, so no second look is taken.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,23 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cauce.audit.check import MOST_ROWS, AuditContext
+from cauce.profile.hashing import Hashes, hash_texts, mix
 
-Hashes = npt.NDArray[np.uint64]
-
-LONG = 128
-"""Bytes above which a string is hashed by itself."""
-
-_BYTES = np.random.default_rng(20_240_229).integers(0, 2**64, size=256, dtype=np.uint64)
-_BASE = np.uint64(0x9E3779B97F4A7C15)
 _MISSING = np.uint64(0x632BE59BD9B4E019)
-
-
-def mix(values: Hashes) -> Hashes:
-    """Scatter 64-bit values (splitmix64's last step, Steele, Lea and Flood 2014)."""
-    values = values + _BASE
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def hash_column(array: pa.Array) -> Hashes:
@@ -63,7 +48,7 @@ def _hash_coded(array: pa.Array) -> Hashes:
     if not len(coded.dictionary):
         return np.zeros(len(array), dtype=np.uint64)
     codes: npt.NDArray[np.int64] = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
-    return hash_bytes(coded.dictionary.cast(pa.large_binary()))[codes]
+    return hash_texts(coded.dictionary)[codes]
 
 
 def _as_text(array: pa.Array) -> pa.Array:
@@ -71,47 +56,6 @@ def _as_text(array: pa.Array) -> pa.Array:
     if pa.types.is_nested(array.type):
         return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
     return array.cast(pa.string())
-
-
-def hash_bytes(values: pa.Array) -> Hashes:
-    """Hash byte strings (large_binary), shape (n,); no value is null.
-
-    Short ones by a polynomial over a table of random words; long ones, for which that takes 30 bytes of memory a byte,
-    one by one by BLAKE2.
-    """
-    lengths = np.diff(_offsets(values))
-    long = lengths > LONG
-    if not long.any():
-        return _hash_short(values)
-    hashes = np.empty(len(values), dtype=np.uint64)
-    hashes[~long] = _hash_short(values.filter(pa.array(~long)))
-    offsets, data = _offsets(values), memoryview(values.buffers()[2])
-    for place in np.flatnonzero(long).tolist():
-        digest = hashlib.blake2b(data[offsets[place] : offsets[place + 1]], digest_size=8).digest()
-        hashes[place] = int.from_bytes(digest, "little")
-    return hashes
-
-
-def _offsets(values: pa.Array) -> npt.NDArray[np.int64]:
-    buffer = values.buffers()[1]
-    if not len(values):  # an empty array may lack its buffer
-        return np.zeros(1, dtype=np.int64)
-    return np.frombuffer(buffer, dtype=np.int64)[values.offset : values.offset + len(values) + 1]
-
-
-def _hash_short(values: pa.Array) -> Hashes:
-    offsets, data_buffer = _offsets(values), values.buffers()[2]
-    lengths = np.diff(offsets)
-    total = mix(lengths.astype(np.uint64))
-    filled = lengths > 0
-    if not filled.any():
-        return total
-    data = np.frombuffer(data_buffer, dtype=np.uint8)[offsets[0] : offsets[-1]]
-    starts = offsets[:-1] - offsets[0]
-    powers = np.cumprod(np.full(int(lengths.max()), _BASE | np.uint64(1), dtype=np.uint64))
-    place = np.arange(len(data)) - np.repeat(starts, lengths)
-    total[filled] += mix(np.add.reduceat(_BYTES[data] * powers[place], starts[filled]))
-    return total
 
 
 def hash_rows(batch: pa.RecordBatch) -> Hashes:

@@ -10,7 +10,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from cauce.profile.hashing import text_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,19 +64,6 @@ class Content:
             for part in (field.name.encode(), str(field.type).encode(), *(h.digest() for h in hashers)):
                 whole.update(len(part).to_bytes(8, "little") + part)
         return whole.hexdigest()
-
-
-def text_bytes(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the UTF-8 bytes of all texts, end to end, and the length in bytes of each; a missing text has length 0."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    filled = pc.fill_null(array.cast(pa.large_string()), "")
-    _, offsets_buffer, data = filled.buffers()
-    offsets = np.frombuffer(offsets_buffer, dtype="<i8")[filled.offset : filled.offset + len(filled) + 1]
-    if len(filled) == 0 or data is None:
-        return np.zeros(0, np.uint8), np.zeros(len(filled), np.int64)
-    return np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]], np.diff(offsets)
 
 
 def fixed_bytes(array: pa.Array) -> bytes:

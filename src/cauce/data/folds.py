@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cauce.data.units import Hashes
+from cauce.profile.hashing import Hashes
 
 Rows = npt.NDArray[np.int64]
 Folds = tuple[tuple[Rows, Rows], ...]

@@ -17,7 +17,8 @@ from cauce.core.errors import UserError
 from cauce.core.specs import SplitSpec
 from cauce.data import folds as fold_maker
 from cauce.data.moments import moments
-from cauce.data.units import Hashes, hash_texts, shares, texts_of, unit_ids
+from cauce.data.units import shares, texts_of, unit_ids
+from cauce.profile.hashing import Hashes, hash_texts, mix
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -187,8 +188,6 @@ def _n_folds(spec: SplitSpec, n_develop: int) -> int:
 
 def _fresh(order: Hashes) -> Hashes:
     """Return other hashes of the same units, so that folds do not follow the order of the sides."""
-    from cauce.data.units import mix
-
     return mix(order ^ np.uint64(0xF01D5))
 
 

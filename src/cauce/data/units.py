@@ -1,8 +1,6 @@
 """Unit ids, and the hash that puts a unit on one side of a split for good.
 
-The hash is ours, so that no library's update moves a unit: a sum over a text's bytes of a mixing of (byte, position),
-mixed once more with the length. The mixing is SplitMix64's finaliser (Steele, Lea and Flood, "Fast splittable
-pseudorandom number generators", 2014). It is no cryptographic hash; ids of content carry two of them, 128 bits.
+The hash is that of `profile/hashing.py`, so that no library's update moves a unit; ids of content carry two, 128 bits.
 """
 
 from __future__ import annotations
@@ -13,53 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.errors import UserError
+from cauce.profile.hashing import Hashes, hash_texts, mix
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Hashes = npt.NDArray[np.uint64]
-_GOLDEN = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
-_CHUNK = 1 << 16
-
-
-def mix(values: Hashes) -> Hashes:
-    """Return SplitMix64's finaliser of `values`, shape kept."""
-    z = values + np.uint64(_GOLDEN)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-def hash_texts(texts: pa.Array, *, seed: int = 0) -> Hashes:
-    """Hash each text of a string array without nulls, shape (n,).
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> [hex(h) for h in hash_texts(pa.array(["a", "ab", ""]))]
-    ['0x50830ce9b9157a73', '0x7696a6ae4de5ca38', '0x238275bc38fcbe91']
-    """
-    import pyarrow as pa
-
-    from cauce.data.content import text_bytes
-
-    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    parts = [
-        _hash_bytes(*text_bytes(chunk.slice(start, _CHUNK)), seed=seed)
-        for chunk in chunks
-        for start in range(0, len(chunk), _CHUNK)
-    ]
-    return np.concatenate([np.zeros(0, np.uint64), *parts])
-
-
-def _hash_bytes(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64], *, seed: int) -> Hashes:
-    salt = mix(np.array([seed & _MASK], np.uint64))[0]
-    ends = np.cumsum(lengths)
-    position = np.arange(len(data)) - np.repeat(ends - lengths, lengths)
-    mixed = mix((position.astype(np.uint64) << np.uint64(8) | data.astype(np.uint64)) ^ salt)
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-    return mix((sums[ends] - sums[ends - lengths]) ^ mix(lengths.astype(np.uint64) ^ salt))
 
 
 def shares(hashes: Hashes) -> npt.NDArray[np.float64]:
