@@ -86,8 +86,9 @@ class Running:
 
     def client(self) -> httpx.Client:
         """Return a client with the project's token."""
+        url = self.url  # before that there may be no token yet
         token = (self.folder / ".cauce" / "secrets" / "token").read_text().strip()
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30.0)
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30.0)
 
     def children(self) -> dict[int, str]:
         """Return pid and command line of the processes that this one started, and of theirs."""

@@ -20,6 +20,7 @@ app = App(
     help="Keep machine-learning models alive: data, audit, choose, register, serve, watch, renew.\n\n"
     "Begin with `cauce init academy`, then `cd academy` and `cauce up`.",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # `__main__` says what is kept
 )
 app.register_install_completion_command()
 
