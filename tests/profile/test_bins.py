@@ -64,6 +64,12 @@ def test_few_whole_numbers_have_a_bin_each() -> None:
     assert count(bins, ["2", " 3 ", "ten", None]) == [1, 1, 0, 1, 1]
 
 
+def test_whole_numbers_that_float64_cannot_tell_apart_share_a_bin() -> None:
+    bins = bins_of(pa.table({"x": [2**53, 2**53 + 1, 5]}))
+    assert bins.labels("x") == ("5", str(2**53), "other", "missing")
+    assert count(bins, [2**53, 2**53 + 1, 5]) == [1, 2, 0, 0]
+
+
 def test_categories_keep_the_frequent_and_join_the_rest() -> None:
     values = ["common"] * 900 + ["some"] * 96 + [f"rare {i}" for i in range(4)]
     bins = bins_of(pa.table({"x": values}))

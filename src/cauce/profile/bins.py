@@ -139,7 +139,7 @@ def _make(column: ColumnProfile, kind: Kind) -> ColumnBins:
     if kind == "category":
         return ColumnBins(column.name, kind, values=_frequent(column))
     if kind == "integer" and column.exact and 0 < len(column.counts) <= MOST_INTEGERS:
-        values = tuple(str(value) for value in sorted(int(float(text)) for text in column.counts))
+        values = tuple(str(value) for value in sorted({int(float(text)) for text in column.counts}))
         return ColumnBins(column.name, kind, values=values, low=low, high=high)
     ranks = [rank / N_QUANTILES for rank in range(1, N_QUANTILES)]
     cuts = sorted({edge for edge in column.quantiles(ranks) if high is not None and edge < high})
