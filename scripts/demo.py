@@ -1,6 +1,6 @@
 """`make demo`: the example `academy` goes once round the whole loop before your eyes, on real data.
 
-Copies the example to demo/academy, starts `cauce up` there, plays the later years against the running service as live
+Copies the example to demo/academy, starts `cauce up` there, plays the year after against the running service as live
 traffic with late truths and a shift in what is true, and tells what the loop does: drift noticed, challenger trained,
 compared, promoted. Then it goes on serving until Ctrl-C. Each run starts afresh.
 
@@ -43,7 +43,7 @@ def main() -> int:
     with service(port) as up:
         if not wait_until_ready(url, up):
             return up.returncode or 1
-        say(f"Ready after {time.monotonic() - begun:.0f} s. Now a world that has changed: later years, other earnings.")
+        say(f"Ready after {time.monotonic() - begun:.0f} s. Now the next year, in a world that has changed.")
         with world(url):
             closed = wait_for_promotion(up)
         seconds = time.monotonic() - begun

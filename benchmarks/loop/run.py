@@ -54,7 +54,7 @@ model.predict_proba(frame.head(1))
 
 
 def make_rows(n_rows: int) -> pa.Table:
-    """Return n_rows × 20 columns: 12 numbers, 5 categories (one of 2,000 values), 2 integers, a boolean; key, target."""
+    """Return n_rows × 20 columns (12 numbers, 5 categories, 2 integers, a boolean), a key and a target."""
     rng = np.random.default_rng(SEED)
     numbers = rng.normal(size=(n_rows, 12))
     columns: dict[str, object] = {"id": np.arange(n_rows)}
@@ -78,7 +78,8 @@ def timed(command: list[str], folder: Path) -> tuple[float, float]:
     script = (
         "import resource, subprocess, sys, time; begun = time.perf_counter(); "
         "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode; "
-        "print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024); sys.exit(code)"
+        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024; "
+        "print(time.perf_counter() - begun, peak); sys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *command], cwd=folder, capture_output=True, text=True, check=True

@@ -14,6 +14,7 @@ from cauce import __version__, terminal
 
 if TYPE_CHECKING:
     from cauce.loop.context import Loop
+    from cauce.loop.serve import Announce
 
 app = App(
     name="cauce",
@@ -52,9 +53,16 @@ def open_loop(common: Common) -> Iterator[Loop]:
         yield Loop(project.load(project.find(common.project), checks=known_codes()), progress)
 
 
-def announce(url: str, code_url: str, models: tuple[str, ...], token: Path) -> None:
-    """Say where the service listens, once it does."""
-    terminal.say(f"\n[bold green]Serving[/] {', '.join(models)} at [bold]{url}[/]")
-    terminal.say(f"  console  {code_url}")
-    terminal.say(f"  token    {terminal.escape(token)}")
-    terminal.say("  stop     Ctrl-C")
+def announcement(common: Common) -> Announce:
+    """Return what says where the service listens: JSON for machines, a few lines for people."""
+
+    def tell(url: str, code_url: str, models: tuple[str, ...], token: Path) -> None:
+        if common.json:
+            terminal.show_json({"url": url, "console": code_url, "models": models, "token_file": str(token)})
+            return
+        terminal.say(f"\n[bold green]Serving[/] {', '.join(models)} at [bold]{url}[/]")
+        terminal.say(f"  console  {code_url}")
+        terminal.say(f"  token    {terminal.escape(token)}")
+        terminal.say("  stop     Ctrl-C")
+
+    return tell

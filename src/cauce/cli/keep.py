@@ -7,32 +7,33 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from cauce import terminal
-from cauce.cli.common import DEFAULT, Common, announce, app, open_loop
+from cauce.cli.common import DEFAULT, Common, announcement, app, open_loop
 from cauce.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:
     from cauce.core.artefacts import Decision
     from cauce.loop.context import Loop
 
-Reason = Annotated[str, Parameter(help="Why: a sentence that lands in the record.")]
+Reason = Annotated[str, Parameter(help="Why, as a sentence of at least 10 characters; recorded with your name.")]
+Model = Annotated[str, Parameter(help="Name of the model.")]
 
 
 @app.command
 def serve(*, port: int | None = None, host: str | None = None, common: Common = DEFAULT) -> int:
-    """Serve the champions, without watching.
+    """Serve the champions alone: nothing is watched or renewed. `cauce up` does all three. Ctrl-C stops it.
 
     Parameters
     ----------
     port
-        Port to listen on; the file's, or 8321. 0 takes a free one.
+        Port to listen on, 0 for a free one; that of [serve], or 8321, when absent.
     host
-        Address to listen on; loopback unless said otherwise.
+        Address; that of [serve], or 127.0.0.1, when absent. Others need a token that only its owner can read.
     """
     from cauce.loop.serve import serve as run
     from cauce.loop.serve import serving
 
     with open_loop(common) as loop, serving(loop):
-        run(loop, port=port, host=host, announce=announce)
+        run(loop, port=port, host=host, announce=announcement(common))
     return EXIT_DONE
 
 
@@ -46,7 +47,9 @@ def watch(
     beside: Annotated[int | None, Parameter(show=False)] = None,
     common: Common = DEFAULT,
 ) -> int:
-    """Look at the newest window of every model, or of one; with `--every`, look again and renew until stopped.
+    """Look at the newest window of every model, or of one, and say what is seen; nothing is decided.
+
+    With `--every` it goes on until stopped: trains on a source that changed, looks, decides, retrains and promotes.
 
     Parameters
     ----------
@@ -99,7 +102,7 @@ def renew(model: str | None = None, /, *, force: str | None = None, common: Comm
     model
         Name of the model; all of them when absent.
     force
-        Retrain whatever the policy says, for this reason.
+        Retrain whatever the policy says, for this reason: a sentence that lands in the record.
     """
     from cauce.loop.renew import renew as run
 
@@ -129,8 +132,14 @@ def _show_decision(decision: Decision, language: str) -> None:
 
 
 @app.command
-def promote(model: str, /, *, reason: Reason, version: int | None = None, common: Common = DEFAULT) -> int:
-    """Make the challenger, or the version named, champion by hand."""
+def promote(model: Model, /, *, reason: Reason, version: int | None = None, common: Common = DEFAULT) -> int:
+    """Make the challenger, or the version named, champion by hand.
+
+    Parameters
+    ----------
+    version
+        Version to make champion; the challenger when absent.
+    """
     from cauce.loop.by_hand import promote as run
 
     with open_loop(common) as loop:
@@ -138,8 +147,14 @@ def promote(model: str, /, *, reason: Reason, version: int | None = None, common
 
 
 @app.command
-def rollback(model: str, /, *, reason: Reason, version: int | None = None, common: Common = DEFAULT) -> int:
-    """Give the alias back to the champion before this one, or to the version named."""
+def rollback(model: Model, /, *, reason: Reason, version: int | None = None, common: Common = DEFAULT) -> int:
+    """Give the alias back to the champion before this one, or to the version named.
+
+    Parameters
+    ----------
+    version
+        Version to go back to; the champion before this one when absent.
+    """
     from cauce.loop.by_hand import rollback as run
 
     with open_loop(common) as loop:
@@ -147,7 +162,7 @@ def rollback(model: str, /, *, reason: Reason, version: int | None = None, commo
 
 
 @app.command
-def pause(model: str, /, *, reason: Reason, common: Common = DEFAULT) -> int:
+def pause(model: Model, /, *, reason: Reason, common: Common = DEFAULT) -> int:
     """Stop renewing a model until `cauce resume`; it goes on being served and watched."""
     from cauce.loop.by_hand import pause as run
 
@@ -156,8 +171,8 @@ def pause(model: str, /, *, reason: Reason, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def resume(model: str, /, *, reason: Reason, common: Common = DEFAULT) -> int:
-    """Renew a paused model again."""
+def resume(model: Model, /, *, reason: Reason, common: Common = DEFAULT) -> int:
+    """Renew a paused model again, from the watcher's next look on."""
     from cauce.loop.by_hand import resume as run
 
     with open_loop(common) as loop:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from cauce import terminal
-from cauce.cli.common import DEFAULT, Common, announce, app, open_loop
+from cauce.cli.common import DEFAULT, Common, announcement, app, open_loop
 from cauce.core.errors import EXIT_DONE, EXIT_INTERRUPTED, Problems
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def init(
     name: str,
     /,
     *,
-    task: str = "classify",
+    task: Literal["classify", "regress"] = "classify",
     language: Literal["en", "es"] = "en",
 ) -> int:
     """Make a project: `cauce init academy` copies the example, any other name a small template.
@@ -69,16 +69,16 @@ def up(
     every: str = "10s",
     common: Common = DEFAULT,
 ) -> int:
-    """Run what is stale, serve it, watch it and renew it; opens the console page.
+    """Run what is stale, serve it, watch it and renew it; opens the console page. Ctrl-C stops it.
 
     Parameters
     ----------
     once
         Run the stages and end without serving.
     port
-        Port to listen on; the file's, or 8321.
+        Port to listen on, 0 for a free one; that of [serve], or 8321, when absent.
     every
-        How often the watcher looks.
+        How often the watcher looks, as 10s, 5m, 1h.
     """
     from cauce.core.specs import seconds
     from cauce.loop.stages import run_stages
@@ -86,7 +86,7 @@ def up(
 
     with open_loop(common) as loop:
         if not once:
-            serve_and_watch(loop, port=port, every_s=seconds(every), announce=announce)
+            serve_and_watch(loop, port=port, every_s=seconds(every), announce=announcement(common))
             return EXIT_DONE
         outcomes = run_stages(loop)
     return _show_outcomes(outcomes, loop, common)
@@ -133,7 +133,7 @@ def audit(data: str | None = None, /, *, model: str | None = None, common: Commo
     data
         Name of the data set; all of them when absent.
     model
-        Audit for this model's target; every model of the data set when absent.
+        Only this model; every model of the data set when absent.
     """
     from cauce.loop.audit import audit as run_checks
     from cauce.loop.load import load

@@ -1,4 +1,4 @@
-"""Heavy libraries, imported where they are used, with the line that installs them when they are absent."""
+"""Heavy libraries, imported where they are used, with the line that installs them, or what they need, when absent."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def need(module: str, *, extra: str, what: str) -> ModuleType:
     what
         Who asks: ``"forecast"``.
 
+    Raises
+    ------
+    MissingExtra
+        It is not installed, or a system library that it needs is not.
+
     Examples
     --------
     >>> need("no_such_library", extra="forecast", what="the forecast task")
@@ -33,3 +38,6 @@ def need(module: str, *, extra: str, what: str) -> ModuleType:
         if error.name != module.partition(".")[0]:
             raise
         raise MissingExtra(f"{what} needs {module}", hint=f"pip install 'cauce[{extra}]'") from error
+    except OSError as error:  # LightGBM's wheel expects the system's OpenMP library
+        hint = "On Debian and Ubuntu: apt-get install libgomp1. On macOS: brew install libomp."
+        raise MissingExtra(f"{what} needs {module}, which cannot be loaded ({error})", hint=hint) from error

@@ -47,8 +47,12 @@ def backup(loop: Loop, output: Path) -> Backup:
             archive.add(loop.project.path, "cauce.toml")
             for child in sorted(root.iterdir()):
                 if child.name not in LEFT_OUT:
-                    archive.add(child, f".cauce/{child.name}")
+                    archive.add(child, f".cauce/{child.name}", filter=_without_locks)
             if database.exists():
                 archive.add(database, ".cauce/mlflow.db")
         partial.replace(output)
     return Backup(output, output.stat().st_size)
+
+
+def _without_locks(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.name.endswith(".lock") else member

@@ -30,9 +30,10 @@ def settle(loop: Loop, challenger: Release, watched: Watched | None = None) -> D
 
     name = challenger.training.model
     champion = loop.tracker.alias(name, "champion")
-    if champion is None or champion == challenger.version:
-        decision = renew.first(name, challenger.version, now=loop.now())
-        return carry_out(loop, decision)
+    if champion is None:
+        return carry_out(loop, renew.first(name, challenger.version, now=loop.now()))
+    if champion == challenger.version:
+        return carry_out(loop, renew.nothing_new(name, champion=champion, now=loop.now()))
     loop.tracker.set_alias(name, "challenger", challenger.version)
     spec = loop.model(name)
     settings = loop.project.file.renew
@@ -56,6 +57,8 @@ def settle(loop: Loop, challenger: Release, watched: Watched | None = None) -> D
         watched=watched,
         now=loop.now(),
     )
+    if loop.tracker.alias(name, "champion") != champion:  # somebody decided by hand in the meantime
+        return settle(loop, challenger, watched)
     return carry_out(loop, decision)
 
 

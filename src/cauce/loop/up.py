@@ -17,12 +17,13 @@ from pathlib import Path
 
 from cauce.core.errors import EXIT_INTERRUPTED, Refused
 from cauce.loop.context import Loop
+from cauce.loop.serve import Announce
 
 END_S = 5.0
 """How long the watcher may take to end, seconds."""
 
 
-def up(loop: Loop, *, port: int | None, every_s: float, announce: object) -> None:
+def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> None:
     """Run the stages in a process of their own, then serve until interrupted, with the watcher beside."""
     from cauce.loop.serve import check_address, serve, serving
 
@@ -39,7 +40,7 @@ def up(loop: Loop, *, port: int | None, every_s: float, announce: object) -> Non
             raise error
         watching = _command(loop, "watch", "--quiet", "--every", f"{every_s:g}s", "--beside", str(os.getpid()))
         with _watcher(watching, folder):
-            serve(loop, port=port, announce=announce)  # type: ignore[arg-type]
+            serve(loop, port=port, announce=announce)
 
 
 def _run_to_the_end(command: list[str]) -> int:

@@ -115,6 +115,15 @@ def first(model: str, version: int, *, now: datetime) -> Decision:
     return _policy("promote", model, None, version, reason, now)
 
 
+def nothing_new(model: str, *, champion: int, now: datetime) -> Decision:
+    """Wait: the same rows and settings made the champion, so there is nothing to train on that it does not know."""
+    reason = {
+        "en": f"The same rows and settings made version {champion}, the champion: there is nothing new to train on.",
+        "es": f"Las mismas filas y ajustes dieron la versión {champion}, la campeona: no hay nada nuevo que aprender.",
+    }
+    return _policy("wait", model, champion, None, reason, now)
+
+
 def unjudged(model: str, *, champion: int, challenger: int, now: datetime) -> Decision:
     """Wait: every labelled row has taught one of the two, so none can judge them."""
     reason = {

@@ -82,7 +82,8 @@ def refuse(faults: Sequence[Fault], what: str) -> Problem:
     n_rows = len({fault.row for fault in faults})
     shown = sorted(faults, key=lambda fault: fault.row)[:MOST_ERRORS]
     more = f" The first {MOST_ERRORS} are listed." if len(faults) > MOST_ERRORS else ""
-    detail = f"{len(faults)} faults in {n_rows} {what}: none of them was taken.{more}"
+    found = f"{len(faults)} fault{'s' * (len(faults) > 1)} in {n_rows} {what if n_rows > 1 else what.rstrip('s')}"
+    detail = f"{found}: nothing was taken.{more}"
     return Problem(422, detail, errors=[fault.shown() for fault in shown])
 
 

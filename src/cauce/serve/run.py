@@ -48,7 +48,7 @@ def run(
     """
     import uvicorn
 
-    _check_exposure(host, token_file)
+    check_address(host, port, token_file=token_file)
     listener = _listen(host, port)
     url = _url(host, listener.getsockname()[1])
 
@@ -74,6 +74,8 @@ def run(
 
 def check_address(host: str, port: int, *, token_file: Path) -> None:
     """Raise the UserError with which `run` would refuse this address; nothing stays open."""
+    if not 0 <= port <= 65535:
+        raise UserError("not a port", where="--port", received=port, hint="Choose one from 1 to 65535, or 0 for any.")
     _check_exposure(host, token_file)
     _listen(host, port).close()
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cauce.core.extras import need
 from cauce.tasks.tabular import target_means
 from cauce.tasks.tabular.encode import Encoded, Encoder
 from cauce.tasks.tabular.parts import Parts
@@ -66,8 +67,7 @@ class Boosting:
     @cached_property
     def booster(self) -> Any:
         """The booster read from `text`: the same one before and after saving."""
-        import lightgbm
-
+        lightgbm = need("lightgbm", extra="tabular", what="gradient boosting")
         return lightgbm.Booster(model_str=self.text)
 
     def matrix(self, rows: Encoded) -> npt.NDArray[np.float64]:
@@ -224,7 +224,7 @@ def _train(
     *,
     stop: tuple[npt.NDArray[np.float64], Learning] | None = None,
 ) -> Any:
-    import lightgbm
+    lightgbm = need("lightgbm", extra="tabular", what="gradient boosting")
 
     def data(values: npt.NDArray[np.float64], about: Learning, reference: Any = None) -> Any:
         return lightgbm.Dataset(
