@@ -48,6 +48,7 @@ def main() -> int:
             act()
 
     setattr(terminal, "_lines", tell)  # noqa: B010 - the one place that hears of every stage
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started the tests with `&`
     sys.argv = ["cauce", *arguments]
     return run(arguments)
 

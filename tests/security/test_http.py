@@ -212,7 +212,7 @@ def test_every_answer_carries_the_browser_s_guards(path: str) -> None:
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "'unsafe-inline'" not in headers["content-security-policy"].split("style-src")[0]
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert "access-control-allow-origin" not in headers
 
 
