@@ -15,20 +15,18 @@ from cauce.core.artefacts import (
     Decision,
     Finding,
     Metrics,
-    ModelView,
-    ProjectView,
     Release,
     Rung,
     Schema,
     Signal,
     Snapshot,
     TaskSpec,
-    Traffic,
     Training,
     Watched,
     Words,
 )
 from cauce.core.specs import ModelSpec
+from cauce.core.views import ModelView, ProjectView, Traffic
 
 NOW = datetime(2026, 3, 4, 15, 30, tzinfo=UTC)
 

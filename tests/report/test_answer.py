@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 import pytest
 
-from cauce.core.artefacts import Action, ModelView, Verdict
+from cauce.core.artefacts import Action, Verdict
+from cauce.core.views import ModelView
 from cauce.report.answer import Answer, answer
 from cauce.report.language import speak
 

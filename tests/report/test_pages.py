@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cauce import report
-from cauce.core.artefacts import Metrics, ModelView, ProjectView, Schema, Signal
+from cauce.core.artefacts import Metrics, Schema, Signal
+from cauce.core.views import ModelView, ProjectView
 from cauce.report.pages import prose
 
 VOID = {"meta", "link", "input", "br"}

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cauce import report
-from cauce.core.artefacts import Metrics, ModelView
+from cauce.core.artefacts import Metrics
+from cauce.core.views import ModelView
 from cauce.report.drawings import sparkline
 from cauce.report.language import speak
 

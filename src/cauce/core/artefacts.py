@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.specs import ModelSpec, Severity
+from cauce.core.specs import Severity
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
@@ -358,43 +358,3 @@ class Decision:
     comparison: Comparison | None = None
     thresholds: Mapping[str, float | str] = field(default_factory=dict)
     """The settings it used, copied."""
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What the service answered, over the whole ledger."""
-
-    n_predictions: int
-    n_truths: int
-    first: datetime | None = None
-    last: datetime | None = None
-    per_minute: tuple[int, ...] = ()
-    """Predictions in each of the last 60 minutes, oldest first."""
-
-
-@dataclass(frozen=True)
-class ModelView:
-    """All that people see of one model: `cauce status`, `cauce report` and the console show this."""
-
-    name: str
-    spec: ModelSpec
-    stage: Literal["new", "blocked", "trained", "serving", "paused"]
-    champion: Release | None
-    challenger: Release | None
-    versions: tuple[int, ...]
-    audit: Audit | None
-    traffic: Traffic
-    watched: Watched | None
-    decisions: tuple[Decision, ...]
-    """Newest first, at most 50."""
-
-
-@dataclass(frozen=True)
-class ProjectView:
-    """A project at one moment."""
-
-    name: str
-    language: Literal["en", "es"]
-    at: datetime
-    models: tuple[ModelView, ...]
-    snapshots: tuple[Snapshot, ...]

@@ -27,6 +27,7 @@ def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> N
     """Run the stages in a process of their own, then serve until interrupted, with the watcher beside."""
     from cauce.loop.serve import check_address, serve, serving
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell script started it with `&`
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the service listens, and drains on it
     with serving(loop):
         check_address(loop, port=port)

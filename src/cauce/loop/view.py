@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from cauce.core.artefacts import Audit, Decision, ModelView, ProjectView, Release, Watched
+from cauce.core.artefacts import Audit, Decision, Release, Watched
 from cauce.core.files import read_artefact
+from cauce.core.views import ModelView, ProjectView
 from cauce.loop.context import Loop
 from cauce.loop.watch import ledger_of
 

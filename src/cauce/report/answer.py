@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from cauce.core.artefacts import ModelView, Watched
+from cauce.core.artefacts import Watched
+from cauce.core.views import ModelView
 from cauce.report.language import Language
 
 Tone = Literal["good", "watch", "act", "idle"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cauce.core.artefacts import ModelView, ProjectView
+from cauce.core.views import ModelView, ProjectView
 from cauce.report import drawings
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet

@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cauce.core.artefacts import Traffic
 from cauce.core.files import disk_errors
 from cauce.core.names import check_name, uuid7
+from cauce.core.views import Traffic
 from cauce.serve import records
 from cauce.serve.fold import Folded
 from cauce.serve.journal import Journal

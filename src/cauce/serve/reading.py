@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cauce.core.artefacts import Traffic
 from cauce.core.names import uuid7
+from cauce.core.views import Traffic
 from cauce.serve import delta, public, records, segments
 
 if TYPE_CHECKING:

@@ -1,0 +1,52 @@
+"""What people see of a project at one moment: `cauce status`, `cauce report` and the console show these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cauce.core.artefacts import Audit, Decision, Release, Snapshot, Watched
+from cauce.core.specs import ModelSpec
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the service answered, over the whole ledger."""
+
+    n_predictions: int
+    n_truths: int
+    first: datetime | None = None
+    last: datetime | None = None
+    per_minute: tuple[int, ...] = ()
+    """Predictions in each of the last 60 minutes, oldest first."""
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """All that people see of one model: `cauce status`, `cauce report` and the console show this."""
+
+    name: str
+    spec: ModelSpec
+    stage: Literal["new", "blocked", "trained", "serving", "paused"]
+    champion: Release | None
+    challenger: Release | None
+    versions: tuple[int, ...]
+    audit: Audit | None
+    traffic: Traffic
+    watched: Watched | None
+    decisions: tuple[Decision, ...]
+    """Newest first, at most 50."""
+    error: str | None = None
+    """Why the newest attempt to train failed; None where it did not."""
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """A project at one moment."""
+
+    name: str
+    language: Literal["en", "es"]
+    at: datetime
+    models: tuple[ModelView, ...]
+    snapshots: tuple[Snapshot, ...]
