@@ -1,0 +1,66 @@
+"""What has gone wrong in systems like this one, and the tests that replay each attack: the index must stay true."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TABLE: dict[str, tuple[str, ...]] = {
+    "path traversal, local file read and write": (
+        "track/test_tracker.py::test_a_name_that_is_none_is_refused_everywhere",
+        "track/test_tracker.py::test_a_document_stays_in_its_folder",
+        "track/test_tracker.py::test_a_path_that_mlflow_misreads_is_refused",
+        "track/test_package.py::test_a_manifest_that_leaves_its_folder_is_refused",
+        "report/test_pages.py::test_only_the_consoles_own_files_can_be_asked_for",
+        "security/test_http.py::test_a_code_makes_one_session_that_opens_the_console_alone",
+        "security/test_whole_loop.py::test_a_hostile_name_makes_no_file_anywhere",
+    ),
+    "pickle and unsafe deserialisation": (
+        "track/test_package.py::test_nothing_in_a_package_is_a_pickle",
+        "track/test_package.py::test_one_flipped_byte_in_any_file_refuses",
+        "track/test_pyfunc.py::test_the_loader_refuses_any_changed_file",
+        "security/test_whole_loop.py::test_no_socket_leaves_loopback_and_no_pickle_is_written",
+    ),
+    "unauthenticated endpoint": (
+        "security/test_http.py::test_no_route_answers_without_the_token",
+        "security/test_http.py::test_paths_that_are_no_routes_tell_nothing_without_the_token",
+        "security/test_http.py::test_others_are_not_let_in_without_a_token_file_of_ones_own",
+    ),
+    "default password": (
+        "security/test_http.py::test_an_empty_token_opens_nothing",
+        "security/test_http.py::test_the_sign_in_form_takes_the_token_and_nothing_else",
+    ),
+    "browser-borne: CSRF, DNS rebinding": (
+        "security/test_http.py::test_another_host_is_refused_on_every_route",
+        "security/test_http.py::test_another_origin_is_refused_on_every_method",
+        "security/test_http.py::test_every_answer_carries_the_browser_s_guards",
+    ),
+    "command and template injection": (
+        "report/test_pages.py::test_names_from_data_never_become_markup",
+        "data/test_hostile_names.py::test_hostile_column_name_comes_back_as_it_is",
+        "security/test_whole_loop.py::test_a_hostile_name_makes_no_file_anywhere",
+        "e2e/test_browser.py::test_the_console_opens_once_shows_the_champion_and_follows_the_traffic",
+    ),
+    "auth bypass by one route": ("security/test_http.py::test_the_route_table_is_the_one_that_is_walked",),
+    "SSRF through a registered source": (
+        "security/test_http.py::test_the_route_table_is_the_one_that_is_walked",  # none takes a source
+        "security/test_whole_loop.py::test_a_source_on_the_network_is_not_fetched",
+    ),
+    "telemetry": (
+        "track/test_silence.py::test_telemetry_stays_off_where_the_environment_asks_for_it",
+        "security/test_http.py::test_the_service_reads_no_telemetry_settings",
+        "security/test_whole_loop.py::test_no_socket_leaves_loopback_and_no_pickle_is_written",
+    ),
+    # "hidden prompts in documents" gets its tests with the task that reads documents.
+}
+
+
+@pytest.mark.parametrize("kind", TABLE)
+def test_every_kind_of_attack_has_its_tests(kind: str) -> None:
+    for test in TABLE[kind]:
+        file, _, name = test.partition("::")
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, test
