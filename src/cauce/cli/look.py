@@ -64,8 +64,14 @@ def status(*, common: Common = DEFAULT) -> int:
         champion = f"{model.champion.version} ({model.champion.training.rung})" if model.champion else "none"
         newest = model.decisions[0] if model.decisions else None
         decided = f"{newest.action}: {newest.reason[view.language]}" if newest else ""
-        rows.append((model.name, model.stage, champion, model.traffic.n_predictions, model.traffic.n_truths, decided))
-    terminal.show_table(view.name, ("model", "stage", "champion", "predictions", "truths", "last decision"), rows)
+        found = [f for f in model.audit.findings if f.severity != "info"] if model.audit else []
+        use = (model.traffic.n_predictions, model.traffic.n_truths)
+        rows.append((model.name, model.stage, champion, len(found), *use, decided))
+    header = ("model", "stage", "champion", "findings", "predictions", "truths", "last decision")
+    terminal.show_table(view.name, header, rows)
+    for model in view.models:
+        if model.error is not None:
+            terminal.say(f"[bold red]{model.name}[/]: the newest training failed. {terminal.escape(model.error)}")
     return EXIT_DONE
 
 

@@ -96,19 +96,34 @@ def _show_outcomes(done: tuple[Outcome, ...], loop: Loop, common: Common) -> int
     language = loop.project.file.project.language
     if common.json:
         terminal.show_json([_as_plain(outcome) for outcome in done])
+    told: set[str] = set()
     for outcome in done:
-        if outcome.error is not None:
+        if outcome.error is not None and str(outcome.error) not in told:
+            told.add(str(outcome.error))
             terminal.show_error(outcome.error)
-        elif outcome.trained is not None and not common.json:
-            release = outcome.trained.release
-            state = "up to date" if outcome.trained.reused else "trained"
-            terminal.say(f"[bold]{outcome.model}[/]: {state}, version {release.version} ({release.training.rung})")
-            terminal.say(f"  {terminal.escape(release.training.choice.reason[language])}")
-            if outcome.decision is not None:
-                terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason[language])}")
+        if not common.json:
+            _show_outcome(outcome, language)
     if any(outcome.interrupted for outcome in done):
         return EXIT_INTERRUPTED
     return max((outcome.error.exit_code for outcome in done if outcome.error is not None), default=EXIT_DONE)
+
+
+def _show_outcome(outcome: Outcome, language: str) -> None:
+    goes_on = f"version {outcome.champion} goes on" if outcome.champion is not None else "no champion"
+    if outcome.trained is None:
+        terminal.say(f"[bold]{outcome.model}[/]: not trained; {goes_on}")
+        return
+    release, found = outcome.trained.release, outcome.trained.audit
+    if outcome.trained.reused and outcome.decision is None:
+        terminal.say(f"[bold]{outcome.model}[/]: up to date; {goes_on}")
+    else:
+        terminal.say(f"[bold]{outcome.model}[/]: trained version {release.version} ({release.training.rung})")
+        terminal.say(f"  {terminal.escape(release.training.choice.reason[language])}")
+    if outcome.decision is not None:
+        terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason[language])}")
+    for finding in found.findings:
+        if finding.severity != "info":
+            terminal.say(f"  [yellow]{finding.code}[/] {terminal.escape(finding.message[language])}")
 
 
 def _as_plain(outcome: Outcome) -> dict[str, object]:
@@ -119,6 +134,7 @@ def _as_plain(outcome: Outcome) -> dict[str, object]:
         "reused": trained.reused if trained else None,
         "choice": trained.release.training.choice if trained else None,
         "metrics": trained.release.training.metrics if trained else None,
+        "champion": outcome.champion,
         "decision": outcome.decision,
         "error": str(outcome.error) if outcome.error else None,
     }

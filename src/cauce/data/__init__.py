@@ -9,7 +9,7 @@ from cauce.data.expected import check_kinds, count_unseen
 from cauce.data.inspection import Inspection, inspect, read_file
 from cauce.data.labelled import append_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
-from cauce.data.loading import load
+from cauce.data.loading import changed, load
 from cauce.data.splits import Split, fold_all, split
 from cauce.data.units import unit_ids
 
@@ -18,6 +18,7 @@ __all__ = [
     "Split",
     "append_labelled",
     "batches",
+    "changed",
     "check_kinds",
     "count_unseen",
     "fold_all",

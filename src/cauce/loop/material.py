@@ -179,7 +179,6 @@ def stack(table: pa.Table, rows: pa.Table, spec: TaskSpec) -> pa.Table:
     source counts time in numbers), every row is a group of its own, and any other column is null.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     columns = []
     for field in table.schema:
@@ -187,18 +186,15 @@ def stack(table: pa.Table, rows: pa.Table, spec: TaskSpec) -> pa.Table:
             columns.append(rows[field.name].cast(field.type))
         elif field.name == spec.time and pa.types.is_temporal(field.type):
             columns.append(rows["at"].cast(field.type, safe=False))
-        elif field.name == spec.time and pa.types.is_integer(field.type):
-            latest = pc.max(table[field.name]).as_py() or 0
-            columns.append(pa.array([latest + 1] * rows.num_rows, field.type))
         else:
             columns.append(pa.nulls(rows.num_rows, field.type))
     return pa.concat_tables([table, pa.table(columns, schema=table.schema)]).combine_chunks()
 
 
-def ledger_rows(rows: pa.Table, n_judge: int) -> LedgerRows:
+def ledger_rows(rows: pa.Table, n_judge: int, target: str) -> LedgerRows:
     """Split labelled ledger rows, oldest first: the newest `n_judge` judge, the others teach."""
     cut = rows.num_rows - n_judge
-    content = [repr(rows[name].to_pylist()).encode() for name in ("unit", "at")]
+    content = [repr(rows[name].to_pylist()).encode() for name in ("unit", "at", target)]
     return LedgerRows(rows.slice(0, cut), rows.slice(cut), fingerprint(n_judge, *content))
 
 

@@ -135,4 +135,4 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
         return None
     n_new = ledger.labelled(after=release.training.created_at).num_rows
     n_judge = round(n_new * loop.project.file.renew.set_aside)
-    return ledger_rows(stored, n_judge) if n_judge else None
+    return ledger_rows(stored, n_judge, spec.target) if n_judge else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cauce.core.artefacts import Decision
 from cauce.core.errors import UserError
+from cauce.core.files import write_artefact
 from cauce.loop.context import Loop
 from cauce.loop.judge import reconcile, settle, settled
 from cauce.loop.train import Trained, train
@@ -20,11 +22,21 @@ class Outcome:
     trained: Trained | None
     decision: Decision | None
     error: UserError | None
+    champion: int | None = None
+    """Version that holds the alias afterwards."""
 
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the climb, and the release is the best so far."""
         return self.trained is not None and self.trained.release.training.choice.interrupted
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the newest attempt to train a model failed; thrown away by the next one that does not."""
+
+    text: str
+    at: datetime
 
 
 def run_stages(loop: Loop, models: Sequence[str] | None = None) -> tuple[Outcome, ...]:
@@ -41,10 +53,13 @@ def run_stages(loop: Loop, models: Sequence[str] | None = None) -> tuple[Outcome
 
 def refresh(loop: Loop, name: str) -> Outcome:
     """Bring one model up to date: nothing to do, at the cost of a glance, where file and source are as they were."""
+    failure = loop.record(name) / "error.json"
     try:
         reconcile(loop, name)
         trained = train(loop, name)
         decision = None if settled(loop, trained.release) else settle(loop, trained.release)
-        return Outcome(name, trained, decision, None)
     except UserError as error:
-        return Outcome(name, None, None, error)
+        write_artefact(failure, Failure(str(error), loop.now()))
+        return Outcome(name, None, None, error, loop.tracker.alias(name, "champion"))
+    failure.unlink(missing_ok=True)
+    return Outcome(name, trained, decision, None, loop.tracker.alias(name, "champion"))

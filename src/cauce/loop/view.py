@@ -7,8 +7,10 @@ from typing import Literal
 
 from cauce.core.artefacts import Audit, Decision, Release, Watched
 from cauce.core.files import read_artefact
+from cauce.core.locks import holder
 from cauce.core.views import ModelView, ProjectView
 from cauce.loop.context import Loop
+from cauce.loop.stages import Failure
 from cauce.loop.watch import ledger_of
 
 N_DECISIONS = 50
@@ -37,11 +39,12 @@ def model_view(loop: Loop, name: str) -> ModelView:
     folder = loop.record(name)
     champion = _release(loop, name, "champion")
     audit = read_artefact(folder / "audit.json", Audit)
+    error = read_artefact(folder / "error.json", Failure)
     traffic = ledger_of(loop, name).traffic(loop.now())
     return ModelView(
         name=name,
         spec=spec,
-        stage=_stage(champion, audit, paused=paused(folder) is not None, served=traffic.n_predictions > 0),
+        stage=_stage(champion, audit, paused=paused(folder) is not None, serving=_is_serving(loop)),
         champion=champion,
         challenger=_release(loop, name, "challenger"),
         versions=loop.tracker.versions(name),
@@ -49,7 +52,12 @@ def model_view(loop: Loop, name: str) -> ModelView:
         traffic=traffic,
         watched=read_artefact(folder / "watched.json", Watched),
         decisions=_decisions(folder),
+        error=error.text if error is not None else None,
     )
+
+
+def _is_serving(loop: Loop) -> bool:
+    return holder(loop.state.locks / "serve.lock") is not None
 
 
 def _decisions(folder: Path) -> tuple[Decision, ...]:
@@ -69,10 +77,10 @@ def _release(loop: Loop, name: str, alias: Literal["champion", "challenger"]) ->
 
 
 def _stage(
-    champion: Release | None, audit: Audit | None, *, paused: bool, served: bool
+    champion: Release | None, audit: Audit | None, *, paused: bool, serving: bool
 ) -> Literal["new", "blocked", "trained", "serving", "paused"]:
     if paused:
         return "paused"
     if champion is None:
         return "blocked" if audit is not None and audit.blocking else "new"
-    return "serving" if served else "trained"
+    return "serving" if serving else "trained"

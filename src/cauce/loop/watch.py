@@ -11,7 +11,6 @@ from cauce.core.artefacts import Release, Watched
 from cauce.core.files import write_artefact
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
-from cauce.loop.load import load
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,6 +100,9 @@ def with_truth(rows: pa.Table, target: str) -> pa.Table:
 
 
 def _changes(loop: Loop, release: Release) -> tuple[str, ...]:
-    """Return how the source's columns differ from those the champion was trained on."""
-    snapshot = load(loop, release.training.snapshot.data)
-    return snapshot.changes if snapshot.version != release.training.snapshot.version else ()
+    """Return how the source's columns, as last loaded, differ from those the champion was trained on."""
+    from cauce import data
+
+    trained = release.training.snapshot
+    newest = data.latest(loop.state.lake, trained.data)
+    return data.changed(trained.types, newest.types) if newest is not None else ()
