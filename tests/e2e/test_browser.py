@@ -84,7 +84,7 @@ def text_of(browser: Chrome) -> str:
 def hosts_asked(browser: Chrome) -> set[str]:
     """Return the hosts of every request that the pages made."""
     found = set()
-    for entry in browser.get_log("performance"):
+    for entry in browser.get_log("performance"):  # type: ignore[no-untyped-call]
         message: dict[str, Any] = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             parts = urlsplit(message["params"]["request"]["url"])
@@ -107,11 +107,11 @@ def test_the_console_opens_once_shows_the_champion_and_follows_the_traffic(servi
         assert http.post("/v1/models/passed/predict", json={"rows": [ROW] * 3}).status_code == 200
     wait_for(lambda: "3 predictions" in text_of(browser), "the page did not refresh by itself", patience_s=30.0)
     assert "&lt;script&gt;" in browser.page_source, "a hostile name is shown as text"
-    assert not browser.execute_script("return document.querySelectorAll('img, main script').length")  # type: ignore[no-untyped-call]
+    assert not browser.execute_script("return document.querySelectorAll('img, main script').length")
     if folder := os.environ.get("CAUCE_SCREENSHOTS"):
         browser.save_screenshot(str(Path(folder) / "console.png"))
     assert hosts_asked(browser) == {urlsplit(service.url).netloc}
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}] == []
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}] == []  # type: ignore[no-untyped-call]
 
 
 def test_a_used_link_shows_the_sign_in_page_and_the_token_opens_it(service: Running, browser: Chrome) -> None:
@@ -139,7 +139,7 @@ def test_a_spanish_project_speaks_spanish(service: Running, browser: Chrome, tmp
     with running(folder, "serve", "--port", "0") as spanish:
         browser.get(spanish.link)
         page = text_of(browser)
-    assert browser.execute_script("return document.documentElement.lang") == "es"  # type: ignore[no-untyped-call]
+    assert browser.execute_script("return document.documentElement.lang") == "es"
     assert "escuela" in page
     assert reason["es"].split(".")[0] in page
     assert "champion" not in page.lower()

@@ -16,7 +16,7 @@ import pyarrow.csv
 import pytest
 
 from cauce import Loop, load_project
-from cauce.loop.up import run_stages
+from cauce.loop.stages import run_stages
 from e2e.running import PATIENCE_S, Running, alive, descendants, holders, running, wait_for
 from e2e.school import TOML, Cauce, students
 
