@@ -119,6 +119,8 @@ def _show_outcome(outcome: Outcome, language: str) -> None:
     else:
         terminal.say(f"[bold]{outcome.model}[/]: trained version {release.version} ({release.training.rung})")
         terminal.say(f"  {terminal.escape(release.training.choice.reason[language])}")
+    if outcome.interrupted:
+        terminal.say("  Interrupted: this is the best so far. The same command completes the ladder.")
     if outcome.decision is not None:
         terminal.say(f"  {outcome.decision.action}: {terminal.escape(outcome.decision.reason[language])}")
     for finding in found.findings:

@@ -66,7 +66,7 @@ def read_file(path: Path) -> pa.Table:
     Raises
     ------
     UserError
-        The file cannot be read, or has no rows.
+        The file cannot be read. One with a header and no rows is an empty table.
     """
     import pyarrow as pa
 
