@@ -88,6 +88,40 @@ def test_a_challenger_that_is_not_better_is_refused(project: Path, cauce: Cauce)
 
 
 @pytest.mark.slow
+def test_a_worse_challenger_is_refused(project: Path) -> None:
+    (project / "cauce.toml").write_text(TOML + RENEW, encoding="utf-8")
+    loop = open_loop(project)
+    run_stages(loop)
+    # The truths that come first are turned round, so the challenger learns nonsense; those that judge are right.
+    turned = students(3000, seed=5)
+    live(loop, turned, ["no" if value == "yes" else "yes" for value in turned["passed"].to_pylist()])
+    right = students(3000, seed=6)
+    live(loop, right, right["passed"].to_pylist())
+    renewed = renew(loop, "passed", force="A wave of truths came in; see what they teach.")
+    assert renewed is not None
+    assert renewed.outcome is not None
+    assert renewed.outcome.action == "wait"
+    assert renewed.outcome.comparison is not None
+    assert renewed.outcome.comparison.verdict == "worse"
+    assert loop.tracker.alias("passed", "champion") == 1
+    assert loop.tracker.alias("passed", "challenger") == 2
+
+
+@pytest.mark.slow
+def test_a_source_that_grew_is_trained_on_and_judged_on_rows_that_neither_knows(project: Path) -> None:
+    loop = open_loop(project)
+    run_stages(loop)
+    pyarrow.csv.write_csv(students(6000), project / "students.csv")
+    (outcome,) = run_stages(open_loop(project))
+    assert outcome.error is None
+    assert outcome.trained is not None
+    assert outcome.trained.release.version == 2
+    assert outcome.decision is not None
+    assert outcome.decision.comparison is not None
+    assert 1000 <= outcome.decision.comparison.n_units <= 1600  # a fifth of 6,000, less what the champion learnt from
+
+
+@pytest.mark.slow
 def test_paused_models_are_not_renewed(project: Path) -> None:
     (project / "cauce.toml").write_text(TOML + RENEW, encoding="utf-8")
     loop = open_loop(project)
