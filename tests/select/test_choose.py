@@ -150,6 +150,8 @@ def numbers_of(choice: Choice) -> Iterator[float]:
     for rung in choice.rungs:
         if rung.mean_loss is not None:
             yield rung.mean_loss
+            if choice.loss == "squared":
+                yield rung.mean_loss**0.5
         yield from (float(text) for text in re.findall(r"\d+(?:\.\d+)?", rung.detail))
         found = rung.against_best
         if found is not None:
@@ -160,8 +162,11 @@ def numbers_of(choice: Choice) -> Iterator[float]:
 def numbers_in(paragraph: str, language: str) -> list[float]:
     if language == "es":
         paragraph = paragraph.replace("\u202f", "").replace("2.5", "2,5")  # a version inside a library's message
-        return [float(m.replace(",", ".").replace("−", "-")) for m in re.findall(r"−?\d+(?:,\d+)?", paragraph)]
-    return [float(m.replace(",", "").replace("−", "-")) for m in re.findall(r"−?\d[\d,]*(?:\.\d+)?", paragraph)]
+        paragraph = re.sub(r"(?<=\d),(?=\d)", ".", paragraph)
+    else:
+        paragraph = re.sub(r"(?<=\d),(?=\d)", "", paragraph)
+    found = re.findall(r"(−?\d+(?:\.\d+)?(?:e-\d+)?)( mill)?", paragraph)
+    return [float(text.replace("−", "-")) * (1e6 if million else 1) for text, million in found]
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -224,13 +229,13 @@ def test_the_reason_in_full() -> None:
     reason = choose(CASES["clear gain"], margin=0.01).reason
     assert reason["en"] == (
         "Chosen: “model c”. "
-        "Its mean loss (log loss) is 0.5070 over 2,000 units, each judged by a model that had not "
+        "Its mean loss (log loss) is 0.507 over 2,000 units, each judged by a model that had not "
         "seen it, in 5 rounds. "
         "A gap smaller than 1% of the lowest loss (0.00507) does not matter. "
         "No candidate has a lower loss. "
         "The candidate “model a” is simpler but worse: its loss is 0.8061, 0.299 above the lowest (95% "
         "interval: 0.272 to 0.326). "
-        "The candidate “model b” is simpler but worse: its loss is 0.6110, 0.104 above the lowest (95% "
+        "The candidate “model b” is simpler but worse: its loss is 0.611, 0.104 above the lowest (95% "
         "interval: 0.0814 to 0.127). "
         "The candidate “model d” (0.5617) is more complex and worse."
     )
@@ -252,3 +257,10 @@ def test_one_group_is_not_said_to_be_certain() -> None:
     found = choose(CASES["one group"], margin=0.01).rungs[0].against_best
     assert found is not None
     assert found.provable == WIDEST
+
+
+def test_a_squared_loss_is_also_told_in_the_targets_unit() -> None:
+    reason = choose(climbed([np.full(50, 144.0)], loss="squared"), margin=0.01).reason
+    assert "is 144 (its root, in the target's own unit: 12)" in reason["en"]
+    assert "es de 144 (su raíz, en la unidad del objetivo: 12)" in reason["es"]
+    assert "root" not in choose(climbed([np.full(50, 144.0)]), margin=0.01).reason["en"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
@@ -21,6 +22,7 @@ import pytest
 
 from cauce.core.errors import UserError
 from cauce.serve import Ledger, create_app, journal, run
+from cauce.serve.idempotency import Answers
 from cauce.serve.metrics import Metrics
 from cauce.serve.releases import Releases
 
@@ -274,6 +276,31 @@ def test_the_same_key_at_the_same_time_is_computed_once(world: Any, school: Any)
         answers = client.gather(*[("POST", "/v1/models/dropout/predict", options)] * 3)
         assert len({answer.text for answer in answers}) == 1
     assert world.ledgers["dropout"].window(9).num_rows == 1
+
+
+def test_a_client_that_goes_away_takes_the_answer_from_nobody() -> None:
+    async def ask() -> tuple[bytes, int]:
+        made = []
+
+        async def make() -> bytes:
+            made.append(1)
+            await asyncio.sleep(0.01)
+            return b"answer"
+
+        answers = Answers()
+        first, second = (asyncio.ensure_future(answers.once("/", "k", b"", make)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second, len(made)
+
+    assert asyncio.run(ask()) == (b"answer", 1)
+
+
+def test_the_root_leads_to_the_console_without_a_token_too(world: Any, school: Any) -> None:
+    for headers in ({}, school.AUTH):
+        with school.Client(create_app(world.service()), headers) as client:
+            answer = client.get("/")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/console")
 
 
 def test_a_port_in_use_is_named_with_the_way_out(world: Any, tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from cauce.core.specs import ServeSpec
+from cauce.serve import create_app
 
 
 def tell(client: Any, *truths: Any, model: str = "dropout") -> Any:
@@ -28,10 +32,10 @@ def test_accepted_duplicate_corrected_unknown(client: Any, world: Any, school: A
         "accepted",
         "unknown",
     ]
-    assert statuses(tell(client, {"id": one, "value": "yes"}, {"id": two, "value": True})) == ["duplicate", "accepted"]
+    assert statuses(tell(client, {"id": one, "value": "yes"}, {"id": two, "value": "yes"})) == ["duplicate", "accepted"]
     assert statuses(tell(client, {"id": one, "value": "no"})) == ["corrected"]
     found = world.ledgers["dropout"].labelled()
-    assert dict(zip(found["id"].to_pylist(), found["truth"].to_pylist(), strict=True)) == {one: "no", two: "true"}
+    assert dict(zip(found["id"].to_pylist(), found["truth"].to_pylist(), strict=True)) == {one: "no", two: "yes"}
     assert 'cauce_truths_total{model="dropout",status="corrected"} 1.0' in client.get("/metrics").text
 
 
@@ -67,7 +71,33 @@ def test_a_truth_that_is_not_finite_is_refused(client: Any) -> None:
     assert answer.json()["errors"][0]["reason"] == "not_finite"
 
 
-def test_numbers_as_labels_have_one_spelling(client: Any, school: Any) -> None:
+@pytest.mark.parametrize("typo", ["Yes", "yess", 1, True])
+def test_a_label_that_the_model_does_not_know_is_refused_with_those_it_does(
+    client: Any, world: Any, school: Any, typo: Any
+) -> None:
+    one, two = predicted(client, school.ROW, 2)
+    answer = tell(client, {"id": one, "value": "yes"}, {"id": two, "value": typo})
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert (fault["row"], fault["field"], fault["reason"]) == (1, "value", "category")
+    assert "no, yes" in fault["expected"]
+    assert str(typo) in str(fault["received"])
+    assert world.ledgers["dropout"].labelled().num_rows == 0
+
+
+@pytest.fixture
+def accepting(world: Any, school: Any) -> Iterator[Any]:
+    with school.Client(create_app(world.service(ServeSpec(unseen_categories="accept"))), school.AUTH) as client:
+        yield client
+
+
+def test_new_labels_pass_where_the_file_says_so(accepting: Any, school: Any) -> None:
+    (one,) = predicted(accepting, school.ROW)
+    assert statuses(tell(accepting, {"id": one, "value": "perhaps"})) == ["accepted"]
+
+
+def test_numbers_as_labels_have_one_spelling(accepting: Any, school: Any) -> None:
+    client = accepting
     (one,) = predicted(client, school.ROW)
     assert statuses(tell(client, {"id": one, "value": 1})) == ["accepted"]
     assert statuses(tell(client, {"id": one, "value": 1.0}, {"id": one, "value": "1"})) == ["duplicate", "duplicate"]

@@ -105,6 +105,19 @@ def test_balanced_classes_are_led_by_accuracy() -> None:
     assert measure(fitted, truth).headline == "accuracy"
 
 
+@pytest.mark.parametrize(
+    ("counts", "headline"),
+    [((18, 32, 50), "f1"), ((40, 60), "accuracy"), ((39, 61), "f1"), ((30, 30, 40), "accuracy"), ((0, 50, 50), "f1")],
+)
+def test_classes_are_balanced_up_to_three_to_two(counts: tuple[int, ...], headline: str) -> None:
+    fitted, _, _ = random_case(len(counts), sum(counts))
+    truth = [f"class {i}" for i, count in enumerate(counts) for _ in range(count)]
+    found = measure(fitted, truth)
+    assert found.headline == headline
+    assert f"{counts[0]}%" in found.reason["en"]
+    assert f"{counts[0]}\u00a0%" in found.reason["es"]
+
+
 def test_calibration_of_a_forecast_that_is_right_is_on_the_diagonal() -> None:
     fitted, truth, _ = random_case(2, 20_000)
     found = measure(fitted, truth)

@@ -1,7 +1,7 @@
 """Numbers, shares and lists as English and Spanish readers write them: every room's sentences look alike.
 
 Spanish takes a decimal comma, a space before %, and thin spaces between thousands from five digits on (Real Academia
-Española, Ortografía 2010).
+Española, Ortografía 2010). Both take a minus sign, −, that is none of the hyphens of words and versions.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ def figures(english: str, language: Language) -> str:
     >>> figures("12,345.6", "es") == "12\u202f345,6", figures("1,234", "es"), figures("12.5%", "es") == "12,5\u00a0%"
     (True, '1234', True)
     """
+    if english.startswith("-"):
+        return f"−{figures(english[1:], language)}"
     if language == "en":
         return english
     whole, point, part = english.partition(".")
@@ -33,13 +35,20 @@ def number(value: float, language: Language, *, digits: int = 3) -> str:
     Examples
     --------
     >>> number(12345, "en"), number(0.31249, "es"), number(-12345.0, "en"), number(5_071_818.0, "es")
-    ('12,345', '0,312', '-12,345', '5,07 millones')
+    ('12,345', '0,312', '−12,345', '5,07 millones')
     """
     if isinstance(value, int):
         return figures(f"{value:,}", language)
-    if 1e6 <= abs(value) < 1e9:
-        return figures(f"{value / 1e6:.{digits}g}", language) + (" million" if language == "en" else " millones")
-    return figures(f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.{digits}g}", language)
+    size = abs(value)
+    if 1e6 <= size < 1e15:
+        return figures(_shortest(value / 1e6, digits), language) + (" million" if language == "en" else " millones")
+    return figures(_shortest(value, digits) if size < 1e6 else f"{value:.{digits}g}", language)
+
+
+def _shortest(value: float, digits: int) -> str:
+    """Write `digits` significant digits, and all of those before the point, without an exponent for large ones."""
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 or "e+" in text else text
 
 
 def numbers(value: float, *, digits: int = 3) -> tuple[str, str]:

@@ -9,13 +9,14 @@ import math
 from collections.abc import Iterator, Mapping
 
 from cauce.core.artefacts import Choice, Comparison, Rung, Words
-from cauce.core.figures import Language, figures, percent
+from cauce.core.figures import Language, number, percent
 from cauce.evidence import WIDEST
 
 TEXTS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "chosen": "Chosen: “{title}”. Its mean loss ({loss}) is {mean} over {units}, each judged by a model that had "
+        "chosen": "Chosen: “{title}”. Its mean loss ({loss}) is {mean}{root} over {units}, each judged by a model that had "
         "not seen it, in {folds}.",
+        "root": " (its root, in the target's own unit: {root})",
         "matters": "A gap smaller than {margin} of the lowest loss ({absolute}) does not matter.",
         "lowest": "No candidate has a lower loss.",
         "only": "It is the only candidate that was tried to the end.",
@@ -47,8 +48,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "absolute": "absolute error",
     },
     "es": {
-        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es de {mean} en {units}, cada una juzgada por un "
+        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es de {mean}{root} en {units}, cada una juzgada por un "
         "modelo que no la había visto, en {folds}.",
+        "root": " (su raíz, en la unidad del objetivo: {root})",
         "matters": "Una diferencia menor que el {margin} de la pérdida más baja ({absolute}) no importa.",
         "lowest": "Ningún candidato tiene una pérdida menor.",
         "only": "Es el único candidato que se pudo probar hasta el final.",
@@ -104,6 +106,7 @@ def _sentences(choice: Choice, notes: Mapping[str, Words], language: Language) -
     yield texts["chosen"].format(
         **_said(chosen, language),
         loss=texts.get(choice.loss, choice.loss),
+        root=_root(choice.loss, chosen.mean_loss, language),
         units=_counted(choice.n_units, "unit", language),
         folds=_counted(choice.n_folds, "fold", language),
     )
@@ -158,24 +161,16 @@ def _said(rung: Rung, language: Language) -> dict[str, str]:
     return said
 
 
+def _root(loss: str, mean: float | None, language: Language) -> str:
+    """Give a mean of squares in a unit that people know."""
+    if loss != "squared" or mean is None:
+        return ""
+    return TEXTS[language]["root"].format(root=number(math.sqrt(mean), language))
+
+
 def _in(words: Words, language: Language) -> str:
     return words.get(language, words["en"])
 
 
 def _counted(count: int, of: str, language: Language) -> str:
     return f"{number(count, language)} {TEXTS[language][of if count == 1 else of + 's']}"
-
-
-def number(value: float, language: Language, *, digits: int = 3) -> str:
-    """Return a number as people of that language write it, with at least `digits` significant digits.
-
-    Examples
-    --------
-    >>> number(0.041234, "en"), number(0.041234, "es"), number(48445, "en"), number(48445, "es") == "48\u202f445"
-    ('0.0412', '0,0412', '48,445', True)
-    """
-    size = math.floor(math.log10(abs(value))) if value else 0
-    decimals = 0 if isinstance(value, int) else min(max(digits - 1 - size, 0), 15)
-    text = f"{abs(value):,.{decimals}f}"
-    sign = "−" if value < 0 else ""
-    return sign + figures(text, language)

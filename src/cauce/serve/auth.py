@@ -114,8 +114,8 @@ class Gatekeeper:
             return True  # carries the token in its form, and is answered 401 without it
         if method not in {"GET", "HEAD"}:
             return False
-        # Without a session /console itself shows the sign-in page, with status 401, or redeems a code.
-        return path == "/console" or (path.startswith("/console/") and self._sessions.alive(headers))
+        # Without a session / leads to /console, which itself shows the sign-in page, with status 401, or redeems a code.
+        return path in {"/", "/console"} or (path.startswith("/console/") and self._sessions.alive(headers))
 
 
 class Hosts:

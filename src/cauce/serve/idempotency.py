@@ -60,29 +60,26 @@ class Answers:
         digest = hashlib.sha256(body).digest()
         kept = self._kept.get((route, key))
         if kept is None:
-            return await self._make((route, key), digest, make)
+            kept = self._begin((route, key), digest, make)
         if kept.digest != digest:
             raise Problem(422, "This Idempotency-Key came with another body. Take a new key for a new request.")
         return await asyncio.shield(kept.answer)
 
-    async def _make(self, key: Key, digest: bytes, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        kept = self._kept[key] = _Kept(digest, future, self._clock() + LIFE_S)
-        try:
-            made = await make()
-        except BaseException as error:
-            # Not kept: a client that repeats a failed request gets a new try.
-            del self._kept[key]
-            if isinstance(error, asyncio.CancelledError):
-                future.cancel()
+    def _begin(self, key: Key, digest: bytes, make: Callable[[], Awaitable[bytes]]) -> _Kept:
+        """Begin to make an answer in a task of its own: a client that goes away takes it from nobody who waits."""
+        task = asyncio.ensure_future(make())
+        kept = self._kept[key] = _Kept(digest, task, self._clock() + LIFE_S)
+
+        def done(made: asyncio.Future[bytes]) -> None:
+            if made.cancelled() or made.exception() is not None:
+                # Not kept: a client that repeats a failed request gets a new try.
+                del self._kept[key]
             else:
-                future.set_exception(error)
-                future.exception()  # marks it as seen where nobody waits
-            raise
-        kept.n_bytes = len(made)
-        self._n_bytes += len(made)
-        future.set_result(made)
-        return made
+                kept.n_bytes = len(made.result())
+                self._n_bytes += kept.n_bytes
+
+        task.add_done_callback(done)
+        return kept
 
     def _forget(self) -> None:
         now = self._clock()

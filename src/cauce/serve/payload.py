@@ -260,12 +260,12 @@ def describe(column: Column) -> str:
         "category": "a text",
         "text": "a text",
     }
-    what = _listed(column) if column.categories is not None else words[column.kind]
+    what = listed(column.categories) if column.categories is not None else words[column.kind]
     return f"{what}, or null" if column.nullable else what
 
 
-def _listed(column: Column) -> str:
-    known = column.categories or ()
+def listed(known: Sequence[str]) -> str:
+    """Name the values that are known, at most 20."""
     more = f", … ({len(known)} in all)" if len(known) > MOST_CATEGORIES else ""
     return f"one of {', '.join(known[:MOST_CATEGORIES])}{more}"
 

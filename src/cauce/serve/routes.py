@@ -89,8 +89,9 @@ async def _predict(work: Work, name: str, content: bytes) -> bytes:
 
 async def _truth(work: Work, name: str, content: bytes) -> bytes:
     served = work.served(name)
-    most = work.service.spec.max_rows
-    found, faults = await work.thread(partial(truths.read, content, served.task, most=most))
+    spec = work.service.spec
+    classes = served.fitted.classes if spec.unseen_categories == "refuse" else ()
+    found, faults = await work.thread(partial(truths.read, content, served.task, most=spec.max_rows, classes=classes))
     _refuse(work, served, faults, "truths")
     ledger = work.ledger(name)
     with work.writing(name):

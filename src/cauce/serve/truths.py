@@ -7,26 +7,32 @@ from typing import Any
 
 from cauce.serve.body import NotFinite, parse
 from cauce.serve.known import Truth
-from cauce.serve.payload import Bad, Fault, items, moment, number
+from cauce.serve.payload import Bad, Fault, items, listed, moment, number
 
 FIELDS = ("id", "value", "at")
 LONGEST_ID = 200
 
 
-def read(body: bytes, task: str, *, most: int) -> tuple[list[Truth], list[Fault]]:
+def read(body: bytes, task: str, *, most: int, classes: Sequence[str] = ()) -> tuple[list[Truth], list[Fault]]:
     """Return the truths of a request's body, at most `most`, and every fault."""
-    return validate(items(parse(body), "truths", most=most), task)
+    return validate(items(parse(body), "truths", most=most), task, classes)
 
 
-def validate(entries: Sequence[Any], task: str) -> tuple[list[Truth], list[Fault]]:
-    """Return the truths and every fault; the truths are whole only where there is no fault."""
+def validate(entries: Sequence[Any], task: str, classes: Sequence[str] = ()) -> tuple[list[Truth], list[Fault]]:
+    """Return the truths and every fault; the truths are whole only where there is no fault.
+
+    Parameters
+    ----------
+    classes
+        The only labels that are taken; any, where there are none.
+    """
     truths: list[Truth] = []
     faults: list[Fault] = []
     for place, entry in enumerate(entries):
         if not isinstance(entry, dict):
             faults.append(Fault(place, None, entry, "an object with id and value", "row"))
             continue
-        found = _faults(place, entry, task)
+        found = _faults(place, entry, task, classes)
         faults.extend(found)
         if not found:
             at = entry.get("at")
@@ -34,7 +40,7 @@ def validate(entries: Sequence[Any], task: str) -> tuple[list[Truth], list[Fault
     return truths, faults
 
 
-def _faults(place: int, entry: dict[str, Any], task: str) -> list[Fault]:
+def _faults(place: int, entry: dict[str, Any], task: str, classes: Sequence[str]) -> list[Fault]:
     faults = [
         Fault(place, name[:80], entry[name], f"no such field. Known: {', '.join(FIELDS)}.", "extra")
         for name in entry
@@ -47,6 +53,8 @@ def _faults(place: int, entry: dict[str, Any], task: str) -> list[Fault]:
         faults.append(Fault(place, "value", None, "what turned out to be true; the field is missing", "missing"))
     else:
         read = value(entry["value"], task)
+        if not isinstance(read, Bad) and classes and read not in classes:
+            read = Bad("category", f"{listed(classes)}: the classes that the model knows")
         if isinstance(read, Bad):
             faults.append(Fault(place, "value", entry["value"], read.expected, read.reason))
     at = entry.get("at")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Finding, TaskSpec
+from cauce.core.figures import number
 from cauce.core.specs import Severity
 from cauce.tasks.tabular import columns, target
 
@@ -88,7 +89,7 @@ def _many_classes(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
     words = (
         (
             f"The target {spec.target} has {n_classes:,} classes; the most is {MOST_CLASSES:,}.",
-            f"El objetivo {spec.target} tiene {n_classes} clases; el máximo es {MOST_CLASSES}.",
+            f"El objetivo {spec.target} tiene {number(n_classes, 'es')} clases; el máximo es {number(MOST_CLASSES, 'es')}.",
         ),
         (
             "So many classes leave too few rows for each, and are mostly a key or free text.",
@@ -106,8 +107,8 @@ def _many_classes(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
 def _continuous(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
     words = (
         (
-            f"The target {spec.target} looks like a measurement: {n_classes} different numbers, some with fractions.",
-            f"El objetivo {spec.target} parece una medida: {n_classes} números distintos, algunos con decimales.",
+            f"The target {spec.target} looks like a measurement: {n_classes:,} different numbers, some with fractions.",
+            f"El objetivo {spec.target} parece una medida: {number(n_classes, 'es')} números distintos, algunos con decimales.",
         ),
         (
             "Classify treats every number as a name of its own and ignores their order.",
@@ -124,7 +125,7 @@ def _not_numeric(spec: TaskSpec, raw: pa.Array, bad: npt.NDArray[np.int64]) -> F
     words = (
         (
             f"The target {spec.target} is no finite number in {len(bad):,} rows, for example {examples}.",
-            f"El objetivo {spec.target} no es un número finito en {len(bad)} filas, por ejemplo {examples}.",
+            f"El objetivo {spec.target} no es un número finito en {number(len(bad), 'es')} filas, por ejemplo {examples}.",
         ),
         ("Regress predicts numbers.", "regress predice números."),
         (

@@ -12,14 +12,15 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Metrics, TaskSpec, Words
 from cauce.core.errors import UserError
+from cauce.core.figures import percents
 from cauce.core.protocols import Fitted
 from cauce.tasks.tabular import losses, target
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BALANCED = 0.5
-"""Classes are balanced when the smallest share is at least this part of an equal share."""
+BALANCED = 1.5
+"""Classes are balanced when the most frequent has at most this many times the rows of the rarest."""
 N_BINS = 10
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -156,25 +157,22 @@ def _bins(truth: Codes, shares: Array, positive: int | None) -> tuple[tuple[floa
 def _leading_class_metric(
     classes: tuple[str, ...], counts: npt.NDArray[np.int64], positive: int | None
 ) -> tuple[str, Words]:
-    smallest = counts.min() / counts.sum()
+    total = int(counts.sum())
+    smallest, largest = (percents(float(share)) for share in (counts.min() / total, counts.max() / total))
     rarest = classes[positive if positive is not None else int(counts.argmin())]
-    if smallest * len(classes) >= BALANCED:
+    if counts.max() <= BALANCED * counts.min():
         return "accuracy", {
-            "en": f"The classes are balanced (the rarest, {rarest!r}, is {smallest:.1%} of the rows), so the share of "
-            "right answers says enough.",
-            "es": f"Las clases están equilibradas (la más rara, {rarest!r}, es el {_percent(smallest)} de las filas), "
-            "así que basta la proporción de aciertos.",
+            "en": f"The classes are balanced (the rarest, {rarest!r}, is {smallest[0]} of the rows, the most frequent "
+            f"{largest[0]}), so the share of right answers says enough.",
+            "es": f"Las clases están equilibradas (la más rara, {rarest!r}, es el {smallest[1]} de las filas; la más "
+            f"frecuente, el {largest[1]}), así que basta la proporción de aciertos.",
         }
     meaning = ("F1 of that class leads", "manda el F1 de esa clase")
     if positive is None:
         meaning = ("the mean F1 over the classes leads", "manda el F1 medio de las clases")
     return "f1", {
-        "en": f"The classes are imbalanced (the rarest, {rarest!r}, is {smallest:.1%} of the rows): always naming the "
-        f"most frequent one would look accurate, so {meaning[0]}, with PR-AUC beside it.",
-        "es": f"Las clases están desequilibradas (la más rara, {rarest!r}, es el {_percent(smallest)} de las filas): "
-        f"decir siempre la más frecuente parecería acertado, así que {meaning[1]}, con el PR-AUC al lado.",
+        "en": f"The classes are imbalanced (the rarest, {rarest!r}, is {smallest[0]} of the rows, the most frequent "
+        f"{largest[0]}): always naming the latter would look accurate, so {meaning[0]}, with PR-AUC beside it.",
+        "es": f"Las clases están desequilibradas (la más rara, {rarest!r}, es el {smallest[1]} de las filas; la más "
+        f"frecuente, el {largest[1]}): decir siempre esta parecería acertado, así que {meaning[1]}, con el PR-AUC al lado.",
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}".replace(".", ",") + " %"
