@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from cauce.core.errors import UserError, did_you_mean
+from cauce.core.errors import Problems, UserError, did_you_mean
 
 ROW = "__cauce_row"
 """Column of the lake that holds the row's number in its source, from 0; never shown."""
@@ -99,12 +99,20 @@ def check_spec_columns(spec_columns: Sequence[tuple[str, str]], names: Sequence[
         Pairs (key of the table in cauce.toml, column).
     names
         The source's columns.
+
+    Raises
+    ------
+    UserError
+        One column is wrong; Problems where several are.
     """
+    problems = []
     for key, column in spec_columns:
         if column not in names:
-            raise UserError(
-                "no such column in the source", where=at(key), received=column, hint=did_you_mean(column, names)
-            )
-        if key in {"partition_by", "cluster_by"} and not PATH_SAFE.fullmatch(column):
+            hint = did_you_mean(column, names)
+            problems.append(UserError("no such column in the source", where=at(key), received=column, hint=hint))
+        elif key in {"partition_by", "cluster_by"} and not PATH_SAFE.fullmatch(column):
             hint = "Such a column needs a name of letters, digits, _, - and spaces. Rename it in the source."
-            raise UserError("the column's name cannot be used for this", where=at(key), received=column, hint=hint)
+            what = "the column's name cannot be used for this"
+            problems.append(UserError(what, where=at(key), received=column, hint=hint))
+    if problems:
+        raise problems[0] if len(problems) == 1 else Problems(problems)

@@ -16,6 +16,7 @@ from cauce.core.errors import UserError, did_you_mean
 from cauce.core.specs import DataSpec
 from cauce.data.columns import HUGE, At, check_names, check_spec_columns, normal_form, quoted
 from cauce.data.condition import check_condition
+from cauce.data.decimals import decimal_commas, number
 from cauce.data.duck import settings
 from cauce.data.faults import (
     check_text,
@@ -103,7 +104,7 @@ def opened(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str]
                 # Ibis 12 asks DuckDB 2.0 for a view's types through fetch_arrow_table.
                 warnings.filterwarnings("ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning)
                 view = FORMATS[kind](backend, path, delimiter)
-            source = _prepared(backend, view.get_name(), spec, at, names)
+            source = _prepared(backend, view.get_name(), spec, at, names, in_text=kind == "csv")
             with condition_errors(spec.where, where=at("where")):
                 yield source
         finally:
@@ -222,7 +223,9 @@ def _parquet_names(path: Path) -> list[str] | None:
         return None  # DuckDB says what is wrong with it
 
 
-def _prepared(backend: Backend, view: str, spec: DataSpec, at: At, header: list[str] | None) -> Opened:
+def _prepared(
+    backend: Backend, view: str, spec: DataSpec, at: At, header: list[str] | None, *, in_text: bool
+) -> Opened:
     described = backend.raw_sql(f"DESCRIBE {quoted(view)}").fetchall()
     found = [str(row[0]) for row in described]
     names = header or found
@@ -235,9 +238,15 @@ def _prepared(backend: Backend, view: str, spec: DataSpec, at: At, header: list[
         )
     check_names(names, where=at("source"))
     check_spec_columns(_named(spec), names, at)
-    # DuckDB's own names (it renames blanks) are mapped back to those of the header before anything else sees them.
-    inner = ", ".join(f"{quoted(old)} AS {quoted(new)}" for old, new in zip(found, names, strict=True))
     kinds = _narrowed(backend, view, {str(row[0]): str(row[1]) for row in described})
+    texts = [name for name, kind in kinds.items() if in_text and kind == "VARCHAR"]
+    commas = decimal_commas(backend, view, texts)
+    kinds |= dict.fromkeys(commas, "DOUBLE")
+    # DuckDB's own names (it renames blanks) are mapped back to those of the header before anything else sees them.
+    inner = ", ".join(
+        f"{number(old) if old in commas else quoted(old)} AS {quoted(new)}"
+        for old, new in zip(found, names, strict=True)
+    )
     forms = [
         f"{normal_form(new, kinds[str(row[0])], where=at('source'))} AS {quoted(new)}"
         for new, row in zip(names, described, strict=True)
