@@ -86,7 +86,7 @@ def test_a_worse_loss_retrains() -> None:
         "en": "The mean loss has risen by 14% against training. 500 rows with known truth have come since the last "
         "training, enough to learn from.",
         "es": "La pérdida media ha subido un 14\u00a0% respecto al entrenamiento. Desde el último entrenamiento hay "
-        "500 filas con resultado conocido, suficientes para aprender.",
+        "500 filas con resultado conocido: bastan para aprender.",
     }
 
 
@@ -135,7 +135,7 @@ def test_a_quiet_model_waits_with_figures() -> None:
     decision = decide(situation(signal("drift", "age", alarming=False), comparison=realised()), SPEC)
     assert decision.action == "wait"
     assert decision.reason["en"] == (
-        "Nothing to do: over 1000 predictions no column has drifted. The mean loss over 400 truths is 0.31 and was "
+        "Nothing to do: over 1,000 predictions no column has drifted. The mean loss over 400 truths is 0.31 and was "
         "0.305 at training: as good as it was."
     )
     assert decision.reason["es"] == (

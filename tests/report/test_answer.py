@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from cauce.core.artefacts import Action, Verdict
+from cauce.core.artefacts import Action, Comparison, Signal, Verdict
 from cauce.core.views import ModelView
 from cauce.report.answer import Answer, answer
 from cauce.report.language import speak
@@ -23,6 +23,18 @@ def looked(full: ModelView, verdict: Verdict | None, *, alarming: bool) -> Model
     signals = tuple(replace(signal, alarming=alarming) for signal in full.watched.signals)
     realised = replace(full.watched.realised, verdict=verdict) if verdict else None
     return replace(full, watched=replace(full.watched, signals=signals, realised=realised))
+
+
+def proof(full: ModelView) -> Comparison | None:
+    assert full.watched is not None
+    return full.watched.realised
+
+
+def guessing(full: ModelView, rung: str = "linear", **values: float) -> ModelView:
+    assert full.champion is not None
+    training = full.champion.training
+    metrics = replace(training.metrics, values={**training.metrics.values, **values})
+    return replace(full, champion=replace(full.champion, training=replace(training, rung=rung, metrics=metrics)))
 
 
 def test_without_a_model_it_says_how_to_get_one(new: ModelView) -> None:
@@ -41,7 +53,8 @@ def test_without_a_model_it_says_how_to_get_one(new: ModelView) -> None:
     ],
 )
 def test_the_newest_decision_speaks_first(full: ModelView, action: Action, tone: str, start: str) -> None:
-    found = ask(replace(full, decisions=(replace(full.decisions[0], action=action), *full.decisions)))
+    newest = replace(full.decisions[0], action=action, comparison=proof(full))
+    found = ask(replace(full, decisions=(newest, *full.decisions)))
     assert found.tone == tone
     assert found.headline.startswith(start)
 
@@ -88,3 +101,56 @@ def test_blocked_says_how_many_findings_and_whether_it_still_answers(full: Model
 
 def test_a_pause_is_said_before_anything_else_but_a_block(full: ModelView) -> None:
     assert "paused by hand" in ask(replace(full, stage="paused")).headline
+
+
+def test_the_first_release_claims_no_proof_and_says_how_good_it_is(full: ModelView) -> None:
+    first = replace(full.decisions[0], action="promote", champion=None, comparison=None)
+    view = replace(full, decisions=(first,))
+    english, spanish = answer(view, speak("en")), answer(view, speak("es"))
+    assert "nothing to compare it with" in english.headline
+    assert "F1: 0.731" in english.headline
+    assert "F1: 0,731" in spanish.headline
+    for found in (english, spanish):
+        assert found.tone == "idle"
+        assert "rollback" not in found.advice
+
+
+def test_a_promotion_by_hand_says_who_and_why(full: ModelView) -> None:
+    reason = {"en": "Version 3 promoted by hand (Ana): it is fairer.", "es": "Versión 3 promovida a mano (Ana): ya."}
+    by_hand = replace(full.decisions[0], action="promote", by="Ana", champion=2, reason=reason)
+    found = ask(replace(full, decisions=(by_hand,)))
+    assert found.headline.startswith("Version 3 promoted by hand (Ana): it is fairer. A person decided")
+    assert found.tone == "watch"
+    assert ".." not in found.headline
+
+
+@pytest.mark.parametrize("action", ["promote", "wait", "roll back"])
+def test_a_release_that_only_guesses_is_never_called_good(full: ModelView, action: Action) -> None:
+    decided = replace(full, decisions=(replace(full.decisions[0], action=action, comparison=proof(full)),))
+    prior = ask(guessing(decided, "prior"))
+    assert prior.tone == "act"
+    assert "always gives the same answer (prior: the class shares)" in prior.headline
+    assert "`cauce train dropout`" in prior.advice
+    assert "no better than guessing (R²: −0.03)" in ask(guessing(decided, r2=-0.03)).headline
+    assert "no better than guessing (ROC-AUC: 0.51)" in ask(guessing(decided, roc_auc=0.51)).headline
+    assert "guessing" not in ask(guessing(decided, r2=0.2, roc_auc=0.7)).headline
+
+
+def test_too_few_predictions_are_no_ground_for_a_verdict(full: ModelView) -> None:
+    assert full.watched is not None
+    few = Signal("drift", None, 50.0, 200.0, False, {"en": "50 of at least 200"})
+    watched = replace(full.watched, n_predictions=50, realised=None, signals=(few,))
+    found = ask(replace(full, watched=watched))
+    assert found.tone == "idle"
+    assert "50 of the 200 predictions" in found.headline
+
+
+def test_intervals_that_miss_the_truth_are_said_at_the_top(full: ModelView) -> None:
+    view = guessing(replace(full, watched=None), coverage=0.37)
+    assert "37.0% of the cases" in ask(view).warning
+    assert ask(view).tone == "watch"
+    assert ask(guessing(full, coverage=0.88)).warning == ""
+
+
+def test_a_pause_names_the_command_that_ends_it(full: ModelView) -> None:
+    assert '`cauce resume dropout --reason "…"`' in ask(replace(full, stage="paused")).advice

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cauce.core.artefacts import Action, RungWhy, SignalCode, Verdict
+from cauce.core.artefacts import Action, Candidate, RungWhy, SignalCode, Verdict
+from cauce.core.protocols import Task
 from cauce.core.specs import Severity
 from cauce.report import language
 from cauce.report.language import speak
+from cauce.tasks.tabular import Classify, Regress
 
 ROOM = Path(language.__file__).parent
 EN, ES = speak("en"), speak("es")
@@ -49,7 +51,7 @@ def test_no_text_is_unused() -> None:
         path.read_text(encoding="utf-8") for path in sorted(ROOM.rglob("*")) if path.suffix in {".py", ".html"}
     )
     quoted = set(re.findall(r"""["']([a-z0-9_]+)["']""", sources))
-    built = {"answer_", "advice_", "metric_", "meaning_", "word_", "means_", "ago_", *FAMILIES}
+    built = {"answer_", "advice_", "metric_", "meaning_", "warning_", "rung_", "word_", "means_", "ago_", *FAMILIES}
     for key in EN.words:
         prefix = next((prefix for prefix in built if key.startswith(prefix)), None)
         by_value = prefix is not None and (prefix in FAMILIES or prefix in {"metric_", "meaning_"})
@@ -73,8 +75,10 @@ def test_every_text_that_the_templates_ask_for_exists() -> None:
         (0.36123, "0.361", "0,361"),
         (12.345, "12.3", "12,3"),
         (1234.5, "1,234", "1234"),
-        (1234567.0, "1,234,567", "1\u202f234\u202f567"),
-        (-0.5, "-0.500", "-0,500"),
+        (1234567.0, "1.23 million", "1,23 millones"),
+        (5.0e9, "5,000 million", "5000 millones"),
+        (999.9, "1,000", "1000"),
+        (-0.5, "−0.5", "−0,5"),
         (0.0000012, "1.2e-06", "1,2e-06"),
         (float("nan"), "–", "–"),
         (None, "–", "–"),
@@ -89,6 +93,7 @@ def test_counts_percentages_durations_and_times() -> None:
     assert (EN.count(9500), ES.count(9500), ES.count(95000)) == ("9,500", "9500", "95\u202f000")
     assert (EN.percent(0.125), ES.percent(0.125)) == ("12.5%", "12,5\u00a0%")
     assert (EN.signed_percent(0.1), EN.signed_percent(-0.1)) == ("+10.0%", "−10.0%")
+    assert (EN.signed_percent(430.0), ES.signed_percent(-11.0)) == (">\u00a0+999%", "<\u00a0−999\u00a0%")
     assert [EN.duration(s) for s in (0.0, 0.01, 0.4, 89.0, 90.0, 7200.0)] == [
         "0\u00a0s", "< 0.1\u00a0s", "0.4\u00a0s", "89.0\u00a0s", "1.5\u00a0min", "2.0\u00a0h",
     ]  # fmt: skip
@@ -110,6 +115,14 @@ def test_how_long_ago(seconds: int, english: str, spanish: str) -> None:
     now = datetime(2026, 1, 5, tzinfo=UTC)
     assert EN.ago(now - timedelta(seconds=seconds), now) == english
     assert ES.ago(now - timedelta(seconds=seconds), now) == spanish
+
+
+@pytest.mark.parametrize("task", [Classify(), Regress()], ids=["classify", "regress"])
+def test_every_metric_of_the_tasks_has_a_name(task: Task) -> None:
+    example = task.example()
+    fitted = task.fit(Candidate("prior", {}), {}, example.table, spec=example.spec)
+    for metric in task.metrics(fitted, example.table, example.spec).values:
+        assert EN.knows(f"metric_{metric}"), metric
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

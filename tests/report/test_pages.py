@@ -13,6 +13,8 @@ import pytest
 from cauce import report
 from cauce.core.artefacts import Metrics, Schema, Signal
 from cauce.core.views import ModelView, ProjectView
+from cauce.report.ladder import rows
+from cauce.report.language import speak
 from cauce.report.pages import prose
 
 VOID = {"meta", "link", "input", "br"}
@@ -182,3 +184,53 @@ def test_every_table_heading_has_a_scope(project: ProjectView) -> None:
     assert all(
         "scope" in attributes for tag, attributes in Document(report.console_page(project)).elements if tag == "th"
     )
+
+
+@pytest.mark.parametrize(
+    ("difference", "half", "chosen", "best"),
+    [
+        (0.0002, 0.0004, "proven not worse than the best", "A simpler one is proven to do as well"),
+        (0.002, 0.0018, "gains less than what matters", "by less than what matters"),
+        (0.2, 0.3, "too few rows to tell", "not proven lower"),
+    ],
+)
+def test_a_verdict_claims_only_what_is_proven(
+    full: ModelView, difference: float, half: float, chosen: str, best: str
+) -> None:
+    assert full.champion is not None
+    choice = full.champion.training.choice
+    found = choice.rungs[1].against_best
+    assert found is not None
+    found = replace(found, difference=difference, lower=difference - half, upper=difference + half)
+    rungs = (choice.rungs[0], replace(choice.rungs[1], against_best=found), *choice.rungs[2:])
+    verdicts = [row.verdict for row in rows(replace(choice, rungs=rungs), speak("en"))]
+    assert "Proven worse" in verdicts[0]
+    assert chosen in verdicts[1]
+    assert best in verdicts[2]
+    alone = rows(replace(choice, chosen="boosting"), speak("en"))
+    assert alone[2].verdict == "The lowest loss of all."
+
+
+def test_counts_are_written_as_counts(full: ModelView, project: ProjectView) -> None:
+    assert full.watched is not None
+    few = Signal("drift", None, 50.0, 200.0, False, {"en": "50 of at least 200"})
+    view = replace(full, watched=replace(full.watched, signals=(few,)))
+    html = report.model_page(view, "es", project="academy", at=project.at)
+    assert '<td class="n" data-label="Valor">50</td><td class="n" data-label="Umbral">200</td>' in html
+
+
+def test_a_report_on_the_prior_names_no_columns(full: ModelView, project: ProjectView) -> None:
+    assert full.champion is not None
+    champion = replace(full.champion, training=replace(full.champion.training, rung="prior", importance={}))
+    html = report.model_page(replace(full, champion=champion), "en", project="academy", at=project.at)
+    assert "It looks at no column" in html
+    assert "distance_km" not in html.split("How good")[0]
+
+
+def test_a_squared_loss_is_shown_with_its_root(full: ModelView, project: ProjectView) -> None:
+    assert full.champion is not None
+    training = full.champion.training
+    squared = replace(training, choice=replace(training.choice, loss="squared"))
+    view = replace(full, champion=replace(full.champion, training=squared))
+    assert "0.359 (root: 0.599)" in report.model_page(view, "en", project="academy", at=project.at)
+    assert "(root:" not in report.model_page(full, "en", project="academy", at=project.at)

@@ -241,13 +241,13 @@ def test_the_reason_in_full() -> None:
     )
     assert reason["es"] == (
         "Elegido: «modelo c». "
-        "Su pérdida media (logarítmica) es de 0,5070 en 2000 unidades, cada una juzgada por un "
+        "Su pérdida media (logarítmica) es de 0,507 en 2000 unidades, cada una juzgada por un "
         "modelo que no la había visto, en 5 rondas. "
         "Una diferencia menor que el 1\u00a0% de la pérdida más baja (0,00507) no importa. "
         "Ningún candidato tiene una pérdida menor. "
         "El candidato «modelo a» es más sencillo, pero peor: su pérdida de 0,8061 supera en 0,299 a la más baja "
         "(intervalo del 95\u00a0%: de 0,272 a 0,326). "
-        "El candidato «modelo b» es más sencillo, pero peor: su pérdida de 0,6110 supera en 0,104 a la más baja "
+        "El candidato «modelo b» es más sencillo, pero peor: su pérdida de 0,611 supera en 0,104 a la más baja "
         "(intervalo del 95\u00a0%: de 0,0814 a 0,127). "
         "El candidato «modelo d» (0,5617) es más complejo y peor."
     )

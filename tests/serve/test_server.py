@@ -297,7 +297,8 @@ def test_a_client_that_goes_away_takes_the_answer_from_nobody() -> None:
 
 
 def test_the_root_leads_to_the_console_without_a_token_too(world: Any, school: Any) -> None:
-    for headers in ({}, school.AUTH):
+    nobody: dict[str, str] = {}
+    for headers in (nobody, school.AUTH):
         with school.Client(create_app(world.service()), headers) as client:
             answer = client.get("/")
             assert (answer.status_code, answer.headers["location"]) == (303, "/console")

@@ -89,7 +89,7 @@ def test_a_moved_population_is_drift_with_the_bins_that_moved() -> None:
     assert signal.threshold == SPEC.drift
     assert signal.value >= SPEC.drift
     assert "Most moved: `> 52." in signal.detail["en"]
-    assert "Lo que más cambió: `> 52." in signal.detail["es"]
+    assert "Lo que más cambió: `> 52," in signal.detail["es"]
 
 
 def test_moved_predictions_are_output_drift() -> None:

@@ -110,11 +110,12 @@ def too_few_rows(situation: Situation, spec: RenewSpec) -> Verdict | None:
     found, needed = situation.watched.n_predictions, situation.min_rows
     if found >= needed:
         return None
+    count, least = numbers(found), numbers(needed)
     return Verdict(
         "wait",
         {
-            "en": f"{found} predictions in the window so far; {needed} are needed before anything is concluded.",
-            "es": f"{found} predicciones en la ventana hasta ahora; hacen falta {needed} para concluir algo.",
+            "en": f"{count[0]} predictions in the window so far; {least[0]} are needed before anything is concluded.",
+            "es": f"{count[1]} predicciones en la ventana hasta ahora; hacen falta {least[1]} para concluir algo.",
         },
     )
 
@@ -140,13 +141,14 @@ def more_truths_needed(situation: Situation, spec: RenewSpec) -> Verdict | None:
     if lacking <= 0 or (cause := _cause(situation)) is None:
         return None
     en, es = cause
+    needed, known, more = numbers(spec.min_truths), numbers(situation.n_labelled), numbers(lacking)
     return Verdict(
         "wait",
         {
-            "en": f"{en} A retraining needs {spec.min_truths} new rows with known truth; {situation.n_labelled} have "
-            f"come, {lacking} more are needed.",
-            "es": f"{es} Un reentrenamiento necesita {spec.min_truths} filas nuevas con resultado conocido; hay "
-            f"{situation.n_labelled}, faltan {lacking}.",
+            "en": f"{en} A retraining needs {needed[0]} new rows with known truth; {known[0]} have "
+            f"come, {more[0]} more are needed.",
+            "es": f"{es} Un reentrenamiento necesita {needed[1]} filas nuevas con resultado conocido; hay "
+            f"{known[1]}, faltan {more[1]}.",
         },
     )
 
@@ -176,14 +178,12 @@ def retrain(situation: Situation, spec: RenewSpec) -> Verdict | None:
     cause = _cause(situation)
     if cause is None:
         return None
-    known = situation.n_labelled
-    en = f"{cause[0]} {known} rows with known truth have come since the last training, enough to learn from."
-    es = (
-        f"{cause[1]} Desde el último entrenamiento hay {known} filas con resultado conocido, suficientes para aprender."
-    )
+    known = numbers(situation.n_labelled)
+    en = f"{cause[0]} {known[0]} rows with known truth have come since the last training, enough to learn from."
+    es = f"{cause[1]} Desde el último entrenamiento hay {known[1]} filas con resultado conocido: bastan para aprender."
     faults = situation.alarming(*FAULTS)
     if faults:
-        words = _with_details("Check the data as well.", "Revise también los datos.", faults)
+        words = _with_details("Check the data as well.", "Revisa también los datos.", faults)
         en, es = f"{en} {words['en']}", f"{es} {words['es']}"
     return Verdict("retrain", {"en": en, "es": es})
 
@@ -191,16 +191,17 @@ def retrain(situation: Situation, spec: RenewSpec) -> Verdict | None:
 def still_good(situation: Situation, spec: RenewSpec) -> Verdict:
     """Wait: nothing speaks against the model."""
     watched = situation.watched
-    en = f"Nothing to do: over {watched.n_predictions} predictions no column has drifted."
-    es = f"Nada que hacer: en {watched.n_predictions} predicciones ninguna columna se ha desviado."
+    seen, truths = numbers(watched.n_predictions), numbers(watched.n_truths)
+    en = f"Nothing to do: over {seen[0]} predictions no column has drifted."
+    es = f"Nada que hacer: en {seen[1]} predicciones ninguna columna se ha desviado."
     if watched.realised is None or watched.realised_loss is None:
-        en += f" {watched.n_truths} truths have come, too few for a verdict on performance."
-        es += f" Han llegado {watched.n_truths} resultados reales, pocos para juzgar el rendimiento."
+        en += f" {truths[0]} truths have come, too few for a verdict on performance."
+        es += f" Han llegado {truths[1]} resultados reales, pocos para juzgar el rendimiento."
         return Verdict("wait", {"en": en, "es": es})
     now, before = numbers(watched.realised_loss), numbers(watched.expected_loss)
     proven = watched.realised.not_worse
-    en += f" The mean loss over {watched.n_truths} truths is {now[0]} and was {before[0]} at training: "
-    es += f" La pérdida media sobre {watched.n_truths} resultados reales es {now[1]}; en el entrenamiento, {before[1]}"
+    en += f" The mean loss over {truths[0]} truths is {now[0]} and was {before[0]} at training: "
+    es += f" La pérdida media sobre {truths[1]} resultados reales es {now[1]}; en el entrenamiento, {before[1]}"
     en += "as good as it was." if proven else "no proof that it became worse."
     es += ": el modelo es tan bueno como era." if proven else ": no hay prueba de que el modelo haya empeorado."
     return Verdict("wait", {"en": en, "es": es})

@@ -82,6 +82,7 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
             "es": f"Una sola unidad, o un solo grupo, no permite distinguir la versión {challenger} de la {champion}; "
             "el campeón se queda.",
         }
+    counted = numbers(found.n_units)
     new, old = numbers(found.mean_candidate), numbers(found.mean_reference)
     low, high, sure = numbers(found.lower), numbers(found.upper), percents(found.confidence)
     limit, smallest = numbers(found.margin), numbers(found.provable)
@@ -99,9 +100,9 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
     }
     en, es = endings[found.verdict]
     return {
-        "en": f"On the same {found.n_units} units, version {challenger} has a mean loss of {new[0]} and version "
+        "en": f"On the same {counted[0]} units, version {challenger} has a mean loss of {new[0]} and version "
         f"{champion} one of {old[0]} (difference between {low[0]} and {high[0]}, {sure[0]} interval). {en}",
-        "es": f"Sobre las mismas {found.n_units} unidades, la versión {challenger} tiene una pérdida media de {new[1]} "
+        "es": f"Sobre las mismas {counted[1]} unidades, la versión {challenger} tiene una pérdida media de {new[1]} "
         f"y la versión {champion}, de {old[1]} (diferencia entre {low[1]} y {high[1]}, intervalo del {sure[1]}). {es}",
     }
 
@@ -144,8 +145,8 @@ def incomparable(model: str, *, champion: int, challenger: int, gone: Sequence[s
         f"version {challenger}, which was trained without. Bring the columns back, or, if the change is meant, promote "
         f"version {challenger} by hand with your reason.",
         "es": f"La fuente ya no tiene aquello con lo que predice la versión {champion}: {names}. Por eso no se puede "
-        f"comparar con la versión {challenger}, entrenada sin ello. Recupere las columnas o, si el cambio es "
-        f"intencionado, promueva a mano la versión {challenger} con su motivo.",
+        f"comparar con la versión {challenger}, entrenada sin ello. Recupera las columnas o, si el cambio es "
+        f"intencionado, promueve a mano la versión {challenger} con tu motivo.",
     }
     return _policy("fix data", model, champion, challenger, reason, now)
 

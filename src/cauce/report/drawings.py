@@ -65,9 +65,10 @@ def confusion(metrics: Metrics, words: Language) -> Markup | None:
     size = min(88.0, (_WIDTH - left - 8) / len(names))
     body = [_text(left + size * len(names) / 2, 14, words.say("plot_predicted"), "faint", "middle")]
     body.append(_text(left - 8, top - 8, words.say("plot_true"), "faint", "end"))
+    above, beside = shorten(names, int(size / 8)), shorten(names, 14)
     for at, name in enumerate(names):
-        body.append(_text(left + size * (at + 0.5), top - 8, _short(name, int(size / 8)), "", "middle", name))
-        body.append(_text(left - 8, top + size * (at + 0.5) + 4, _short(name, 14), "strong", "end", name))
+        body.append(_text(left + size * (at + 0.5), top - 8, above[at], "", "middle", name))
+        body.append(_text(left - 8, top + size * (at + 0.5) + 4, beside[at], "strong", "end", name))
     for i, row in enumerate(rows):
         total = sum(metrics.confusion[chosen[i]]) or 1
         for j, number in enumerate(row):
@@ -125,9 +126,10 @@ def importance_bars(importance: Mapping[str, float], words: Language) -> Markup 
     left, step = 156, 26
     scale = (_WIDTH - left - 60) / shown[0][0]
     body = []
+    labels = shorten([name for _, name in shown], 20)
     for at, (share, name) in enumerate(shown):
         y = 6 + step * at
-        body.append(_text(left - 8, y + 15, _short(name, 20), "", "end", name))
+        body.append(_text(left - 8, y + 15, labels[at], "", "end", name))
         bar = Markup('<rect class="bar" x="{}" y="{}" width="{:.1f}" height="18" rx="3"/>')
         body.append(bar.format(left, y + 1, max(1.0, share * scale)))
         body.append(_text(left + share * scale + 6, y + 15, words.percent(share), "faint"))
@@ -193,6 +195,36 @@ def _largest(matrix: Sequence[Sequence[int]], most: int) -> list[int]:
         return list(range(len(matrix)))
     by_size = sorted(range(len(matrix)), key=lambda i: (-sum(matrix[i]), i))
     return sorted(by_size[:most])
+
+
+def shorten(names: Sequence[str], most: int) -> list[str]:
+    """Cut names to `most` characters; those that would look the same, so that where they differ stays.
+
+    Examples
+    --------
+    >>> shorten(["units_of_the_1st_semester_approved", "units_of_the_2nd_semester_approved", "age"], 16)
+    ['unit…1st_semest…', 'unit…2nd_semest…', 'age']
+    """
+    cut = [_short(name, most) for name in names]
+    twins = [[names[i] for i, other in enumerate(cut) if other == one and names[i] != name]
+             for name, one in zip(names, cut, strict=True)]  # fmt: skip
+    return [
+        _around(name, max(_same(name, twin) for twin in alike), most) if alike and most >= 4 else one
+        for name, one, alike in zip(names, cut, twins, strict=True)
+    ]
+
+
+def _same(one: str, other: str) -> int:
+    """Return how many characters two names begin with in common."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _around(name: str, start: int, most: int) -> str:
+    """Cut a name so that what begins at `start` stays."""
+    head = f"{name[: most // 4]}…"
+    room = most - len(head)
+    rest = name[start:]
+    return head + (rest if len(rest) <= room else f"{rest[: room - 1]}…")
 
 
 def _short(name: str, most: int) -> str:

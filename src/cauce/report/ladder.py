@@ -51,10 +51,27 @@ def _row(rung: Rung, choice: Choice, reach: float, words: Language) -> Row:
         loss=words.number(rung.mean_loss),
         against=_against(rung, choice, words),
         drawing=_drawing(rung.against_best, choice.margin, reach, words) if rung.against_best else None,
-        verdict=words.say(f"why_{rung.why}"),
+        verdict=words.say(_verdict(rung, choice)),
         detail=rung.detail if rung.outcome == "skipped" or rung.why == "failed" else "",
         seconds=words.duration(rung.fit_seconds),
     )
+
+
+def _verdict(rung: Rung, choice: Choice) -> str:
+    """Return the key of a rung's verdict: equal is said only of what is proven equal."""
+    chosen = next((each for each in choice.rungs if each.name == choice.chosen), rung)
+    if rung.name == choice.chosen == choice.best:
+        return "rung_lowest"
+    if rung.name not in {choice.chosen, choice.best} or chosen.against_best is None:
+        return f"why_{rung.why}"
+    found = chosen.against_best
+    if found.not_worse:
+        keys = "rung_equal", "rung_best_equal"
+    elif found.lower > 0:
+        keys = "rung_small", "rung_best_small"
+    else:
+        keys = "rung_unproven", "rung_best_unproven"
+    return keys[rung is not chosen]
 
 
 def _relative(comparison: Comparison) -> tuple[float, float, float] | None:
@@ -100,6 +117,10 @@ def _drawing(comparison: Comparison, margin: float, reach: float, words: Languag
     mark = Markup('<circle cx="{}" cy="11" r="4"/>').format(middle)
     if relative[0] > reach:
         mark = Markup('<path d="M{0} 5l7 6l-7 6z"/>').format(middle - 3)
+    elif relative[2] > reach:  # the interval goes on beyond the drawing
+        mark += Markup('<path d="M{0} 6l6 5l-6 5z"/>').format(high - 2)
+    if relative[1] < -reach:
+        mark += Markup('<path d="M{0} 6l-6 5l6 5z"/>').format(low + 2)
     return form.format(kind=kind, w=_WIDTH, h=_HEIGHT, label=label, zero=zero, edge=edge, low=low, high=high, mark=mark)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cauce.core.artefacts import Words
 from cauce.core.figures import Language as Code
-from cauce.core.figures import figures
+from cauce.core.figures import figures, number
 
 CODES: tuple[Code, ...] = ("en", "es")
 DASH = "–"
@@ -48,17 +48,11 @@ class Language:
         """Write a whole number: ``12,345``, in Spanish with a thin space from five digits on."""
         return figures(f"{number:,}", self.code)
 
-    def number(self, value: float | None, digits: int = 3) -> str:
+    def number(self, value: float | None, *, digits: int = 3) -> str:
         """Write a number with `digits` significant digits."""
         if value is None or not math.isfinite(value):
             return DASH
-        if abs(value) >= 1000:
-            return self.count(round(value))
-        if value != 0 and abs(value) < 1e-4:
-            return figures(f"{value:.1e}", self.code)
-        decimals = digits if value == 0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:.{min(decimals, 6)}f}"
-        return figures(text if value or digits == 0 else "0", self.code)
+        return number(float(value), self.code, digits=digits)
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
         """Write a share of one as a percentage."""
@@ -71,9 +65,12 @@ class Language:
         return self.percent(share, 0 if round(share * 1000) % 10 == 0 else 1)
 
     def signed_percent(self, share: float | None) -> str:
-        """Write a difference as a percentage with its sign."""
-        text = self.percent(share)
-        return f"+{text}" if share is not None and share > 0 else text.replace("-", "−")
+        """Write a difference as a percentage with its sign; beyond ten times, that it is beyond."""
+        if share is None or not math.isfinite(share):
+            return DASH
+        beyond, share = abs(share) > 9.99, max(-9.99, min(9.99, share))
+        text = f"{'+' if share > 0 else ''}{self.percent(share, 0 if beyond else 1)}"
+        return f"{'>' if share > 0 else '<'}\u00a0{text}" if beyond else text
 
     def duration(self, seconds: float | None) -> str:
         """Write seconds: ``0.4 s``, ``3.2 min``, ``1.5 h``."""
@@ -102,14 +99,14 @@ class Language:
         if seconds < 60:
             return self.say("ago_now")
         for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-            number = int(seconds // size)
-            if number:
-                return self.say(f"ago_{unit}_one") if number == 1 else self.say(f"ago_{unit}", self.count(number))
+            n_units = int(seconds // size)
+            if n_units:
+                return self.say(f"ago_{unit}_one") if n_units == 1 else self.say(f"ago_{unit}", self.count(n_units))
         raise AssertionError  # pragma: no cover - a minute at least is left
 
-    def some(self, key: str, number: int) -> str:
+    def some(self, key: str, count: int) -> str:
         """Return the text for one or for many: ``key_one`` or ``key``, with the count filled in."""
-        return self.say(f"{key}_one" if number == 1 else key, self.count(number))
+        return self.say(f"{key}_one" if count == 1 else key, self.count(count))
 
 
 @cache

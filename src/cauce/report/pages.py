@@ -11,12 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from cauce.core.artefacts import Signal
 from cauce.core.views import ModelView, ProjectView
-from cauce.report import drawings
+from cauce.report import drawings, measures
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
-from cauce.report.language import Language, speak
+from cauce.report.language import DASH, Language, speak
 
 _ORDER = {"block": 0, "warn": 1, "info": 2}
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -84,9 +85,11 @@ def _functions(words: Language) -> Mapping[str, object]:
         "some": words.some,
         "answer": lambda view: answer(view, words),
         "since": since,
-        "metric_name": lambda name: words.say(f"metric_{name}") if words.knows(f"metric_{name}") else name,
-        "metric_value": lambda name, value: metric(name, value, words),
-        "metric_hint": lambda name: words.say(f"meaning_{name}") if words.knows(f"meaning_{name}") else "",
+        "metric_name": lambda name: measures.name(name, words),
+        "metric_value": lambda name, value: measures.value(name, value, words),
+        "metric_hint": lambda name: measures.meaning(name, words),
+        "loss": lambda kind, value: measures.loss(kind, value, words),
+        "signal_figures": lambda signal: signal_figures(signal, words),
         "by_severity": lambda findings: sorted(
             findings, key=lambda found: (found.accepted is not None, _ORDER[found.severity])
         ),
@@ -107,10 +110,14 @@ def since(view: ModelView) -> datetime | None:
     return next(changes, view.champion.training.created_at)
 
 
-def metric(name: str, value: float, words: Language) -> str:
-    """Write a metric: shares as a percentage, the rest as a number."""
-    shares = {"accuracy", "balanced_accuracy", "error_rate", "zero_one", "precision", "recall", "coverage"}
-    return words.percent(value) if name in shares else words.number(value)
+def signal_figures(signal: Signal, words: Language) -> tuple[str, str]:
+    """Write a signal's value and its threshold: as counts, as shares or as the index of a drift."""
+    if signal.code == "schema":
+        return DASH, DASH
+    if signal.column is None and signal.threshold >= 1:  # rows seen, of those that a conclusion takes
+        return words.count(round(signal.value)), words.count(round(signal.threshold))
+    write = words.number if signal.code in {"drift", "output_drift"} else words.percent
+    return write(signal.value), write(signal.threshold)
 
 
 def prose(text: str) -> Markup:

@@ -14,8 +14,8 @@ from cauce.evidence import WIDEST
 
 TEXTS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "chosen": "Chosen: “{title}”. Its mean loss ({loss}) is {mean}{root} over {units}, each judged by a model that had "
-        "not seen it, in {folds}.",
+        "chosen": "Chosen: “{title}”. Its mean loss ({loss}) is {mean}{root} over {units}, each judged by a model that "
+        "had not seen it, in {folds}.",
         "root": " (its root, in the target's own unit: {root})",
         "matters": "A gap smaller than {margin} of the lowest loss ({absolute}) does not matter.",
         "lowest": "No candidate has a lower loss.",
@@ -48,8 +48,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "absolute": "absolute error",
     },
     "es": {
-        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es de {mean}{root} en {units}, cada una juzgada por un "
-        "modelo que no la había visto, en {folds}.",
+        "chosen": "Elegido: «{title}». Su pérdida media ({loss}) es de {mean}{root} en {units}, cada una juzgada por "
+        "un modelo que no la había visto, en {folds}.",
         "root": " (su raíz, en la unidad del objetivo: {root})",
         "matters": "Una diferencia menor que el {margin} de la pérdida más baja ({absolute}) no importa.",
         "lowest": "Ningún candidato tiene una pérdida menor.",

@@ -114,7 +114,7 @@ class Gatekeeper:
             return True  # carries the token in its form, and is answered 401 without it
         if method not in {"GET", "HEAD"}:
             return False
-        # Without a session / leads to /console, which itself shows the sign-in page, with status 401, or redeems a code.
+        # / leads to /console, which shows the sign-in page where there is no session, with 401, or redeems a code.
         return path in {"/", "/console"} or (path.startswith("/console/") and self._sessions.alive(headers))
 
 

@@ -236,10 +236,10 @@ def _category(column: Column) -> Callable[[Any], Any]:
 
     def read(value: Any) -> Any:
         if type(value) is not str:
-            return Bad("type", f"a text, {_listed(column)}")
+            return Bad("type", f"a text, {listed(column.categories or ())}")
         if value in known:
             return value
-        return Bad("category", f"{_listed(column)}. {did_you_mean(value[:80], known)}")
+        return Bad("category", f"{listed(column.categories or ())}. {did_you_mean(value[:80], known)}")
 
     return read
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cauce.core.artefacts import Comparison, Words, changed_column
-from cauce.core.figures import numbers, percents
+from cauce.core.figures import figures, numbers, percents
 from cauce.watch.drift import ColumnDrift, Mover
 
 SPANISH_BINS = {"other": "otros"}
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_RANGE = re.compile(rf"[≤>] {_NUMBER.pattern}|{_NUMBER.pattern} – {_NUMBER.pattern}")
 
 
 def bin_name(label: str) -> tuple[str, str]:
-    """Return a bin's label in English and Spanish: ranges and categories as they are."""
-    return label, SPANISH_BINS.get(label, label)
+    """Return a bin's label in English and Spanish: categories as they are.
+
+    Examples
+    --------
+    >>> bin_name("-0.5 – 12345.5") == ("−0.5 – 12345.5", "−0,5 – 12345,5"), bin_name("v1.5")
+    (True, ('v1.5', 'v1.5'))
+    """
+    if not _RANGE.fullmatch(label):
+        return label, SPANISH_BINS.get(label, label)
+    return (
+        _NUMBER.sub(lambda found: figures(found[0], "en"), label),
+        _NUMBER.sub(lambda found: figures(found[0], "es"), label),
+    )
 
 
 def moved(movers: Sequence[Mover]) -> tuple[str, str]:
@@ -97,10 +111,11 @@ def schema(change: str) -> Words:
 def performance(comparison: Comparison, n_truths: int, *, alarming: bool) -> Words:
     """Compare the losses of the window with those of training."""
     now, before = numbers(comparison.mean_candidate), numbers(comparison.mean_reference)
+    truths = numbers(n_truths)
     low, high = numbers(comparison.lower), numbers(comparison.upper)
     limit, sure = numbers(comparison.margin), percents(comparison.confidence)
-    en = f"Mean loss over {n_truths} truths is {now[0]}; it was {before[0]} at training."
-    es = f"La pérdida media sobre {n_truths} resultados reales es {now[1]}; en el entrenamiento era {before[1]}."
+    en = f"Mean loss over {truths[0]} truths is {now[0]}; it was {before[0]} at training."
+    es = f"La pérdida media sobre {truths[1]} resultados reales es {now[1]}; en el entrenamiento era {before[1]}."
     en += f" The difference lies between {low[0]} and {high[0]} ({sure[0]} interval), the margin is {limit[0]}: "
     es += f" La diferencia está entre {low[1]} y {high[1]} (intervalo del {sure[1]}), el margen es {limit[1]}: "
     if alarming:
@@ -112,15 +127,18 @@ def performance(comparison: Comparison, n_truths: int, *, alarming: bool) -> Wor
 
 def too_few_predictions(found: int, needed: int) -> Words:
     """Say that the window is too small for any conclusion."""
+    so_far, least = numbers(found), numbers(needed)
     return {
-        "en": f"{found} of at least {needed} predictions so far: nothing is concluded about drift.",
-        "es": f"{found} de al menos {needed} predicciones hasta ahora: no se concluye nada sobre la deriva.",
+        "en": f"{so_far[0]} of at least {least[0]} predictions so far: nothing is concluded about drift.",
+        "es": f"{so_far[1]} de al menos {least[1]} predicciones hasta ahora: no se concluye nada sobre la deriva.",
     }
 
 
 def too_few_truths(found: int, needed: int) -> Words:
     """Say that too few truths came for a verdict on performance."""
+    so_far, least = numbers(found), numbers(needed)
     return {
-        "en": f"{found} of at least {needed} truths so far: nothing is concluded about performance.",
-        "es": f"{found} de al menos {needed} resultados reales hasta ahora: no se concluye nada sobre el rendimiento.",
+        "en": f"{so_far[0]} of at least {least[0]} truths so far: nothing is concluded about performance.",
+        "es": f"{so_far[1]} de al menos {least[1]} resultados reales hasta ahora: no se concluye nada sobre el "
+        "rendimiento.",
     }

@@ -89,7 +89,7 @@ def _many_classes(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
     words = (
         (
             f"The target {spec.target} has {n_classes:,} classes; the most is {MOST_CLASSES:,}.",
-            f"El objetivo {spec.target} tiene {number(n_classes, 'es')} clases; el máximo es {number(MOST_CLASSES, 'es')}.",
+            f"El objetivo {spec.target} tiene {number(n_classes, 'es')} clases; el máximo es {MOST_CLASSES}.",
         ),
         (
             "So many classes leave too few rows for each, and are mostly a key or free text.",
@@ -105,10 +105,11 @@ def _many_classes(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
 
 
 def _continuous(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
+    shown = number(n_classes, "es")
     words = (
         (
             f"The target {spec.target} looks like a measurement: {n_classes:,} different numbers, some with fractions.",
-            f"El objetivo {spec.target} parece una medida: {number(n_classes, 'es')} números distintos, algunos con decimales.",
+            f"El objetivo {spec.target} parece una medida: {shown} números distintos, algunos con decimales.",
         ),
         (
             "Classify treats every number as a name of its own and ignores their order.",
@@ -122,10 +123,11 @@ def _continuous(spec: TaskSpec, n_classes: int, n_rows: int) -> Finding:
 
 def _not_numeric(spec: TaskSpec, raw: pa.Array, bad: npt.NDArray[np.int64]) -> Finding:
     examples = ", ".join(dict.fromkeys(repr(raw[int(i)].as_py()) for i in bad[:5]))
+    shown = number(len(bad), "es")
     words = (
         (
             f"The target {spec.target} is no finite number in {len(bad):,} rows, for example {examples}.",
-            f"El objetivo {spec.target} no es un número finito en {number(len(bad), 'es')} filas, por ejemplo {examples}.",
+            f"El objetivo {spec.target} no es un número finito en {shown} filas, por ejemplo {examples}.",
         ),
         ("Regress predicts numbers.", "regress predice números."),
         (

@@ -174,5 +174,6 @@ def _leading_class_metric(
         "en": f"The classes are imbalanced (the rarest, {rarest!r}, is {smallest[0]} of the rows, the most frequent "
         f"{largest[0]}): always naming the latter would look accurate, so {meaning[0]}, with PR-AUC beside it.",
         "es": f"Las clases están desequilibradas (la más rara, {rarest!r}, es el {smallest[1]} de las filas; la más "
-        f"frecuente, el {largest[1]}): decir siempre esta parecería acertado, así que {meaning[1]}, con el PR-AUC al lado.",
+        f"frecuente, el {largest[1]}): decir siempre esta parecería acertado, así que {meaning[1]}, con el PR-AUC "
+        "al lado.",
     }
