@@ -108,8 +108,8 @@ def test_the_first_release_claims_no_proof_and_says_how_good_it_is(full: ModelVi
     view = replace(full, decisions=(first,))
     english, spanish = answer(view, speak("en")), answer(view, speak("es"))
     assert "nothing to compare it with" in english.headline
-    assert "F1: 0.731" in english.headline
-    assert "F1: 0,731" in spanish.headline
+    assert "F1 on rows that it had not seen: 0.731" in english.headline
+    assert "F1 con filas que no había visto: 0,731" in spanish.headline
     for found in (english, spanish):
         assert found.tone == "idle"
         assert "rollback" not in found.advice

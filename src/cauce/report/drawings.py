@@ -123,7 +123,7 @@ def importance_bars(importance: Mapping[str, float], words: Language) -> Markup 
     shown = used[:_MOST_COLUMNS]
     if not shown:
         return None
-    left, step = 156, 26
+    left, step = 176, 26
     scale = (_WIDTH - left - 60) / shown[0][0]
     body = []
     labels = shorten([name for _, name in shown], 20)
