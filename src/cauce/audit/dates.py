@@ -192,7 +192,7 @@ def dates_as_text(context: AuditContext, threshold: float) -> Outcome:
     }
     remedy = {
         "en": "Store the column as a date at the source, or name it under `ignore`.",
-        "es": "Guarda la columna como fecha en el origen, o ponla en `ignore`.",
+        "es": "Guarda cada columna como fecha en el origen, o ponla en `ignore`.",
     }
     n = max(context.profile.column(name).n_present for name in columns)
     return [Finding("dates_as_text", "warn", columns, n, message, why, remedy)]

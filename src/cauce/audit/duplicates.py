@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cauce.audit.check import AuditContext, NotApplicable, Outcome
-from cauce.audit.words import named, percent, rows_in
+from cauce.audit.words import named, percent, plural, rows_in
 from cauce.core.artefacts import Finding
 from cauce.core.figures import number
 from cauce.core.specs import Severity
@@ -30,9 +30,10 @@ def duplicated_rows(context: AuditContext, threshold: float) -> Outcome:
             "en": f" (not counting the key {named([key], 'en')})",
             "es": f" (sin contar la clave {named([key], 'es')})",
         }
+    equal = "igual" if n == 1 else "iguales"
     message = {
         "en": f"{rows_in(n, 'en')} ({percent(share, 'en')}) the same as an earlier row in every column{but['en']}.",
-        "es": f"{rows_in(n, 'es')} ({percent(share, 'es')}) iguales a una anterior en todas las columnas{but['es']}.",
+        "es": f"{rows_in(n, 'es')} ({percent(share, 'es')}) {equal} a una anterior en todas las columnas{but['es']}.",
     }
     why = {
         "en": "A row that both teaches and judges makes the model look better than it is.",
@@ -74,7 +75,8 @@ def duplicated_key(context: AuditContext, threshold: float) -> Outcome:
     message = {
         "en": f"The key {named([key], 'en')} does not name one row: {number(n_repeated, 'en')} repeated, "
         f"{number(n_missing, 'en')} missing.",
-        "es": f"La clave {named([key], 'es')} no identifica cada fila: {number(n_repeated, 'es')} repetidas, "
+        "es": f"La clave {named([key], 'es')} no identifica cada fila: "
+        f"{plural(n_repeated, 'repetida', 'repetidas', 'es')}, "
         f"{number(n_missing, 'es')} sin valor.",
     }
     why = {

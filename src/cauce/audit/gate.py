@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from cauce.audit import dates, duplicates, labels, leakage, quality
+from cauce.audit import dates, duplicates, labels, leakage, quality, texts
 from cauce.audit.check import AuditContext, Check, NotApplicable
 from cauce.core.artefacts import Audit, Finding
 from cauce.core.progress import Progress, silent
@@ -71,6 +71,20 @@ _TABLE = (
         None,
         {"en": "infinite numbers", "es": "números infinitos"},
         quality.infinite_values,
+    ),
+    Check(
+        "numbers_as_text",
+        "warn",
+        0.9,
+        {"en": "numbers as text", "es": "números como texto"},
+        texts.numbers_as_text,
+    ),
+    Check(
+        "missing_markers",
+        "info",
+        0.005,
+        {"en": "marks for missing values", "es": "marcas de valor ausente"},
+        texts.missing_markers,
     ),
     Check(
         "unparsable_dates",

@@ -19,7 +19,7 @@ def too_few_rows(context: AuditContext, threshold: float) -> Outcome:
     least = int(threshold)
     message = {
         "en": f"{rows_in(n, 'en')} can be used; the least is {number(least, 'en')}.",
-        "es": f"Hay {rows_in(n, 'es')} que se pueden usar; el mínimo son {number(least, 'es')}.",
+        "es": f"Filas utilizables: {number(n, 'es')}; el mínimo son {number(least, 'es')}.",
     }
     why = {
         "en": "With so few rows nobody can tell a good model from luck.",

@@ -61,6 +61,12 @@ def rows_in(n: int, language: Language) -> str:
 
 
 def columns_in(columns: Sequence[str], language: Language) -> str:
-    """Say "column 'a'" or "columns 'a' and 'b'" in the language."""
-    one, many = ("column", "columns") if language == "en" else ("columna", "columnas")
+    """Say "column 'a'" or "columns 'a' and 'b'", in Spanish with its article.
+
+    Examples
+    --------
+    >>> columns_in(["a"], "en"), columns_in(["a", "b"], "es")
+    ("column 'a'", 'las columnas «a» y «b»')
+    """
+    one, many = ("column", "columns") if language == "en" else ("la columna", "las columnas")
     return f"{one if len(columns) == 1 else many} {named(columns, language)}"
