@@ -21,7 +21,7 @@ BAD_SOURCES: dict[str, tuple[bytes, int, str]] = {
     "wrong delimiter": ((HEADER + ROW * 50).replace(",", ";").encode(), 0, ""),
     "duplicate columns": (b"id,hours,hours,grade,passed\n1,2,3,4,yes\n", 2, "hours"),
     "not UTF-8": ((HEADER + "1,5.0,química,6.0,yes\n" * 50).encode("latin-1"), 2, "UTF-8"),
-    "missing target": (b"id,hours,course,grade\n1,5.0,algebra,6.0\n", 2, "passed"),
+    "missing target": (b"id,hours,course,grade\n1,5.0,algebra,6.0\n", 2, "cauce.toml:10, [models.passed] target"),
     "target with one class": ((HEADER + ONE_CLASS).encode(), 3, "class"),
     "target all missing": ((HEADER + ONE_CLASS.replace("yes", "")).encode(), 3, "passed"),
     "ragged rows": ((HEADER + ROW * 30 + "1,2,3,4,5,6,7,8\n" + ROW).encode(), 2, ""),
@@ -89,13 +89,35 @@ def test_a_bad_project_file_names_line_and_remedy(
 
 
 def test_check_lists_every_problem_at_once(project: Path, cauce: Cauce) -> None:
-    toml = TOML.replace('target = "passed"', 'target = "pased"\nignore = ["nope"]').replace('key = "id"', 'key = "idd"')
+    toml = TOML.replace('target = "passed"', 'target = "pased"\nignore = ["nope"]').replace(
+        'key = "id"', 'key = "idd"\ntime = "tim"\npartition_by = ["cours"]'
+    )
     (project / "cauce.toml").write_text(toml, encoding="utf-8")
     done = cauce("check", "--json")
     assert done.returncode == 2
-    problems = json.loads(done.stdout)["error"]
-    assert len(problems) >= 1
-    assert "idd" in done.stderr
+    assert json.loads(done.stdout)["error"]
+    for word in ("idd", "tim", "cours", "pased", "nope"):
+        assert f"'{word}'" in done.stderr
+
+
+def test_a_project_of_data_alone_passes_and_an_empty_one_does_not(project: Path, cauce: Cauce) -> None:
+    (project / "cauce.toml").write_text(TOML.partition("[models")[0], encoding="utf-8")
+    assert cauce("check").returncode == 0
+    (project / "cauce.toml").write_text('[project]\nname = "school"\n', encoding="utf-8")
+    done = cauce("check")
+    assert done.returncode == 2
+    assert "[data.NAME]" in done.stderr
+
+
+def test_a_file_that_lacks_a_column_is_told_the_nearest(project: Path, cauce: Cauce) -> None:
+    assert cauce("up", "--once", "--quiet").returncode == 0
+    rows = project / "rows.csv"
+    rows.write_text("id,hour,course\n1,2.0,algebra\n", encoding="utf-8")
+    done = cauce("predict", "passed", "rows.csv", "-o", "out.csv")
+    assert done.returncode == 2
+    assert "lacks the columns hours, grade" in done.stderr
+    assert "Rename 'hour' to 'hours'" in done.stderr
+    assert "Known:" not in done.stderr
 
 
 def test_no_project_here(tmp_path: Path, cauce: Cauce) -> None:

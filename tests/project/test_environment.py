@@ -28,6 +28,8 @@ target = "y"
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "cauce.toml"
     path.write_text(FILE, encoding="utf-8")
+    for source in ("d.csv", "x.csv", "1", "2"):
+        (tmp_path / source).touch()
     return path
 
 

@@ -40,6 +40,7 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
     def write(text: str | bytes) -> Path:
         path = tmp_path / "cauce.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        (tmp_path / "d.csv").touch()
         return path
 
     return write
@@ -244,6 +245,21 @@ def test_contradictions_between_keys_are_named(faults: Faults, data: str, task: 
 def test_a_model_of_a_faulty_data_set_is_not_blamed_for_it(faults: Faults) -> None:
     text = MODEL.format(data='tim = "t"\n', task="regress", model='split.kind = "time"\n')
     assert faults(text) == ["cauce.toml:5, [data.d] tim: unknown key. Did you mean 'time'?"]
+
+
+def test_a_fault_hides_no_missing_source_of_another_data_set(faults: Faults) -> None:
+    text = MODEL.format(data='tim = "t"\n', task="regress", model="") + '[data.other]\nsource = "gone.csv"\n'
+    told = faults(text)
+    assert told[0] == "cauce.toml:5, [data.d] tim: unknown key. Did you mean 'time'?"
+    assert "[data.other] source: no such file. Received 'gone.csv'." in told[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("exclude", "ignore"), ("label", "target"), ("Y", "target"), ("metric", "loss")]
+)
+def test_a_key_of_another_program_is_translated(faults: Faults, key: str, meant: str) -> None:
+    (told,) = faults(MODEL.format(data="", task="regress", model=f'{key} = "a"\n'))
+    assert told.endswith(f"unknown key. Did you mean {meant!r}?")
 
 
 def test_without_a_project_table_the_rest_is_still_judged(faults: Faults) -> None:

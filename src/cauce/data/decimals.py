@@ -1,4 +1,4 @@
-"""Numbers as Spain and much of Europe write them in a CSV file: `1.272,24`, a point for thousands, a comma for decimals.
+"""Numbers as Spain and much of Europe write them in a CSV file: `1.272,24`, points for thousands, a decimal comma.
 
 DuckDB takes them for text. A column becomes numbers when every value fits this grammar and at least one cannot be
 English: `1,234` alone may mean 1234, so a column of such values stays text and the audit names it.

@@ -8,9 +8,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Audit, Finding, Snapshot
-from cauce.core.errors import Blocked
+from cauce.core.errors import Blocked, Problems
 from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.loop.context import Loop
+from cauce.loop.material import wrong_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,12 +48,15 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     known = read_artefact(path, Audit)
     if known is not None and known.fingerprint == seen:
         return known
+    profile = profile_of(loop, snapshot)
+    if model is not None and (wrong := wrong_columns(loop, model, profile.columns)):
+        raise wrong[0] if len(wrong) == 1 else Problems(wrong)
     context = room.AuditContext(
         data_name=snapshot.data,
         data=spec,
         model_name=model,
         model=model_spec,
-        profile=profile_of(loop, snapshot),
+        profile=profile,
         batches=lambda columns: _batches(loop, snapshot, columns),
         sample=_sample(loop, snapshot),
         changes=snapshot.changes,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import TaskSpec
-from cauce.core.errors import Problems, UserError, did_you_mean
+from cauce.core.errors import Problems, UserError
 from cauce.core.registry import task as task_named
+from cauce.core.specs import DataSpec
 from cauce.loop.context import Loop
+from cauce.loop.material import labelled, wrong_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,47 +19,39 @@ if TYPE_CHECKING:
 
 RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at", "day")
 
+UNNAMED = {"key": None, "time": None, "group": None, "partition_by": (), "cluster_by": (), "where": None}
+"""A data set's keys that name columns, left out."""
+
 
 def check(loop: Loop) -> tuple[UserError, ...]:
     """Return everything that is wrong with the project, without loading or training; empty when all is well."""
     problems: list[UserError] = []
+    if not loop.project.file.data:
+        hint = "Add [data.NAME] with its source, and [models.NAME] with task, data and target."
+        problems.append(UserError("no data set: nothing to audit or to train", where=loop.project.path.name, hint=hint))
     inspected: dict[str, Inspection] = {}
     for name in loop.project.file.data:
         try:
-            inspected[name] = _inspect(loop, name)
-        except Problems as several:
-            problems.extend(several.problems)
-        except UserError as one:
-            problems.append(one)
+            inspected[name] = _inspect(loop, name, loop.data(name))
+        except UserError as error:
+            problems.extend(error.problems if isinstance(error, Problems) else [error])
+            with suppress(UserError):  # told above; columns named wrongly must not hide what the models name wrongly
+                inspected[name] = _inspect(loop, name, loop.data(name).model_copy(update=UNNAMED))
     for name, spec in loop.project.file.models.items():
         if spec.data in inspected:
             problems.extend(_model(loop, name, inspected[spec.data]))
     return tuple(problems)
 
 
-def _inspect(loop: Loop, name: str) -> Inspection:
+def _inspect(loop: Loop, name: str, spec: DataSpec) -> Inspection:
     from cauce import data
 
-    return data.inspect(name, loop.data(name), loop.project.folder, where=loop.project.where)
+    return data.inspect(name, spec, loop.project.folder, where=loop.project.where)
 
 
 def _model(loop: Loop, name: str, seen: Inspection) -> list[UserError]:
-    spec = loop.model(name)
     columns = seen.schema.names
-    problems = []
-    named = [
-        ("target", spec.target),
-        *(("features", c) for c in spec.features or ()),
-        *(("ignore", c) for c in spec.ignore),
-    ]
-    for key, column in named:
-        if column not in columns:
-            where = loop.project.where("models", name, key)
-            problems.append(
-                UserError(
-                    f"not a column of {spec.data!r}", where=where, received=column, hint=did_you_mean(column, columns)
-                )
-            )
+    problems = wrong_columns(loop, name, columns)
     problems.extend(_reserved(loop, name, columns))
     if not problems:
         problems.extend(_task(loop, name, seen.head))
@@ -80,7 +75,6 @@ def _reserved(loop: Loop, name: str, columns: list[str]) -> list[UserError]:
 def _task(loop: Loop, name: str, head: pa.Table) -> list[UserError]:
     """Ask the task what it thinks of the target in the first rows; only what would block counts."""
     from cauce import profile
-    from cauce.loop.material import labelled
 
     spec = loop.model(name)
     rows = labelled(head, spec.target)

@@ -7,7 +7,7 @@ ledger, which no release can have seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Column, Schema, Snapshot, TaskSpec
-from cauce.core.errors import Blocked
+from cauce.core.errors import Blocked, UserError, did_you_mean
 from cauce.core.files import fingerprint
 from cauce.core.registry import task as task_named
 from cauce.core.specs import SplitSpec
@@ -71,6 +71,26 @@ class Material:
         if newer and self.judge.num_rows >= FEWEST_ACCEPTED:
             return self.judge
         return pa.concat_tables([self.teach, self.judge])
+
+
+def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[UserError]:
+    """Return a problem for each column that the model names and its data set does not have, with the line."""
+    spec = loop.model(model)
+    named = [
+        ("target", spec.target),
+        *(("features", name) for name in spec.features or ()),
+        *(("ignore", name) for name in spec.ignore),
+    ]
+    return [
+        UserError(
+            f"not a column of {spec.data!r}",
+            where=loop.project.where("models", model, key),
+            received=column,
+            hint=did_you_mean(column, columns),
+        )
+        for key, column in named
+        if column not in columns
+    ]
 
 
 def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:

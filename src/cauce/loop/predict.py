@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Release
-from cauce.core.errors import Refused, UserError, did_you_mean
+from cauce.core.errors import Refused, UserError
 from cauce.loop.context import Loop
 
 if TYPE_CHECKING:
@@ -72,10 +73,17 @@ def _rows(release: Release, source: Path) -> pa.Table:
     rows = data.read_file(source)
     missing = [name for name in release.training.spec.schema.names if name not in rows.column_names]
     if missing:
-        known = did_you_mean(missing[0], rows.column_names)
-        raise UserError(f"lacks the columns {', '.join(missing)}", where=str(source), hint=known)
+        what = f"lacks the column{'' if len(missing) == 1 else 's'} {', '.join(missing)}"
+        raise UserError(what, where=str(source), hint=_renamed(missing, rows.column_names))
     data.check_kinds(rows, release.training.spec.schema, where=str(source))
     return rows
+
+
+def _renamed(missing: Sequence[str], found: Sequence[str]) -> str:
+    """Say which columns of the file have nearly a missing one's name; a list of all the others helps nobody."""
+    near = [(name, get_close_matches(name, found, n=1)) for name in missing]
+    pairs = ", ".join(f"{other[0]!r} to {name!r}" for name, other in near if other)
+    return f"Rename {pairs}?" if pairs else "Add what is missing; an unknown value may be left empty."
 
 
 def _answer(loop: Loop, release: Release, package: Package, rows: pa.Table, *, record: bool) -> pa.Table:

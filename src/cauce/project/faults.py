@@ -16,6 +16,21 @@ from cauce.core.specs import File
 from cauce.project.keys import Place, place
 from cauce.project.origins import KeyPath, Origins, header
 
+SYNONYMS = {
+    "exclude": ("ignore",),
+    "drop": ("ignore",),
+    "label": ("target",),
+    "y": ("target",),
+    "target_column": ("target",),
+    "file": ("source",),
+    "path": ("source",),
+    "id": ("key",),
+    "date": ("time",),
+    "timestamp": ("time",),
+    "metric": ("loss",),
+}
+"""What other programs call a key → its name here, offered where the table knows it."""
+
 
 class Checked(NamedTuple):
     """What became of a document."""
@@ -83,7 +98,10 @@ def _unknown(path: KeyPath, document: object, origins: Origins) -> UserError:
     around = place(path[:-1])
     known = around.keys if around else ()
     kind = "table" if isinstance(_value(document, path), dict) else "key"
-    return UserError(f"unknown {kind}", where=origins.where(*path), hint=did_you_mean(str(path[-1]), known))
+    word = str(path[-1])
+    meant = [name for name in SYNONYMS.get(word.lower(), ()) if name in known]
+    hint = f"Did you mean {meant[0]!r}?" if meant else did_you_mean(word, known)
+    return UserError(f"unknown {kind}", where=origins.where(*path), hint=hint)
 
 
 def _missing(path: KeyPath, here: Place, origins: Origins) -> UserError:

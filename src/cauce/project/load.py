@@ -14,6 +14,8 @@ from cauce.core.state import State
 from cauce.project import environment, faults, references, syntax
 from cauce.project.origins import Origins, lines_of, tables_of
 
+MISSING = "Put the file there, or mend `source`: it is relative to the folder of cauce.toml."
+
 
 @dataclass(frozen=True)
 class Project:
@@ -106,6 +108,8 @@ def load(path: Path, env: Mapping[str, str] = os.environ, *, checks: Collection[
     origins = Origins(path.name, lines, frozenset(tables_of(document)), variables)
     checked = faults.check(document, origins)
     found = [*wrong_names, *checked.faults, *_references(document, checked, origins, checks)]
+    if found:
+        found.extend(_missing_sources(checked, origins, path.parent))
     if checked.file is None or found:
         raise Problems(sorted(found, key=_place))
     return Project(checked.file, path.absolute(), origins)
@@ -121,6 +125,15 @@ def _references(
     unreliable = {str(path[1]) for path in checked.touched if path[0] == "data" and len(path) > 1}
     found = references.faults(checked.sound, origins, data_names=names, unreliable=unreliable, checks=checks)
     return list(found)
+
+
+def _missing_sources(checked: faults.Checked, origins: Origins, folder: Path) -> list[UserError]:
+    """Tell, where something must be mended anyway, which sources are not there; else the data room says so."""
+    return [
+        UserError("no such file", where=origins.where("data", name, "source"), received=data.source, hint=MISSING)
+        for name, data in (checked.sound.data if checked.sound else {}).items()
+        if not os.path.exists(folder / data.source)  # noqa: PTH110 - a name that no file can have is missing too
+    ]
 
 
 def _place(fault: UserError) -> tuple[int, int]:
