@@ -108,6 +108,12 @@ def test_an_amount_known_nearly_warns(audit: Auditor) -> None:
     assert "leak" in finding.columns
 
 
+def test_the_remedy_in_spanish_agrees_with_one_column(audit: Auditor) -> None:
+    target = HONEST * 10
+    (finding,) = leaks(audit, target, target * 2, "regress")
+    assert "si se puede conocer la columna «leak» al predecir. Si no, ponla en" in finding.remedy["es"]
+
+
 @pytest.mark.parametrize("task", ["classify", "regress"])
 def test_honest_columns_pass(audit: Auditor, task: str) -> None:
     noise = [f"user {i}" for i in range(N)]
