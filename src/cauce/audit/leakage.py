@@ -69,11 +69,11 @@ def _finding(
         "es": "Una columna tan reveladora casi siempre se conoce después del objetivo: el modelo brillará aquí y "
         "fallará en uso.",
     }
-    put = "ponla" if len(columns) == 1 else "ponlas"
+    can, put = ("puede", "ponla") if len(columns) == 1 else ("pueden", "ponlas")
     remedy = {
         "en": f"Ask whether {columns_in(columns, 'en')} can be known when predicting. If not, add to `ignore`; if so, "
         "accept the finding with the reason.",
-        "es": f"Comprueba si se puede conocer {columns_in(columns, 'es')} al predecir. Si no, {put} en `ignore`; si "
+        "es": f"Comprueba si se {can} conocer {columns_in(columns, 'es')} al predecir. Si no, {put} en `ignore`; si "
         "sí, acepta el aviso con el motivo.",
     }
     value = shares[columns[0]]
