@@ -207,6 +207,9 @@ def test_a_verdict_claims_only_what_is_proven(
     assert "Proven worse" in verdicts[0]
     assert chosen in verdicts[1]
     assert best in verdicts[2]
+    far = replace(found, difference=9.0, lower=8.0, upper=10.0)
+    beyond = rows(replace(choice, rungs=(rungs[0], replace(rungs[1], against_best=far), *rungs[2:])), speak("en"))
+    assert beyond[1].against == ">\u00a0+999%"
     alone = rows(replace(choice, chosen="boosting"), speak("en"))
     assert alone[2].verdict == "The lowest loss of all."
 

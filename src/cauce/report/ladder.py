@@ -89,7 +89,8 @@ def _against(rung: Rung, choice: Choice, words: Language) -> str:
     if relative is None:
         return DASH
     middle, low, high = (words.signed_percent(share) for share in relative)
-    return words.say("interval", middle, low, high)
+    # Where all three lie beyond what is written, saying so once is enough.
+    return middle if low == middle == high else words.say("interval", middle, low, high)
 
 
 def _reach(choice: Choice) -> float:
