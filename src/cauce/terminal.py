@@ -121,6 +121,11 @@ def say(text: str) -> None:
     _stdout().print(text, highlight=False, soft_wrap=True)
 
 
+def counted(n: int, thing: str) -> str:
+    """Return ``1 model``, ``2 models``."""
+    return f"{n:,} {thing}{'s' * (n != 1)}"
+
+
 def escape(value: object) -> str:
     """Return a value as text that the terminal shows as it is."""
     from rich.markup import escape as rich_escape

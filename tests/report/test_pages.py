@@ -176,6 +176,13 @@ def test_only_the_consoles_own_files_can_be_asked_for() -> None:
         assert report.static(name) is None
 
 
+def test_the_console_says_why_the_newest_training_failed(full: ModelView, project: ProjectView) -> None:
+    failed = replace(full, error="cauce.toml:5, [data.students] source: the source file is <empty>.")
+    html = report.console_page(replace(project, models=(failed,)))
+    assert "The newest training failed" in html
+    assert "the source file is &lt;empty&gt;." in html
+
+
 def test_backticks_become_code_and_nothing_else_does() -> None:
     assert str(prose("a `b<` c ` d")) == "a <code>b&lt;</code> c ` d"
 

@@ -57,7 +57,11 @@ def check(*, common: Common = DEFAULT) -> int:
     if common.json:
         terminal.show_json({"problems": [], "data": list(file.data), "models": list(file.models)})
     else:
-        terminal.say(f"All well: {len(file.data)} data sets, {len(file.models)} models.")
+        terminal.say(
+            f"All well: {terminal.counted(len(file.data), 'data set')}, {terminal.counted(len(file.models), 'model')}."
+        )
+        if not file.models:
+            terminal.say("There is nothing to train; `cauce audit` audits the data alone.")
     return EXIT_DONE
 
 
@@ -180,7 +184,7 @@ def audit(data: str | None = None, /, *, model: str | None = None, common: Commo
 def _show_audit(result: Audit, language: str) -> None:
     subject = f"{result.data}, model {result.model}" if result.model else result.data
     terminal.say(
-        f"[bold]{subject}[/]: {result.n_rows:,} rows, {len(result.findings)} findings, "
+        f"[bold]{subject}[/]: {result.n_rows:,} rows, {terminal.counted(len(result.findings), 'finding')}, "
         f"{len(result.passed)} checks passed, {len(result.not_applicable)} not applicable ({result.seconds:.1f} s)"
     )
     colours = {"block": "bold red", "warn": "yellow", "info": "cyan"}
