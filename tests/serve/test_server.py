@@ -296,14 +296,6 @@ def test_a_client_that_goes_away_takes_the_answer_from_nobody() -> None:
     assert asyncio.run(ask()) == (b"answer", 1)
 
 
-def test_the_root_leads_to_the_console_without_a_token_too(world: Any, school: Any) -> None:
-    nobody: dict[str, str] = {}
-    for headers in (nobody, school.AUTH):
-        with school.Client(create_app(world.service()), headers) as client:
-            answer = client.get("/")
-            assert (answer.status_code, answer.headers["location"]) == (303, "/console")
-
-
 def test_a_port_in_use_is_named_with_the_way_out(world: Any, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

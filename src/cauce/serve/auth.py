@@ -114,8 +114,8 @@ class Gatekeeper:
             return True  # carries the token in its form, and is answered 401 without it
         if method not in {"GET", "HEAD"}:
             return False
-        # / leads to /console, which shows the sign-in page where there is no session, with 401, or redeems a code.
-        return path in {"/", "/console"} or (path.startswith("/console/") and self._sessions.alive(headers))
+        # /console shows the sign-in page where there is no session, with 401, or redeems a code.
+        return path == "/console" or (path.startswith("/console/") and self._sessions.alive(headers))
 
 
 class Hosts:

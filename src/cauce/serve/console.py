@@ -17,11 +17,6 @@ def console_routes(service: Service, sessions: Sessions) -> APIRouter:
     """Return the routes."""
     router = APIRouter()
 
-    @router.get("/")
-    async def root() -> Response:
-        """Lead people to the page."""
-        return Response(status_code=303, headers={"location": "/console"})
-
     @router.get("/console")
     async def console(request: Request, code: str | None = None) -> Response:
         """Show the page; exchange a one-time code for a session; or ask for the token."""
