@@ -238,7 +238,11 @@ def test_an_unknown_model_is_answered_with_the_nearest(service: Running) -> None
 Change = Callable[[pa.Table], pa.Table]
 FILES: dict[str, tuple[Change, int, tuple[str, ...]]] = {
     "a missing column": (lambda t: t.drop_columns(["grade"]), 2, ("grade",)),
-    "a renamed column": (lambda t: t.rename_columns(["id", "hours", "course", "grad"]), 2, ("Rename 'grad' to 'grade'?",)),
+    "a renamed column": (
+        lambda t: t.rename_columns(["id", "hours", "course", "grad"]),
+        2,
+        ("Rename 'grad' to 'grade'?",),
+    ),
     "an extra column": (lambda t: t.append_column("more", pa.array(range(4))), 0, ("4 rows",)),
     "no key": (lambda t: t.drop_columns(["id"]), 0, ("4 rows",)),
     "an unseen category": (
