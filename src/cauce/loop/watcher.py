@@ -57,7 +57,7 @@ def _turn(loop: Loop, model: str, told: dict[str, str]) -> None:
     """Take one model round once, and tell what came of it unless that was told the last time."""
     try:
         with loop.locked():
-            text = "\n".join(_round(loop, model))
+            text = f"\n{model}: ".join(_round(loop, model))
     except Locked:
         return  # somebody trains by hand: the next turn sees the result
     except UserError as error:
