@@ -275,6 +275,18 @@ def test_labelled_takes_what_was_predicted_after_a_moment(ledger: Ledger) -> Non
     assert ledger.labelled()["truth_at"].to_pylist() == [NOW] * 3
 
 
+def test_labelled_rows_are_counted_from_journals_and_tables_alike(ledger: Ledger) -> None:
+    ids = [write(ledger, 1, start=day, at=NOW + timedelta(days=day))[0] for day in range(4)]
+    ledger.truths([Truth(id_, "a") for id_ in ids[:2]], now=NOW)
+    moments = {NOW - timedelta(days=9): 2, NOW + timedelta(hours=1): 1, NOW + timedelta(days=9): 0}
+    assert {after: ledger.n_labelled(after) for after in moments} == moments
+    ledger.close()
+    ledger.fold(NOW)
+    assert {after: ledger.n_labelled(after) for after in moments} == moments
+    ledger.truths([Truth(ids[0], "b"), Truth(ids[2], "a")], now=NOW)
+    assert ledger.n_labelled(NOW - timedelta(days=9)) == 3
+
+
 def test_truths_of_regress_are_numbers(ledger: Ledger) -> None:
     ids = ledger.record(pa.table({"x": [1, 2]}), pa.table({"prediction": [1.0, 2.0]}), version=1, at=NOW).to_pylist()
     assert ledger.window(2)["truth"].type == pa.float64()

@@ -10,7 +10,7 @@ from cauce.core.errors import Problems, UserError
 from cauce.core.registry import task as task_named
 from cauce.core.specs import DataSpec
 from cauce.loop.context import Loop
-from cauce.loop.material import labelled, wrong_columns
+from cauce.loop.material import inputs, labelled, wrong_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,14 +60,11 @@ def _model(loop: Loop, name: str, seen: Inspection) -> list[UserError]:
 
 def _reserved(loop: Loop, name: str, columns: list[str]) -> list[UserError]:
     """Return a problem for each input column whose name the ledger and the answers use themselves."""
-    spec = loop.model(name)
-    apart = {spec.target, *spec.ignore, loop.data(spec.data).key, loop.data(spec.data).time, loop.data(spec.data).group}
-    inputs = spec.features or tuple(column for column in columns if column not in apart)
     where = loop.project.where("models", name)
     hint = "Rename it in the source, or list it under `ignore`."
     return [
         UserError("an input column has a name that predictions use", where=where, received=column, hint=hint)
-        for column in inputs
+        for column in inputs(loop, name, columns)
         if column in RESERVED or column.startswith("prob_")
     ]
 
@@ -81,9 +78,9 @@ def _task(loop: Loop, name: str, head: pa.Table) -> list[UserError]:
     if not rows.num_rows:
         return []
     seen = profile.summarise(rows.to_batches())
-    inputs = spec.features or tuple(column for column in rows.column_names if column != spec.target)
     task = task_named(spec.task)
-    resolved = TaskSpec(name, spec.task, spec.target, seen.schema(inputs), spec.loss or task.losses_known[0])
+    schema = seen.schema(inputs(loop, name, rows.column_names))
+    resolved = TaskSpec(name, spec.task, spec.target, schema, spec.loss or task.losses_known[0])
     where = loop.project.where("models", name, "target")
     language = loop.project.file.project.language
     return [

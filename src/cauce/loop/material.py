@@ -7,7 +7,7 @@ ledger, which no release can have seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,12 +93,19 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
     ]
 
 
+def inputs(loop: Loop, model: str, columns: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns to predict from: those the file names, else all but target, key, time, group and ignored."""
+    spec = loop.model(model)
+    data = loop.data(spec.data)
+    apart = {spec.target, *spec.ignore, data.key, data.time, data.group}
+    return spec.features or tuple(name for name in columns if name not in apart)
+
+
 def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:
     """Return what the task needs to know: the file's keys, with columns and kinds from the profile."""
     spec = loop.model(model)
     data = loop.data(spec.data)
-    apart = {spec.target, *spec.ignore, *(name for name in (data.key, data.time, data.group) if name)}
-    wanted = spec.features or tuple(name for name in profile.columns if name not in apart)
+    wanted = inputs(loop, model, profile.columns)
     schema = profile.schema(wanted)
     if spec.features is None:
         schema = Schema(tuple(column for column in schema if _usable(column, profile)))
@@ -195,8 +202,8 @@ def labelled(table: pa.Table, target: str) -> pa.Table:
 def stack(table: pa.Table, rows: pa.Table, spec: TaskSpec) -> pa.Table:
     """Append ledger rows to source rows, with the source's columns and types.
 
-    What the ledger does not hold is filled in: the time is that of the prediction (after all source rows where the
-    source counts time in numbers), every row is a group of its own, and any other column is null.
+    What the ledger does not hold is filled in: the time is that of the prediction where the source has dates, and any
+    other column is null.
     """
     import pyarrow as pa
 

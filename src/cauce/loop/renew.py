@@ -104,8 +104,7 @@ def _n_new(loop: Loop, model: str, watched: Watched, retrained: datetime | None)
     """Count the labelled rows since the last training, also where its release did not become champion."""
     if retrained is None:
         return watched.n_labelled
-    n_since: int = ledger_of(loop, model).labelled(after=retrained).num_rows
-    return min(watched.n_labelled, n_since)
+    return min(watched.n_labelled, ledger_of(loop, model).n_labelled(retrained))
 
 
 def _last_retrain(loop: Loop, model: str) -> datetime | None:
@@ -133,6 +132,5 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
     stored = data.read_labelled(loop.state.lake, release.training.snapshot.data, model)
     if stored is None:
         return None
-    n_new = ledger.labelled(after=release.training.created_at).num_rows
-    n_judge = round(n_new * loop.project.file.renew.set_aside)
+    n_judge = round(ledger.n_labelled(release.training.created_at) * loop.project.file.renew.set_aside)
     return ledger_rows(stored, n_judge, spec.target) if n_judge else None

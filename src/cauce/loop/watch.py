@@ -51,7 +51,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
         last=_edge(rows, rows.num_rows - 1),
         held_out_losses=_held_out(package),
         realised_losses=_realised(release, package, rows),
-        n_labelled=ledger.labelled(after=release.training.created_at).num_rows,
+        n_labelled=ledger.n_labelled(release.training.created_at),
         margin=loop.model(model).margin,
         changes=_changes(loop, release),
         importance=package.fitted.importance,

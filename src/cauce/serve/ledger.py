@@ -154,6 +154,12 @@ class Ledger:
 
         return reading.labelled(reading.look(self.folder), after)
 
+    def n_labelled(self, after: datetime) -> int:
+        """Count the rows of `labelled(after)` without reading inputs: what a watcher asks every few seconds."""
+        from cauce.serve import reading
+
+        return reading.n_labelled(reading.look(self.folder), after)
+
     def traffic(self, now: datetime) -> Traffic:
         """Return what was answered, over the whole ledger."""
         from cauce.serve import reading

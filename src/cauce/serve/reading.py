@@ -85,32 +85,52 @@ def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
 
 def labelled(view: View, after: datetime | None) -> pa.Table:
     """Return every prediction made after `after` whose truth came, oldest first."""
+    truths = _truths_after(view, after)
+    rows = _with_truth(view, truths, after) if truths is not None else None
+    return public.table(rows, truths) if rows is not None and rows.num_rows else public.empty()
+
+
+def n_labelled(view: View, after: datetime) -> int:
+    """Count what `labelled` returns, reading ids and times alone."""
+    truths = _truths_after(view, after)
+    rows = _with_truth(view, truths, after, ["id", "at"]) if truths is not None else None
+    return rows.num_rows if rows is not None else 0
+
+
+def _truths_after(view: View, after: datetime | None) -> pa.Table | None:
+    low = _id_at(after) if after is not None else ""
+    return _last_truths(view, lambda file: file.last >= low)
+
+
+def _with_truth(
+    view: View, truths: pa.Table, after: datetime | None, columns: list[str] | None = None
+) -> pa.Table | None:
+    """Return the predictions made after `after` that `truths` speaks of, sorted by id."""
     import pyarrow.compute as pc
 
     low = _id_at(after) if after is not None else ""
-    truths = _last_truths(view, lambda file: file.last >= low)
-    if truths is None:
-        return public.empty()
     oldest, newest = pc.min(truths["id"]).as_py(), pc.max(truths["id"]).as_py()
     chosen = [file for file in view.prediction_files if file.last >= max(low, oldest) and file.first <= newest]
-    rows = _predictions(view, chosen, low)
+    rows = _predictions(view, chosen, low, columns)
     if rows is None:
-        return public.empty()
+        return None
     wanted = pc.is_in(rows["id"], value_set=truths["id"].combine_chunks())
     if after is not None:
         wanted = pc.and_(wanted, pc.greater(rows["at"], after))
-    rows = rows.filter(wanted)
-    return public.table(rows, truths) if rows.num_rows else public.empty()
+    return rows.filter(wanted)
 
 
-def _predictions(view: View, chosen: Sequence[delta.DataFile], low: str) -> pa.Table | None:
+def _predictions(
+    view: View, chosen: Sequence[delta.DataFile], low: str, columns: list[str] | None = None
+) -> pa.Table | None:
     """Return predictions of the files and of the journals, each once, sorted by id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [_read(chosen, None, low)] if chosen else []
+    parts = [_read(chosen, columns, low)] if chosen else []
     if view.predictions is not None:
-        fresh = view.predictions.filter(pc.greater_equal(view.predictions["id"], low))
+        fresh = view.predictions.select(columns) if columns is not None else view.predictions
+        fresh = fresh.filter(pc.greater_equal(fresh["id"], low))
         if parts:
             fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=parts[0]["id"].combine_chunks())))
         parts.append(fresh)
