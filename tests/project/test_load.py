@@ -167,7 +167,7 @@ host = 2024-01-01
         "cauce.toml:23, [models.dropout] features[3]: the target stands here too. Received 'id'. Take it out.",
         (
             "cauce.toml:24, [models.dropout] budget: not a duration such as \"30s\". Received '10 min'. "
-            'Write a duration such as "30s", "10m" or "1.5h".'
+            'Write a duration such as "30s", "10m", "1.5h" or "2d".'
         ),
         "cauce.toml:25, [models.dropout] split: not a table of keys. Received 3. Write a table of keys.",
         "cauce.toml:27, [models.y]: target is missing. Add target = text between quotes. Column to predict.",

@@ -55,7 +55,7 @@ def test_every_key_says_what_it_means_and_what_is_valid() -> None:
         (("models", "m", "split", "folds"), "a whole number, at least 2 and at most 20"),
         (("audit", "checks", "x", "severity"), "one of info, warn, block, off"),
         (("models", "m", "features", 0), "text between quotes"),
-        (("renew", "cool_down"), 'a duration such as "30s", "10m" or "1.5h"'),
+        (("renew", "cool_down"), 'a duration such as "30s", "10m", "1.5h" or "2d"'),
     ],
 )
 def test_what_is_valid_is_said_in_words(path: tuple[str, ...], valid: str) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from cauce.core.artefacts import Finding, Words
 from cauce.core.specs import DataSpec, ModelSpec, Severity
 
@@ -14,8 +17,42 @@ if TYPE_CHECKING:
 
     from cauce.profile import Profile
 
+
+def _nothing() -> None:
+    """Give what a context has not."""
+
+
 MOST_ROWS = 20
 """Row numbers that a finding names at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """A model's predictions for rows that it was not fitted on: what label and bias checks look at."""
+
+    rows: npt.NDArray[np.int64]
+    """Row numbers of the snapshot, rising, shape (n,); all have a target."""
+    truth: npt.NDArray[np.float64]
+    """Shape (n,): the target's number, or its place in `classes`."""
+    predictions: npt.NDArray[np.float64]
+    """Shape (n,): the predicted number, or the predicted class's place in `classes`."""
+    probabilities: npt.NDArray[np.float64] | None
+    """Shape (n, n_classes), rows sum to 1; None for regress."""
+    classes: tuple[str, ...]
+    rung: str
+    """Name of the candidate that was fitted: ``"boosting"``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Which rows will judge and which will teach, as the training will split them."""
+
+    kind: str
+    """Kind of split: random, stratified, group, time."""
+    held_out: npt.NDArray[np.bool_]
+    """Shape (n_rows,): set aside for the final judgement."""
+    fold: npt.NDArray[np.int64]
+    """Shape (n_rows,): the fold in which a row that teaches is tested; -1 for others."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +72,12 @@ class AuditContext:
     """Some of the rows, at most 50,000, with all columns: what checks that fit something look at."""
     changes: tuple[str, ...] = ()
     """Columns against the version before, as `Snapshot.changes` words them."""
+    out_of_fold: Callable[[], OutOfFold | None] = _nothing
+    """Fits a model on at most 20,000 rows, once however often it is called; None where none can be fitted."""
+    sides: Callable[[], Sides | None] = _nothing
+    """How the training will split the snapshot; None without a model or where it cannot be split."""
+    reference: Callable[[], Profile | None] = _nothing
+    """The profile of the data set that `[data.NAME.population] reference` names."""
 
     @property
     def target(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cauce.audit.check import AuditContext, NotApplicable, Outcome
+from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.words import columns_in, named, percent, rows_in
 from cauce.core.artefacts import Finding
 from cauce.core.specs import Severity
@@ -196,3 +196,23 @@ def dates_as_text(context: AuditContext, threshold: float) -> Outcome:
     }
     n = max(context.profile.column(name).n_present for name in columns)
     return [Finding("dates_as_text", "warn", columns, n, message, why, remedy)]
+
+
+CHECKS = (
+    Check(
+        "unparsable_dates",
+        "warn",
+        0.8,
+        {"en": "unreadable dates", "es": "fechas ilegibles"},
+        unparsable_dates,
+    ),
+    Check("missing_time", "warn", 0.5, {"en": "missing times", "es": "filas sin fecha"}, missing_time),
+    Check(
+        "impossible_dates",
+        "warn",
+        0.8,
+        {"en": "impossible dates", "es": "fechas imposibles"},
+        impossible_dates,
+    ),
+    Check("dates_as_text", "warn", None, {"en": "dates as text", "es": "fechas como texto"}, dates_as_text),
+)

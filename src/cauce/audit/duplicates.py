@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cauce.audit.check import AuditContext, NotApplicable, Outcome
+from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.words import named, percent, plural, rows_in
 from cauce.core.artefacts import Finding
 from cauce.core.figures import number
@@ -90,3 +90,21 @@ def duplicated_key(context: AuditContext, threshold: float) -> Outcome:
     shown = tuple(sorted({*rows, *missing_rows(context, [key])}))[:20] if n_missing else rows
     value = float(n_repeated + n_missing)
     return [Finding("duplicated_key", "block", (key,), n_repeated + n_missing, message, why, remedy, shown, value)]
+
+
+CHECKS = (
+    Check(
+        "duplicated_key",
+        "block",
+        None,
+        {"en": "repeated key", "es": "clave repetida"},
+        duplicated_key,
+    ),
+    Check(
+        "duplicated_rows",
+        "warn",
+        0.5,
+        {"en": "duplicated rows", "es": "filas duplicadas"},
+        duplicated_rows,
+    ),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cauce.audit.check import AuditContext, NotApplicable, Outcome
+from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.words import named, percent, rows_in, visible
 from cauce.core.artefacts import Finding
 from cauce.core.figures import listed, number
@@ -156,3 +156,29 @@ def _rows_of(context: AuditContext, target: str, values: list[str]) -> tuple[int
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
     return first_rows(context, [target], test)
+
+
+CHECKS = (
+    Check(
+        "missing_target",
+        "warn",
+        0.5,
+        {"en": "missing target", "es": "objetivo sin valor"},
+        missing_target,
+    ),
+    Check(
+        "target_type",
+        "block",
+        0.5,
+        {"en": "target of the wrong type", "es": "objetivo de tipo inadecuado"},
+        target_type,
+    ),
+    Check("one_class", "block", None, {"en": "one class", "es": "una sola clase"}, one_class),
+    Check(
+        "rare_class",
+        "warn",
+        10.0,
+        {"en": "classes with few rows", "es": "clases con pocas filas"},
+        rare_class,
+    ),
+)

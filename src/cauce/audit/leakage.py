@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cauce.audit.check import AuditContext, NotApplicable, Outcome
+from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.labels import NO_MODEL
 from cauce.audit.words import columns_in, named, percent
 from cauce.core.artefacts import Finding
@@ -78,3 +78,14 @@ def _finding(
     }
     value = shares[columns[0]]
     return Finding("target_leakage", severity, columns, n_rows, message, why, remedy, (), value, at)
+
+
+CHECKS = (
+    Check(
+        "target_leakage",
+        "block",
+        0.9,
+        {"en": "a column that gives the target away", "es": "una columna que delata el objetivo"},
+        target_leakage,
+    ),
+)

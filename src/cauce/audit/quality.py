@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cauce.audit.check import AuditContext, NotApplicable, Outcome
+from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.words import columns_in, named, percent, rows_in, visible
 from cauce.core.artefacts import Finding, changed_column
 from cauce.core.figures import listed, number
@@ -185,3 +185,43 @@ def _spanish(change: str) -> str:
         if change.startswith(english):
             return spanish + change.removeprefix(english)
     return change
+
+
+CHECKS = (
+    Check(
+        "too_few_rows",
+        "block",
+        20.0,
+        {"en": "too few rows", "es": "muy pocas filas"},
+        too_few_rows,
+    ),
+    Check(
+        "schema_changed",
+        "warn",
+        None,
+        {"en": "changed columns", "es": "columnas cambiadas"},
+        schema_changed,
+    ),
+    Check("all_missing", "warn", None, {"en": "empty columns", "es": "columnas vacías"}, all_missing),
+    Check(
+        "missing_values",
+        "warn",
+        0.5,
+        {"en": "many missing values", "es": "muchos valores ausentes"},
+        missing_values,
+    ),
+    Check(
+        "constant_column",
+        "warn",
+        1.0,
+        {"en": "constant columns", "es": "columnas constantes"},
+        constant_column,
+    ),
+    Check(
+        "infinite_values",
+        "warn",
+        None,
+        {"en": "infinite numbers", "es": "números infinitos"},
+        infinite_values,
+    ),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cauce.audit.check import MOST_ROWS, AuditContext, Outcome
+from cauce.audit.check import MOST_ROWS, AuditContext, Check, Outcome
 from cauce.audit.words import named, percent, plural, rows_in, visible
 from cauce.core.artefacts import Finding
 from cauce.core.figures import listed, number
@@ -154,3 +154,21 @@ def _markers(context: AuditContext, name: str, markers: dict[str, int], threshol
         "es": "Deja esas celdas vacías en el origen, o escribe NA; si la marca es una respuesta, no hagas nada.",
     }
     return Finding("missing_markers", "info", (name,), n, message, why, remedy, (), share, threshold)
+
+
+CHECKS = (
+    Check(
+        "numbers_as_text",
+        "warn",
+        0.9,
+        {"en": "numbers as text", "es": "números como texto"},
+        numbers_as_text,
+    ),
+    Check(
+        "missing_markers",
+        "info",
+        0.005,
+        {"en": "marks for missing values", "es": "marcas de valor ausente"},
+        missing_markers,
+    ),
+)

@@ -96,6 +96,18 @@ def changed_column(change: str) -> str:
 
 
 @dataclass(frozen=True)
+class GroupFigure:
+    """A figure of one group of rows, with its interval."""
+
+    group: str
+    """For people: ``"sex = female"``, ``"sex = female, age = 18-25"``."""
+    n_rows: int
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a check saw."""
 
@@ -117,6 +129,10 @@ class Finding:
     """The threshold it was held against."""
     accepted: str | None = None
     """The written reason for which a blocking finding is let pass."""
+    examples: tuple[str, ...] = ()
+    """What was seen in the first rows concerned, at most 5, personal data masked."""
+    groups: tuple[GroupFigure, ...] = ()
+    """The figure of each group, where groups are compared."""
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,27 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cauce.core.errors import UserError
 
-DURATION = r"^[0-9]+(\.[0-9]+)?(s|m|h)$"
+DURATION = r"^[0-9]+(\.[0-9]+)?(s|m|h|d)$"
 Severity = Literal["info", "warn", "block"]
 SplitKind = Literal["auto", "random", "stratified", "group", "time"]
 LossName = Literal["log", "zero_one", "squared", "absolute"]
+Format = Literal["auto", "csv", "parquet", "jsonl", "excel", "duckdb", "sqlite", "postgres", "delta", "bigquery"]
+FairnessMetric = Literal["demographic_parity", "equalized_odds", "equal_opportunity", "error_rate"]
+Mitigation = Literal["off", "balance", "reweigh", "reductions", "thresholds"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Duration = Annotated[str, Field(pattern=DURATION)]
+
+
+def _listed(value: object) -> object:
+    """Take one text where a list of texts is meant; a list as the tuple that strict validation wants."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
 
 
 class Spec(BaseModel):
@@ -35,27 +47,72 @@ class ProjectSpec(Spec):
     """Language of reports and of the console."""
 
 
+class JoinSpec(Spec):
+    """`[data.NAME.join.OTHER]`: columns of another data set, as they were known at each row's time."""
+
+    by: Texts = Field(min_length=1)
+    """Columns that both data sets share and are matched by."""
+    known_at: str | None = None
+    """Column of OTHER that says since when a row of it was known; its `time` when absent."""
+    columns: Texts | None = None
+    """Columns taken from OTHER; all but those matched by, when absent. Named `OTHER_column` where a name is taken."""
+    within: Duration | None = None
+    """Oldest value that is still taken, before the row's time, as 30d; any age when absent."""
+
+
+class PopulationSpec(Spec):
+    """`[data.NAME.population]`: whom the rows ought to stand for."""
+
+    reference: Name | None = None
+    """Another data set of the project whose columns of the same name say how the population is made up."""
+    shares: dict[str, dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]] = {}
+    """Column → value → its share of the population, as `[data.NAME.population.shares.sex] female = 0.51`."""
+
+
 class DataSpec(Spec):
     """`[data.NAME]`: where rows come from and how they are stored."""
 
     source: str
-    """File path, relative to cauce.toml: CSV, Parquet or JSON Lines, also compressed (.gz)."""
-    format: Literal["auto", "csv", "parquet", "jsonl"] = "auto"
-    """Format of the source; `auto` decides by the file's ending."""
+    """A file, relative to cauce.toml (CSV, Parquet, JSON Lines, Excel, a DuckDB or SQLite database, a folder with a
+    Delta table), or an address: `gs://bucket/file.parquet`, `postgresql://user@host/database`,
+    `bigquery://project/dataset`. Passwords come from the environment, never from here."""
+    format: Format = "auto"
+    """Format of the source; `auto` decides by the file's ending or the address."""
+    table: str | None = Field(default=None, min_length=1)
+    """Table or view of a database, as `orders` or `sales.orders`; sheet of an Excel file, the first when absent."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """Delimiter of a CSV source; found by itself when absent."""
     where: str | None = None
     """A SQL condition on the source's columns: only rows that fulfil it are loaded."""
+    prepare: Texts = ()
+    """Steps from the source's rows to the snapshot's: SQL files (`prepare/enrolments.sql`) and functions that take and
+    return an Ibis table (`prepare.py:enrolments`), in order. They run on DuckDB, or within BigQuery."""
+    join: dict[Name, JoinSpec] = {}
+    """Other data sets joined after `prepare`, as they were known at each row's `time`."""
+    rows: Texts = ()
+    """Row functions (`features.py:price_per_m2`): new columns computed from a row's own, at loading and, in the
+    release, for every request."""
     key: str | None = None
     """Column that names a row, unique in the data set."""
     time: str | None = None
     """Column that says when a row was true; makes the split by time."""
     group: str | None = None
     """Column whose rows belong together (user, school): never shared by both sides of a split by group."""
-    partition_by: tuple[str, ...] = ()
+    watermark: str | None = None
+    """Column that grows whenever a row is new or changed: a load reads only rows from its newest value on and merges
+    them by `key`. The whole source is read when absent."""
+    late: Duration = "0s"
+    """How far before the newest watermark rows may still arrive, as 2d: that stretch is read again."""
+    deleted: str | None = None
+    """Boolean column that marks rows as deleted at the source: they leave the snapshot."""
+    partition_by: Texts = ()
     """Columns by whose values the Delta table is partitioned."""
-    cluster_by: tuple[str, ...] = ()
+    cluster_by: Texts = ()
     """Columns by which the Delta table's files are Z-ordered."""
+    keep: Duration | None = None
+    """How long old snapshots are kept, as 90d; for ever when absent. Those that releases were trained on stay."""
+    population: PopulationSpec = PopulationSpec()
+    """Whom the rows ought to stand for."""
 
 
 class SplitSpec(Spec):
@@ -70,6 +127,25 @@ class SplitSpec(Spec):
     """Folds that compare the rungs; 5, or 3 from 50,000 rows on, when absent."""
     seed: int = Field(default=0, ge=0)
     """Seed of everything random in this model's training."""
+
+
+class FairnessSpec(Spec):
+    """`[models.NAME.fairness]`: gaps between the groups of the sensitive columns."""
+
+    metric: FairnessMetric = "demographic_parity"
+    """What is compared. demographic_parity: shares of the favoured outcome predicted; equal_opportunity: shares of the
+    favoured outcomes that are found; equalized_odds: the larger gap of those and of false alarms; error_rate:
+    errors."""
+    favoured: str | None = None
+    """Class that people want to be given; the rarer of two classes when absent."""
+    max_gap: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Largest gap between groups that is let pass: a gap proven larger blocks. Without it, gaps are reported only."""
+    mitigate: Mitigation = "off"
+    """What the training does about gaps. balance: classes weigh alike within each group; reweigh: group and outcome
+    made independent by weights; reductions: Fairlearn's exponentiated gradient; thresholds: a threshold for each
+    group."""
+    at_prediction: bool = False
+    """Whether the sensitive columns may be used at prediction; `thresholds` needs it."""
 
 
 class ModelSpec(Spec):
@@ -89,10 +165,15 @@ class ModelSpec(Spec):
     """Loss per unit. classify: log (default) or zero_one; regress: squared (default) or absolute."""
     margin: float = Field(default=0.01, ge=0.0, lt=1.0)
     """The smallest difference that matters, relative to the reference's mean loss."""
-    budget: Annotated[str, Field(pattern=DURATION)] | None = None
+    budget: Duration | None = None
     """Wall-clock budget for choosing, as 30s, 10m, 1h. The simplest rung is always fitted."""
     split: SplitSpec = SplitSpec()
     """How rows are set aside."""
+    sensitive: Texts = ()
+    """Columns (sex, age group, origin) across which outcomes and errors are compared. List them under `ignore` too if
+    the model must not see them."""
+    fairness: FairnessSpec = FairnessSpec()
+    """How large a gap between groups may be, and what is done about it."""
 
 
 class CheckSpec(Spec):
@@ -111,6 +192,8 @@ class AuditSpec(Spec):
 
     checks: dict[str, CheckSpec] = {}
     """Settings per check, by its code."""
+    own: Texts = ()
+    """Python files of the project whose functions are checks too (`checks.py`)."""
 
 
 class WatchSpec(Spec):
@@ -133,7 +216,7 @@ class RenewSpec(Spec):
     """Fewest labelled rows from the ledger before a retraining."""
     set_aside: float = Field(default=0.5, gt=0.0, lt=1.0)
     """Share of the newest labelled units that judges champion against challenger and is not trained on."""
-    cool_down: Annotated[str, Field(pattern=DURATION)] = "1h"
+    cool_down: Duration = "1h"
     """Shortest time between two retrainings."""
     margin: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Margin of the promotion; the model's own when absent."""
@@ -176,7 +259,7 @@ class File(Spec):
 
 
 def seconds(duration: str) -> float:
-    """Return a duration such as ``30s``, ``10m`` or ``1.5h`` in seconds.
+    """Return a duration such as ``30s``, ``10m``, ``1.5h`` or ``2d`` in seconds.
 
     Raises
     ------
@@ -189,5 +272,5 @@ def seconds(duration: str) -> float:
     5400.0
     """
     if not re.fullmatch(DURATION, duration):
-        raise UserError("not a duration", received=duration, hint="Write 30s, 10m or 1.5h.")
-    return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[duration[-1]]
+        raise UserError("not a duration", received=duration, hint="Write 30s, 10m, 1.5h or 2d.")
+    return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[duration[-1]]

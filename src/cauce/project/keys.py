@@ -17,7 +17,7 @@ DESCRIPTION = "A Cauce project: its data sets, its models, and when to audit, wa
 
 _PATTERNS = {
     "^[a-z][a-z0-9_-]{0,62}$": "a name: a-z, 0-9, _ and -, a letter first, at most 63",
-    r"^[0-9]+(\.[0-9]+)?(s|m|h)$": 'a duration such as "30s", "10m" or "1.5h"',
+    r"^[0-9]+(\.[0-9]+)?(s|m|h|d)$": 'a duration such as "30s", "10m", "1.5h" or "2d"',
 }
 
 
@@ -73,7 +73,8 @@ class Place:
         if "pattern" in self.node:
             return _PATTERNS[self.node["pattern"]]
         if kind == "array":
-            return 'a list of texts, such as ["a", "b"]'
+            one = "text between quotes, or " if self.node.get("single") else ""
+            return f'{one}a list of texts, such as ["a", "b"]'
         if kind in {"integer", "number"}:
             return ("a whole number" if kind == "integer" else "a number") + _limits(self.node)
         if kind == "object":
@@ -131,6 +132,8 @@ def _resolved(node: Mapping[str, Any]) -> dict[str, Any]:
         name = node["$ref"].rpartition("/")[2]
         return {**_resolved(file_schema()["$defs"][name]), **own}
     options = [_resolved(option) for option in node.get("anyOf", ()) if option.get("type") != "null"]
+    if arrays := [option for option in options if option.get("type") == "array"]:
+        return {**arrays[0], **own, "single": True}  # one text may stand for a list of one
     if len(options) > 1:
         enum = [value for option in options for value in option.get("enum", [option.get("const")])]
         return {**own, "type": "string", "enum": enum}
