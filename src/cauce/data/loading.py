@@ -76,7 +76,7 @@ def load(
         check_staged(staged, name, spec, where=where, spill=shop)
         before = next(records(table), None)
         settings = fingerprint(spec.where, spec.partition_by, spec.cluster_by)
-        if before is None or before.snapshot.fingerprint != content or before.settings != settings:
+        if before is None or not before.stands_for(content, settings):
             record = _record(name, staged, content, settings, now, before)
             progress(f"load {name}", 2, _STEPS, f"writing {record.snapshot.n_rows:,} rows")
             before = _commit(table, staged, record, spec)

@@ -1,7 +1,7 @@
 """The Delta log, read as the JSON lines that it is: which versions are Cauce's, which files belong to any of them.
 
 A snapshot's record stands inside the commit that made its version (`commitInfo`, key ``cauce``), so that no crash can
-part the two. Log files are never expired by Cauce: every version stays readable.
+part the two. Log files are expired by `retention` alone.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import from_json, to_json
 
 KEY = "cauce"
+Operation = Literal["load", "merge", "cluster", "compact", "restore"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,36 @@ class Record:
     """How the data set was asked to be prepared: condition, partitions, clustering; a change makes a new version."""
     to_cluster: tuple[str, ...] = ()
     """Columns by which the version is still to be Z-ordered."""
+    operation: Operation = "load"
+    """What made the version; cluster and compact move rows between files and change no content."""
+    at: datetime | None = None
+    """When the version was made; None in versions older than this key, which were made when they were loaded."""
+    restored: int | None = None
+    """The version whose content this one brought back."""
+    held: str = ""
+    """Fingerprint of the source's content that a restore put aside: as long as the source gives it, nothing is
+    loaded over the restored version."""
+    held_mark: str = ""
+    """The source's mark (size, time of change …) at that restore, where the caller knew one."""
+
+    @property
+    def made_at(self) -> datetime:
+        """When the version was made."""
+        return self.at or self.snapshot.loaded_at
+
+    def stands_for(self, content: str, settings: str) -> bool:
+        """Whether the source's `content` needs no new version: it is this one's, or that over which it was restored.
+
+        Parameters
+        ----------
+        content
+            Fingerprint of what the source gives now.
+        settings
+            Fingerprint of how it is to be stored.
+        """
+        if self.held:
+            return content == self.held
+        return self.snapshot.fingerprint == content and self.settings == settings
 
 
 def encode(record: Record) -> dict[str, str]:
