@@ -21,12 +21,12 @@ GLANCE = 1_000
 """First rows that say which columns are worth a pass over all of them."""
 
 
-def decimal_commas(backend: Backend, view: str, texts: Sequence[str]) -> frozenset[str]:
-    """Return the text columns of a view whose every value is a number with, somewhere, a decimal comma."""
+def decimal_commas(backend: Backend, relation: str, texts: Sequence[str]) -> frozenset[str]:
+    """Return the text columns of a relation (quoted SQL) that hold numbers alone, one at least with a decimal comma."""
     promising = [
-        name for name, (fits, _) in _asked(backend, view, texts, f"LIMIT {GLANCE}").items() if fits is not False
+        name for name, (fits, _) in _asked(backend, relation, texts, f"LIMIT {GLANCE}").items() if fits is not False
     ]
-    asked = _asked(backend, view, promising)
+    asked = _asked(backend, relation, promising)
     return frozenset(name for name, (fits, is_decimal) in asked.items() if fits and is_decimal)
 
 
@@ -36,7 +36,7 @@ def number(name: str) -> str:
 
 
 def _asked(
-    backend: Backend, view: str, names: Sequence[str], limit: str = ""
+    backend: Backend, relation: str, names: Sequence[str], limit: str = ""
 ) -> dict[str, tuple[bool | None, bool | None]]:
     """Return for each column whether all its values are numbers, and whether one has a comma that is a decimal's."""
     if not names:
@@ -48,6 +48,6 @@ def _asked(
         for text in texts
     )
     columns = ", ".join(map(quoted, names))
-    query = f"SELECT {answers} FROM (SELECT {columns} FROM {quoted(view)} {limit})"  # noqa: S608 - names are quoted
+    query = f"SELECT {answers} FROM (SELECT {columns} FROM {relation} {limit})"  # noqa: S608 - names are quoted
     row = backend.con.sql(query).fetchall()[0]
     return {name: (row[2 * i], row[2 * i + 1]) for i, name in enumerate(names)}

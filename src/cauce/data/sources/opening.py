@@ -1,0 +1,160 @@
+"""A data set's source, opened: raw rows, then `where`, then a preparation, then the types that a snapshot holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cauce.core.progress import Progress, silent
+from cauce.core.specs import DataSpec
+from cauce.data.columns import HUGE, check_names, check_spec_columns, normal_form, quoted
+from cauce.data.condition import check_condition
+from cauce.data.faults import condition_errors, refused_condition
+from cauce.data.sources.backend import described
+from cauce.data.sources.kinds import source_of
+from cauce.data.sources.source import Asked, Raw
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ibis.backends.duckdb import Backend
+
+Prepare = Callable[[Raw], Any]
+"""What stands between raw rows and the snapshot's types: takes the rows, gives an Ibis table on the same backend."""
+_FILTERED = "__cauce_filtered"
+_PREPARED = "__cauce_prepared"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source with its condition, preparation and normal forms applied: ready to be streamed."""
+
+    backend: Backend
+    query: str
+    names: tuple[str, ...]
+
+    def batches(self, size: int, *, limit: int | None = None) -> pa.RecordBatchReader:
+        """Stream the rows in the order of the source, `size` at a time."""
+        query = self.query if limit is None else f"{self.query} LIMIT {limit}"
+        # Not Ibis 12's to_pyarrow_batches: it calls fetch_record_batch, which DuckDB 2.0 has no more. Not raw_sql: it
+        # holds the whole result in memory.
+        return self.backend.con.sql(query).to_arrow_reader(size)
+
+
+def mark(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str], spill: Path) -> str:
+    """Return a text that changes whenever the source's rows may have changed; empty where only reading them tells.
+
+    Raises
+    ------
+    UserError
+        The source's kind, its address or its keys are wrong.
+    """
+    asked = Asked(name, spec, folder, where, spill)
+    return source_of(asked).mark(asked)
+
+
+@contextmanager
+def raw(
+    name: str,
+    spec: DataSpec,
+    folder: Path,
+    *,
+    where: Callable[..., str],
+    spill: Path,
+    reads: Sequence[Path] = (),
+    progress: Progress = silent,
+) -> Iterator[Raw]:
+    """Open a data set's source: the rows that fulfil `where`, under the source's own column names and types.
+
+    Parameters
+    ----------
+    name
+        The data set's.
+    folder
+        The project's; `source` is relative to it.
+    where
+        Keys of cauce.toml → place.
+    spill
+        Existing folder in which DuckDB may put what does not fit into memory.
+    reads
+        Further folders whose files the backend may read, for joins.
+
+    Raises
+    ------
+    UserError
+        The source, its keys, or the condition on its columns is wrong. DuckDB's complaints within the block too.
+    """
+    asked = Asked(name, spec, folder, where, spill, tuple(reads), progress)
+    with source_of(asked).opened(asked) as rows:
+        yield rows if spec.where is None else _filtered(rows, spec.where, asked)
+
+
+@contextmanager
+def opened(
+    name: str,
+    spec: DataSpec,
+    folder: Path,
+    *,
+    where: Callable[..., str],
+    spill: Path,
+    prepare: Prepare | None = None,
+    reads: Sequence[Path] = (),
+    progress: Progress = silent,
+) -> Iterator[Opened]:
+    """Open a data set's source in the types that a snapshot holds; parameters and errors as `raw`.
+
+    Parameters
+    ----------
+    prepare
+        Called with the raw rows; what it returns is checked and streamed in their place.
+    """
+    asked = Asked(name, spec, folder, where, spill, tuple(reads), progress)
+    with (
+        raw(name, spec, folder, where=where, spill=spill, reads=reads, progress=progress) as rows,
+        condition_errors(spec.where, where=asked.at("where")),
+    ):
+        yield _checked(rows, prepare, asked)
+
+
+def _filtered(rows: Raw, condition: str, asked: Asked) -> Raw:
+    checked = check_condition(condition, list(rows.table.columns), where=asked.at("where"))
+    source = quoted(rows.table.get_name())
+    query = f"SELECT * FROM {source} WHERE {checked}"  # noqa: S608 - checked above
+    _try_condition(rows.backend, query, condition, asked)
+    rows.backend.raw_sql(f"CREATE VIEW {quoted(_FILTERED)} AS {query}")
+    return Raw(rows.backend, rows.backend.table(_FILTERED), rows.engine)
+
+
+def _try_condition(backend: Backend, query: str, condition: str, asked: Asked) -> None:
+    import duckdb
+
+    try:
+        backend.raw_sql(f"EXPLAIN {query}")
+    except duckdb.Error as error:
+        raise refused_condition(error, condition, where=asked.at("where")) from error
+
+
+def _checked(rows: Raw, prepare: Prepare | None, asked: Asked) -> Opened:
+    """Check the columns that cauce.toml names and bring every column to a type that a snapshot holds."""
+    table = rows.table
+    if prepare is not None:
+        table = rows.backend.create_view(_PREPARED, prepare(rows))
+    at_source = asked.at("source" if prepare is None else "prepare")
+    relation = quoted(table.get_name())
+    kinds = described(rows.backend, relation)
+    names = list(kinds)
+    check_names(names, where=at_source)
+    check_spec_columns(_named(asked.spec), names, asked.at)
+    # A sum of whole numbers is a HUGEINT in DuckDB: after a preparation it is a whole number again, or an error.
+    kinds = {name: "INTEGER" if kind in HUGE else kind for name, kind in kinds.items()}
+    forms = ", ".join(f"{normal_form(n, kind, where=at_source)} AS {quoted(n)}" for n, kind in kinds.items())
+    query = f"SELECT {forms} FROM {relation}"  # noqa: S608 - names are quoted
+    return Opened(rows.backend, query, tuple(names))
+
+
+def _named(spec: DataSpec) -> list[tuple[str, str]]:
+    one = [(key, column) for key in ("key", "time", "group") if (column := getattr(spec, key)) is not None]
+    many = [(key, column) for key in ("partition_by", "cluster_by") for column in getattr(spec, key)]
+    return one + many
