@@ -22,6 +22,7 @@ STAGES = {
     "cluster": "Clustering files",
     "profile": "Profiling columns",
     "audit": "Auditing",
+    "fit-audit": "Fitting for the audit",
     "choose": "Choosing a model",
     "fit": "Fitting the chosen model",
     "register": "Registering",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cauce.core.artefacts import Audit, Finding, Snapshot
 from cauce.core.errors import Blocked, Problems
 from cauce.core.files import fingerprint, read_artefact, write_artefact
+from cauce.loop import audit_views
 from cauce.loop.context import Loop
 from cauce.loop.material import wrong_columns
 
@@ -43,7 +44,9 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     spec = loop.data(snapshot.data)
     model_spec = loop.model(model) if model is not None else None
     settings = loop.project.file.audit
-    seen = fingerprint(snapshot.fingerprint, spec, model_spec or "", settings, version("cauce"))
+    reference = audit_views.reference_of(loop, snapshot)
+    against = reference.fingerprint if reference else ""
+    seen = fingerprint(snapshot.fingerprint, spec, model_spec or "", settings, against, version("cauce"))
     path = loop.record(model or snapshot.data) / "audit.json"
     known = read_artefact(path, Audit)
     if known is not None and known.fingerprint == seen:
@@ -51,16 +54,27 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     profile = profile_of(loop, snapshot)
     if model is not None and (wrong := wrong_columns(loop, model, profile.columns)):
         raise wrong[0] if len(wrong) == 1 else Problems(wrong)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        return _batches(loop, snapshot, columns)
+
     context = room.AuditContext(
         data_name=snapshot.data,
         data=spec,
         model_name=model,
         model=model_spec,
         profile=profile,
-        batches=lambda columns: _batches(loop, snapshot, columns),
+        batches=batches,
         sample=_sample(loop, snapshot),
         changes=snapshot.changes,
+        reference=lambda: profile_of(loop, reference) if reference else None,
     )
+    if model is not None:
+        context = replace(
+            context,
+            out_of_fold=audit_views.out_of_fold(loop, model, profile, batches),
+            sides=audit_views.sides(loop, model, profile, batches),
+        )
     result = room.run(context, settings, fingerprint=seen, now=loop.now(), progress=loop.progress)
     write_artefact(path, result)
     return result

@@ -2,5 +2,6 @@
 
 from cauce.select.choose import choose
 from cauce.select.ladder import Attempt, Climb, climb
+from cauce.select.out_of_fold import FoldPredictions, predict_out_of_fold
 
-__all__ = ["Attempt", "Climb", "choose", "climb"]
+__all__ = ["Attempt", "Climb", "FoldPredictions", "choose", "climb", "predict_out_of_fold"]
