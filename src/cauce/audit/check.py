@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def _nothing() -> None:
     """Give what a context has not."""
 
+
+T = TypeVar("T")
 
 MOST_ROWS = 20
 """Row numbers that a finding names at most."""
@@ -78,6 +80,14 @@ class AuditContext:
     """How the training will split the snapshot; None without a model or where it cannot be split."""
     reference: Callable[[], Profile | None] = _nothing
     """The profile of the data set that `[data.NAME.population] reference` names."""
+    memory: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What several checks of one audit need, made by the first of them: see `once`."""
+
+    def once(self, name: str, make: Callable[[AuditContext], T]) -> T:
+        """Return what `make` gives for this context, made once however many checks ask."""
+        if name not in self.memory:
+            self.memory[name] = make(self)
+        return self.memory[name]  # type: ignore[return-value]  # each name has one maker
 
     @property
     def target(self) -> str | None:
