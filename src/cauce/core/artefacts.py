@@ -171,6 +171,8 @@ class TaskSpec:
     time: str | None = None
     group: str | None = None
     seed: int = 0
+    sensitive: tuple[str, ...] = ()
+    """Columns across which gaps are measured: kept beside the inputs wherever the data set has them."""
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,9 @@ class FairnessSpec(Spec):
     """What the training does about gaps. balance: classes weigh alike within each group; reweigh: group and outcome
     made independent by weights; reductions: Fairlearn's exponentiated gradient; thresholds: a threshold for each
     group."""
+    strength: float = Field(default=1.0, gt=0.0, le=1.0)
+    """How much of the gap the mitigation aims to take away: 1 all of it, 0.5 half. `cauce fairness MODEL` shows what
+    each strength costs."""
     at_prediction: bool = False
     """Whether the sensitive columns may be used at prediction; `thresholds` needs it."""
 

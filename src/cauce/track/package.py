@@ -136,7 +136,7 @@ def open_package(folder: Path, digest: str) -> Package:
         units = file.read()
     return Package(
         training=training,
-        fitted=registry.task(training.task, where=f"{where}/training.json").fitted.load(folder / "model"),
+        fitted=registry.load_fitted(training.task, folder / "model", where=f"{where}/training.json"),
         profile_bytes=(folder / "profile.arrow").read_bytes(),
         bins_bytes=(folder / "bins.json").read_bytes(),
         reference_counts={column: np.asarray(values, dtype=np.int64) for column, values in counts.items()},
