@@ -27,7 +27,7 @@ def profile_of(loop: Loop, snapshot: Snapshot) -> Profile:
     """Return the snapshot's profile, made once per content."""
     from cauce import data, profile
 
-    path = loop.state.runs / "profile" / f"{snapshot.fingerprint}.arrow"
+    path = loop.state.runs / "profile" / f"{snapshot.fingerprint}.{profile.FORMAT}.arrow"
     if path.exists():
         return profile.Profile.load(path)
     batches = data.batches(loop.state.lake, snapshot.data, version=snapshot.version)

@@ -5,6 +5,18 @@ One pass over record batches gives a `Profile`; profiles merge; `make_bins` fixe
 
 from cauce.profile.bins import Bins, ColumnBins, make_bins
 from cauce.profile.column import ColumnProfile
-from cauce.profile.profile import Profile, summarise
+from cauce.profile.profile import FORMAT, Profile, summarise
+from cauce.profile.text import TextFacts
+from cauce.profile.together import Together
 
-__all__ = ["Bins", "ColumnBins", "ColumnProfile", "Profile", "make_bins", "summarise"]
+__all__ = [
+    "FORMAT",
+    "Bins",
+    "ColumnBins",
+    "ColumnProfile",
+    "Profile",
+    "TextFacts",
+    "Together",
+    "make_bins",
+    "summarise",
+]

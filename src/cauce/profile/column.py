@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cauce.core.artefacts import Column, Kind
+from cauce.profile.text import TextFacts
 
 if TYPE_CHECKING:
     from cauce.profile.arrays import Family
@@ -57,6 +58,8 @@ class ColumnProfile:
     """How far a count of `counts` may lie above the truth."""
     dates: tuple[int, int, int] = (0, 0, 0)
     """Strings that parse as dates: year first, day first, month first."""
+    text: TextFacts | None = None
+    """What is known of a string column's values; None for other columns, and where an older Cauce made the profile."""
 
     @property
     def n_present(self) -> int:

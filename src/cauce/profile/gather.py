@@ -20,6 +20,9 @@ from cauce.core.errors import UserError
 from cauce.profile.arrays import Floats, family_of, plain, to_floats, to_seconds, to_strings
 from cauce.profile.column import COUNTED, ColumnProfile
 from cauce.profile.dates import date_counts
+from cauce.profile.measure import measure
+from cauce.profile.text import TextFacts
+from cauce.profile.together import MOST_COLUMNS, Together
 
 KLL_K = 400
 """Rank error 0.68 % at 99 % confidence, 10 kB a column."""
@@ -46,6 +49,7 @@ class Gather:
         self._hll: ds.hll_sketch | None = None
         self._frequent: ds.frequent_strings_sketch | None = None
         self._dates = (0, 0, 0)
+        self._text = TextFacts() if family == "string" else None
 
     @classmethod
     def of(cls, name: str, kind: pa.DataType) -> Gather:
@@ -91,10 +95,14 @@ class Gather:
         self._add_numbers(pc.utf8_length(present).to_numpy(zero_copy_only=False).astype(np.float64))
         table = pc.value_counts(present)
         values, counts = table.field("values"), table.field("counts").to_numpy(zero_copy_only=False)
+        lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.int64)
+        if self._text is not None:
+            facts = measure(values, counts, lengths, below=self._text.largest_hash)
+            self._text = self._text.merge(facts)
         found = date_counts(values, counts)
         self._dates = (self._dates[0] + found[0], self._dates[1] + found[1], self._dates[2] + found[2])
         texts = values.to_pylist()
-        if pc.max(pc.utf8_length(values)).as_py() > LONG:
+        if lengths.max() > LONG:
             texts = [_short(text) for text in texts]
         self._count(dict(zip(texts, counts.tolist(), strict=True)))
 
@@ -157,6 +165,7 @@ class Gather:
             self._add_moments(other.n_numbers, other.mean or 0.0, other.sum_squares)
             self._kll.merge(ds.kll_doubles_sketch.deserialize(other.kll))
         self._dates = tuple(a + b for a, b in zip(self._dates, other.dates, strict=True))  # type: ignore[assignment]
+        self._text = self._text.merge(other.text) if self._text is not None and other.text is not None else None
         if other.exact:
             self._count({self._value(text): n for text, n in other.counts.items()})
         else:
@@ -205,6 +214,7 @@ class Gather:
             exact=self._counts is not None,
             count_error=error,
             dates=self._dates,
+            text=self._text,
         )
 
     def _named_counts(self) -> tuple[dict[str, int], int]:
@@ -239,16 +249,31 @@ def _short(text: str) -> str:
     return f"{text[:LONG]}…{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def gather(batches: Iterable[pa.RecordBatch]) -> tuple[int, dict[str, ColumnProfile]]:
-    """Return the number of rows and the summary of every column, in the batches' order."""
+def gather(batches: Iterable[pa.RecordBatch]) -> tuple[int, dict[str, ColumnProfile], Together]:
+    """Return the number of rows, the summary of every column in the batches' order, and how they move together."""
     columns: dict[str, Gather] = {}
+    together = Together.nothing()
     n_rows = 0
     for batch in batches:
         if len(set(batch.schema.names)) != len(batch.schema.names):
             raise UserError("column names repeat", received=batch.schema.names, hint="Give each column its own name.")
         if not columns:
             columns = {field.name: Gather.of(field.name, field.type) for field in batch.schema}
+            together = Together.nothing(_paired(batch.schema))
         n_rows += batch.num_rows
         for name, column in columns.items():
             column.update(batch.column(name))
-    return n_rows, {name: column.freeze() for name, column in columns.items()}
+        together = together.merge(_moments(batch, together.names))
+    return n_rows, {name: column.freeze() for name, column in columns.items()}, together
+
+
+def _paired(schema: pa.Schema) -> list[str]:
+    numeric = {"integer", "number", "boolean"}
+    return [field.name for field in schema if family_of(field.type) in numeric][:MOST_COLUMNS]
+
+
+def _moments(batch: pa.RecordBatch, names: tuple[str, ...]) -> Together:
+    values = np.empty((batch.num_rows, len(names)), order="F")
+    for place, name in enumerate(names):
+        values[:, place] = to_floats(batch.column(name))
+    return Together.of(names, values)

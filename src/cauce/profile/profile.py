@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,13 @@ from cauce.core.artefacts import Schema
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.files import write_bytes
 from cauce.profile.column import ColumnProfile
+from cauce.profile.together import Together
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FORMAT = 2
+"""Version of what `to_bytes` writes. 1 had no text facts and no moments of pairs; it is read, without them."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Profile:
     n_rows: int
     columns: Mapping[str, ColumnProfile]
     """In the table's order."""
+    together: Together | None = field(default_factory=Together.nothing)
+    """How numeric columns move together; None where an older Cauce made the profile."""
 
     def column(self, name: str) -> ColumnProfile:
         """Return one column's summary.
@@ -58,6 +64,14 @@ class Profile:
     def quantiles(self, column: str, ranks: Sequence[float]) -> tuple[float, ...]:
         """Return quantiles at `ranks` (0 to 1): of numbers, of seconds (UTC) of datetimes, of lengths of strings."""
         return self.column(column).quantiles(ranks)
+
+    def correlation(self, one: str, other: str) -> float | None:
+        """Return Pearson's correlation of two columns of numbers, over the rows in which both are present.
+
+        None where it is not known: another kind of column, one that does not vary, fewer than three rows, a column
+        beyond the first 512 of numbers, or a profile of an older Cauce.
+        """
+        return None if self.together is None else self.together.correlation(one, other)
 
     def schema(self, names: Sequence[str]) -> Schema:
         """Return the named columns as a model sees them, in the order of `names`."""
@@ -126,5 +140,4 @@ def summarise(batches: Iterable[pa.RecordBatch]) -> Profile:
     """
     from cauce.profile.gather import gather
 
-    n_rows, columns = gather(batches)
-    return Profile(n_rows, columns)
+    return Profile(*gather(batches))
