@@ -21,6 +21,7 @@ from cauce import data
 from cauce.core.errors import UserError
 from cauce.data import lake as lake_room
 from cauce.data import loading
+from cauce.data.versions import open_version
 
 ROWS = "id,city,n\n" + "".join(f"{i},{'abc'[i % 3]},{(i * 7) % 10}\n" for i in range(200))
 
@@ -319,7 +320,7 @@ def test_deletion_vectors_are_refused(place: Any, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(deltalake.DeltaTable, "get_add_actions", marked)
     with pytest.raises(UserError, match="deletion vectors"):
-        lake_room.open_version(place.lake / "rows", 0)
+        open_version(place.lake / "rows", 0)
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,6 +6,7 @@ Heavy libraries are imported when the functions are called.
 from __future__ import annotations
 
 from cauce.data.expected import check_kinds, count_unseen
+from cauce.data.filters import Filter
 from cauce.data.inspection import Inspection, inspect, read_file
 from cauce.data.labelled import append_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
@@ -14,6 +15,7 @@ from cauce.data.splits import Split, fold_all, split
 from cauce.data.units import unit_ids
 
 __all__ = [
+    "Filter",
     "Inspection",
     "Split",
     "append_labelled",

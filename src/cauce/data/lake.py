@@ -10,33 +10,25 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.files import disk_errors, sync_folder
 from cauce.core.names import check_name
+from cauce.data import readers
 from cauce.data.columns import ROW
+from cauce.data.filters import Filter, checked
 from cauce.data.log import last_version, records
+from cauce.data.versions import open_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
 
 _ROW_GROUP = 131_072
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version's files."""
-
-    schema: pa.Schema
-    """All columns, the row number included."""
-    files: tuple[tuple[Path, Mapping[str, Any]], ...]
-    """Path, and the value of each partition column in it."""
+CLUSTERED_ROW_GROUP = 16_384
+"""Rows of a group in a clustered file: the smallest piece that a filter on a clustered column reads."""
 
 
 def latest(lake: Path, name: str) -> Snapshot | None:
@@ -45,7 +37,14 @@ def latest(lake: Path, name: str) -> Snapshot | None:
     return found.snapshot if found else None
 
 
-def read(lake: Path, name: str, *, version: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+def read(
+    lake: Path,
+    name: str,
+    *,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+    filters: Sequence[Filter] = (),
+) -> pa.Table:
     """Read a snapshot, its rows in the order of the source.
 
     Parameters
@@ -58,18 +57,27 @@ def read(lake: Path, name: str, *, version: int | None = None, columns: Sequence
         Delta version; the newest snapshot's where None.
     columns
         In this order; all where None.
+    filters
+        Only rows that fulfil all of them. Partitions, files and row groups that cannot hold such a row are not read.
 
     Raises
     ------
     UserError
-        Never loaded, no such version, or no such column.
+        Never loaded, no such version, one that retention removed, or no such column.
     """
     folder = lake / check_name(name)
-    return read_table(folder, _version(lake, name, version), columns, order=ROW).drop_columns([ROW])
+    table = read_table(folder, _version(lake, name, version), columns, order=ROW, filters=filters)
+    return table.drop_columns([ROW])
 
 
 def batches(
-    lake: Path, name: str, *, version: int | None = None, columns: Sequence[str] | None = None, size: int = 65_536
+    lake: Path,
+    name: str,
+    *,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+    filters: Sequence[Filter] = (),
+    size: int = 65_536,
 ) -> Iterator[pa.RecordBatch]:
     """Stream a snapshot in the order of the source, at most `size` rows at a time, without holding it in memory.
 
@@ -80,12 +88,16 @@ def batches(
     UserError
         As `read`, at the call.
     """
+    from cauce.data.pieces import pruned
     from cauce.data.stream import stream
 
     folder = lake / check_name(name)
-    stored = open_version(folder, _version(lake, name, version))
+    number = _version(lake, name, version)
+    reading = readers.begin(folder, number)
+    stored = open_version(folder, number)
     names = _checked(stored.schema, columns, folder)
-    return stream(stored, names, size=size, spill=lake / ".spill")
+    wanted = checked(filters, stored.schema, where=str(folder))
+    return stream(pruned(stored, wanted), names, wanted, size=size, spill=lake / ".spill", reading=reading)
 
 
 def _version(lake: Path, name: str, version: int | None) -> int:
@@ -107,106 +119,26 @@ def _checked(schema: pa.Schema, columns: Sequence[str] | None, folder: Path) -> 
     return known if columns is None else list(columns)
 
 
-def read_table(folder: Path, version: int, columns: Sequence[str] | None, *, order: str) -> pa.Table:
+def read_table(
+    folder: Path, version: int, columns: Sequence[str] | None, *, order: str, filters: Sequence[Filter] = ()
+) -> pa.Table:
     """Read one version of any table of the lake, sorted by the row number, which stays as a column."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    stored = open_version(folder, version)
-    wanted = [*_checked(stored.schema, columns, folder), order]
-    parts = [read_file(path, values, stored.schema, wanted) for path, values in stored.files]
+    from cauce.data.pieces import pruned, read_piece
+
+    with readers.begin(folder, version):
+        stored = open_version(folder, version)
+        wanted = [*_checked(stored.schema, columns, folder), order]
+        conditions = checked(filters, stored.schema, where=str(folder))
+        parts = [read_piece(file, stored.schema, wanted, conditions) for file in pruned(stored, conditions).files]
     empty = pa.schema([stored.schema.field(name) for name in wanted]).empty_table()
     table = pa.concat_tables([empty, *parts])
     rows = table[order].combine_chunks().to_numpy()
     if (rows[1:] >= rows[:-1]).all():
         return table
     return table.take(pc.sort_indices(table[order]))
-
-
-def read_file(path: Path, values: Mapping[str, Any], schema: pa.Schema, wanted: Sequence[str]) -> pa.Table:
-    """Read the `wanted` columns of one file; the partition columns come from `values`."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        # A column "a" is also asked for as the parent of "a.b"; the selection below takes the exact one.
-        table = file.read(columns=[name for name in wanted if name not in values])
-    return complete(table, values, schema, wanted)
-
-
-def complete(table: pa.Table, values: Mapping[str, Any], schema: pa.Schema, wanted: Sequence[str]) -> pa.Table:
-    """Add partition columns, put columns in order, and cast to the snapshot's types."""
-    import pyarrow as pa
-
-    target = pa.schema([schema.field(name) for name in wanted])
-    arrays = [
-        pa.chunked_array([pa.repeat(pa.scalar(values[name], schema.field(name).type), table.num_rows)])
-        if name in values
-        else table[name].cast(schema.field(name).type)
-        for name in wanted
-    ]
-    return pa.Table.from_arrays(arrays, schema=target)
-
-
-def open_version(folder: Path, version: int) -> Stored:
-    """Look up a version's schema and files.
-
-    Raises
-    ------
-    UserError
-        No such version.
-    """
-    import pyarrow as pa
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    try:
-        table = DeltaTable(str(folder), version=version)
-    except (DeltaError, OSError) as error:
-        hint = f"The newest version is {last_version(folder)}."
-        raise UserError(
-            f"no such version of the data set: {error}", where=str(folder), received=version, hint=hint
-        ) from error
-    actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    if any(action.get("deletion_vector.storage_type") for action in actions):
-        raise UserError(
-            "the table has deletion vectors, which Cauce does not read",
-            where=str(folder),
-            hint="Rewrite it with the tool that deleted rows from it.",
-        )
-    keys = table.metadata().partition_columns
-    files = tuple(
-        (folder / unquote(action["path"]), {key: action[f"partition.{key}"] for key in keys}) for action in actions
-    )
-    return Stored(_schema(table), files)
-
-
-_ARROW = {
-    "string": "large_string",
-    "long": "int64",
-    "integer": "int32",
-    "short": "int16",
-    "byte": "int8",
-    "double": "double",
-    "float": "float",
-    "boolean": "bool",
-    "date": "date32",
-    "binary": "binary",
-}
-
-
-def _schema(table: DeltaTable) -> pa.Schema:
-    import pyarrow as pa
-
-    def arrow(kind: str) -> pa.DataType:
-        if kind == "string":
-            return pa.string()
-        if kind in {"timestamp", "timestamp_ntz"}:
-            return pa.timestamp("us", tz="UTC" if kind == "timestamp" else None)
-        if digits := re.fullmatch(r"decimal\((\d+),\s*(\d+)\)", kind):
-            return pa.decimal128(int(digits[1]), int(digits[2]))
-        return pa.type_for_alias(_ARROW[kind])
-
-    return pa.schema([pa.field(field.name, arrow(str(field.type.type))) for field in table.schema().fields])
 
 
 def write(
@@ -250,7 +182,34 @@ def cluster(folder: Path, columns: Sequence[str], *, record: Mapping[str, str]) 
             list(columns),
             commit_properties=CommitProperties(custom_metadata=dict(record)),
             post_commithook_properties=_keep_log(),
+            writer_properties=_writer(CLUSTERED_ROW_GROUP),
+        )
+        return _synced(folder)
+
+
+def compact(folder: Path, *, record: Mapping[str, str], target: int) -> int:
+    """Put small files of each partition together into files of about `target` bytes, as a version of its own."""
+    from deltalake import CommitProperties, DeltaTable
+
+    with lake_errors(folder):
+        DeltaTable(str(folder)).optimize.compact(
+            target_size=target,
+            commit_properties=CommitProperties(custom_metadata=dict(record)),
+            post_commithook_properties=_keep_log(),
             writer_properties=_writer(),
+        )
+        return _synced(folder)
+
+
+def bring_back(folder: Path, version: int, *, record: Mapping[str, str]) -> int:
+    """Make the files of an earlier version the newest version's, as a version of its own; nothing is rewritten."""
+    from deltalake import CommitProperties, DeltaTable
+
+    with lake_errors(folder):
+        DeltaTable(str(folder)).restore(
+            version,
+            commit_properties=CommitProperties(custom_metadata=dict(record)),
+            post_commithook_properties=_keep_log(),
         )
         return _synced(folder)
 
@@ -261,17 +220,17 @@ def _keep_log() -> Any:
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
-def _writer() -> Any:
+def _writer(row_group: int = _ROW_GROUP) -> Any:
     from deltalake import WriterProperties
 
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=_ROW_GROUP)
+    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=row_group)
 
 
 def _synced(folder: Path) -> int:
     """Sync the newest version's files: Delta commits without it, and a power loss would take them."""
     version = last_version(folder)
     stored = open_version(folder, version)
-    paths = [path for path, _ in stored.files] + [folder / "_delta_log" / f"{version:020}.json"]
+    paths = [file.path for file in stored.files] + [folder / "_delta_log" / f"{version:020}.json"]
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -9,70 +9,90 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cauce.data.columns import ROW, quoted
-from cauce.data.lake import Stored, complete
+from cauce.data.filters import Filter, sql
+from cauce.data.pieces import complete, row_groups, stream_piece
+from cauce.data.readers import Held
+from cauce.data.versions import Stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def stream(stored: Stored, names: Sequence[str], *, size: int, spill: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the columns `names` of all rows by row number, at most `size` rows at a time."""
-    ordered = _in_order(stored)
-    source = _sorted(stored, names, size, spill) if ordered is None else _plain(ordered, names, size)
-    for table in source:
-        yield from table.combine_chunks().to_batches(max_chunksize=size)
+def stream(
+    stored: Stored,
+    names: Sequence[str],
+    filters: Sequence[Filter],
+    *,
+    size: int,
+    spill: Path,
+    reading: Held,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the columns `names` of the rows that fulfil the filters by row number, at most `size` rows at a time.
+
+    `reading` is given back when the last row was yielded, or the iterator is given up.
+    """
+    with reading:
+        ordered = _in_order(stored, filters)
+        if ordered is None:
+            source = _sorted(stored, names, filters, size, spill)
+        else:
+            source = (
+                table
+                for file in ordered.files
+                for table in stream_piece(file, stored.schema, names, filters, size=size)
+            )
+        for table in source:
+            yield from table.combine_chunks().to_batches(max_chunksize=size)
 
 
-def _in_order(stored: Stored) -> Stored | None:
+def _in_order(stored: Stored, filters: Sequence[Filter]) -> Stored | None:
     """Return the files in the order of their rows, or None when rows lie across files or out of order in one."""
     import pyarrow.parquet as pq
 
     spans = []
-    for path, values in stored.files:
-        with pq.ParquetFile(path) as file:
-            rows = file.read(columns=[ROW])[ROW].to_numpy()
+    for number, file in enumerate(stored.files):
+        with pq.ParquetFile(file.path) as opened:
+            inside = [one for one in filters if one.column not in file.values]
+            groups = row_groups(opened, inside, stored.schema)
+            rows = opened.read_row_groups(groups, columns=[ROW])[ROW].to_numpy()
         if len(rows) == 0:
             continue
         if (rows[1:] < rows[:-1]).any():
             return None
-        spans.append((int(rows[0]), int(rows[-1]), path, values))
-    spans.sort(key=lambda span: span[0])
+        spans.append((int(rows[0]), int(rows[-1]), number))
+    spans.sort()
     if any(later[0] < earlier[1] for earlier, later in pairwise(spans)):
         return None
-    return Stored(stored.schema, tuple((path, values) for _, _, path, values in spans))
+    return stored.only([number for _, _, number in spans])
 
 
-def _plain(stored: Stored, names: Sequence[str], size: int) -> Iterator[pa.Table]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path, values in stored.files:
-        with pq.ParquetFile(path) as file:
-            # The row number is read along, so that a batch has its length even if only partition columns are asked for.
-            for batch in file.iter_batches(size, columns=[ROW, *(n for n in names if n not in values)]):
-                yield complete(pa.Table.from_batches([batch]), values, stored.schema, names)
-
-
-def _sorted(stored: Stored, names: Sequence[str], size: int, spill: Path) -> Iterator[pa.Table]:
+def _sorted(
+    stored: Stored, names: Sequence[str], filters: Sequence[Filter], size: int, spill: Path
+) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     from cauce.data.duck import connect
 
-    keys = list(stored.files[0][1])
+    keys = list(stored.files[0].values)
     with closing(connect(spill)) as connection:
         # Partition values come from the log as a small table, by file: the paths' spelling of them is not trusted.
         values = pa.table(
             {
-                "__cauce_file": [str(path) for path, _ in stored.files],
-                **{key: pa.array([v[key] for _, v in stored.files], stored.schema.field(key).type) for key in keys},
+                "__cauce_file": [str(file.path) for file in stored.files],
+                **{
+                    key: pa.array([file.values[key] for file in stored.files], stored.schema.field(key).type)
+                    for key in keys
+                },
             }
         )
         connection.register("__cauce_values", values)
-        chosen = ", ".join(f"{'v' if n in keys else 'f'}.{quoted(n)}" for n in [*names, ROW])
+        of = {name: "v" if name in keys else "f" for name in stored.schema.names}
+        chosen = ", ".join(f"{of[name]}.{quoted(name)}" for name in [*names, ROW])
+        condition, params = sql(filters, stored.schema, of)
         query = (
             f"SELECT {chosen} FROM read_parquet($files, hive_partitioning=false, filename='__cauce_file') f "  # noqa: S608
-            f'JOIN __cauce_values v USING ("__cauce_file") ORDER BY f.{quoted(ROW)}'
+            f'JOIN __cauce_values v USING ("__cauce_file") WHERE {condition} ORDER BY f.{quoted(ROW)}'
         )
-        result = connection.sql(query, params={"files": [str(path) for path, _ in stored.files]})
+        result = connection.sql(query, params={"files": [str(file.path) for file in stored.files], **params})
         for batch in result.to_arrow_reader(size):
             yield complete(pa.Table.from_batches([batch]), {}, stored.schema, names)
