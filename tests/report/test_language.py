@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cauce.core.artefacts import Action, Candidate, RungWhy, SignalCode, Verdict
+from cauce.core.artefacts import Action, Candidate, Kind, RungWhy, SignalCode, Verdict
 from cauce.core.protocols import Task
 from cauce.core.specs import Severity
 from cauce.report import language
@@ -27,6 +27,7 @@ FAMILIES = {
     "signal_": get_args(SignalCode),
     "verdict_": get_args(Verdict),
     "severity_": get_args(Severity),
+    "kind_": get_args(Kind),
     "stage_": ["new", "blocked", "trained", "serving", "paused"],
     "split_": ["random", "stratified", "group", "time"],
 }

@@ -79,6 +79,7 @@ def test_the_route_table_is_the_one_that_is_walked() -> None:
         "/openapi.json",
         "/console",
         "/console/session",
+        "/console/audits/{name}",
         "/console/static/{file}",
     }
 

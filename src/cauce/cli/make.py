@@ -147,7 +147,15 @@ def _as_plain(outcome: Outcome) -> dict[str, object]:
 
 
 @app.command
-def audit(data: str | None = None, /, *, model: str | None = None, common: Common = DEFAULT) -> int:
+def audit(
+    data: str | None = None,
+    /,
+    *,
+    model: str | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    language: Literal["en", "es"] | None = None,
+    common: Common = DEFAULT,
+) -> int:
     """Load a data set and run the checks; exit code 3 when a finding blocks.
 
     Parameters
@@ -156,6 +164,10 @@ def audit(data: str | None = None, /, *, model: str | None = None, common: Commo
         Name of the data set; all of them when absent.
     model
         Only this model; every model of the data set when absent.
+    output
+        HTML file to write for colleagues who do not code; with several audits, a folder of such files.
+    language
+        Language of the file; the project's when absent.
     """
     from cauce.loop.audit import audit as run_checks
     from cauce.loop.load import load
@@ -170,15 +182,38 @@ def audit(data: str | None = None, /, *, model: str | None = None, common: Commo
                 models = [model] if model else [m for m, spec in loop.project.file.models.items() if spec.data == name]
                 subjects: list[str | None] = [*models] or [None]
                 results.extend(run_checks(loop, snapshot, one) for one in subjects)
-        language = loop.project.file.project.language
+        written = _write_pages(loop, results, output, language) if output else []
+        spoken = language or loop.project.file.project.language
     blocked = any(result.blocking for result in results)
     if common.json:
         findings = [{"data": r.data, "model": r.model, **asdict(finding)} for r in results for finding in r.findings]
         terminal.show_json({"blocked": blocked, "findings": findings, "audits": results})
     else:
         for result in results:
-            _show_audit(result, language)
+            _show_audit(result, spoken)
+        for path in written:
+            terminal.say(f"Wrote {terminal.escape(path)}")
     return 3 if blocked else EXIT_DONE
+
+
+def _write_pages(loop: Loop, results: list[Audit], output: Path, language: str | None) -> list[Path]:
+    """Write each audit's page: into `output` itself, or into a folder of that name where there are several."""
+    from cauce.core.files import write_bytes
+    from cauce.loop.audit_view import audit_page_of
+    from cauce.report import audit_page
+
+    settings = loop.project.file.project
+    written = []
+    for result in results:
+        name = result.model or result.data
+        page = audit_page_of(loop, name)
+        assert page is not None  # it was audited a moment ago
+        path = output if len(results) == 1 else output / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = audit_page(page.view, page.profile, language or settings.language, project=settings.name)
+        write_bytes(path, content.encode())
+        written.append(path)
+    return written
 
 
 def _show_audit(result: Audit, language: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cauce.core.artefacts import Audit, Decision, Release, Snapshot, Watched
+from cauce.core.artefacts import Audit, Decision, Release, Snapshot, Watched, Words
 from cauce.core.specs import ModelSpec
 
 
@@ -50,3 +51,30 @@ class ProjectView:
     at: datetime
     models: tuple[ModelView, ...]
     snapshots: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True)
+class ShownRows:
+    """Some rows that a finding names, as texts: the key, where there is one, and the columns concerned."""
+
+    columns: tuple[str, ...]
+    numbers: tuple[int, ...]
+    """Row numbers of the snapshot, from 0."""
+    values: tuple[tuple[str, ...], ...]
+    """A tuple a row, in the order of `columns`; personal data masked, missing values empty."""
+
+
+@dataclass(frozen=True)
+class AuditView:
+    """All that people see of one audit: the page of `cauce audit --output` and of the console."""
+
+    name: str
+    """Of the model, or of the data set where it was judged alone."""
+    audit: Audit
+    snapshot: Snapshot
+    titles: Mapping[str, Words]
+    """Check code → its title."""
+    shown: tuple[ShownRows | None, ...]
+    """For each finding of the audit its first rows, None where it names none."""
+    private: tuple[str, ...] = ()
+    """Columns whose values must not be shown: a check found personal data in them."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cauce.core.locks import hold
+from cauce.loop.audit_view import audit_page_of
 from cauce.loop.context import Loop
 from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of
@@ -67,6 +68,7 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         page=lambda: report.console_page(project_view(loop)),
         sign_in=lambda: report.sign_in_page(language, loop.project.file.project.name),
         static=report.static,
+        audit_page=lambda name: _audit_page(loop, name),
         codes=codes,
     )
 
@@ -96,6 +98,16 @@ def _served(loop: Loop, name: str) -> Served | None:
         schema=spec.schema,
         fitted=package.fitted,
     )
+
+
+def _audit_page(loop: Loop, name: str) -> str | None:
+    from cauce import report
+
+    file = loop.project.file
+    page = audit_page_of(loop, name) if name in {*file.models, *file.data} else None
+    if page is None:
+        return None
+    return report.audit_page(page.view, page.profile, file.project.language, project=file.project.name, alone=False)
 
 
 def _has_screen() -> bool:

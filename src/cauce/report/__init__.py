@@ -1,7 +1,7 @@
-"""All that people read: the console page, a model's report as one file, plots as SVG; in English and in Spanish."""
+"""All that people read, in English and in Spanish: the console, a model's report, an audit's page, plots as SVG."""
 
 from cauce.report.assets import static
 from cauce.report.drawings import plots
-from cauce.report.pages import console_page, model_page, sign_in_page
+from cauce.report.pages import audit_page, console_page, model_page, sign_in_page
 
-__all__ = ["console_page", "model_page", "plots", "sign_in_page", "static"]
+__all__ = ["audit_page", "console_page", "model_page", "plots", "sign_in_page", "static"]

@@ -156,6 +156,30 @@ def sparkline(values: Sequence[int], words: Language) -> Markup | None:
     return _svg(width, height, words.say("plot_traffic"), desc, [area, line])
 
 
+def columns_of_counts(heights: Sequence[float], hint: str) -> Markup:
+    """Draw heights side by side, small enough for a table's cell."""
+    width, height = 96, 24
+    most = max(heights) or 1.0
+    step = width / len(heights)
+    form = Markup('<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+    sizes = [max(height * value / most, 0.6 if value else 0.0) for value in heights]
+    bars = [form.format(step * at, height - size, max(step - 1, 1), size) for at, size in enumerate(sizes)]
+    return _svg(width, height, _printable(hint), "", bars)
+
+
+def interval_line(value: float, lower: float, upper: float, low: float, high: float, *, hint: str) -> Markup:
+    """Draw a figure with its interval on a scale from `low` to `high`."""
+    width, middle = 150, 11
+    reach = (width - 12) / ((high - low) or 1.0)
+    ends = [6 + (each - low) * reach for each in (lower, upper, value)]
+    span = Markup('<line class="span" x1="{:.1f}" y1="{}" x2="{:.1f}" y2="{}"/>').format(
+        ends[0], middle, ends[1], middle
+    )
+    dot = Markup('<circle cx="{:.1f}" cy="{}" r="4"/>').format(ends[2], middle)
+    drawn = _svg(width, 22, _printable(hint), "", [span, dot])
+    return Markup(str(drawn).replace("<svg ", '<svg class="interval" ', 1))  # noqa: S704 - escaped above
+
+
 def _alone(svg: Markup) -> bytes:
     """Give a plot its own colours and background, so that it can be opened as a file."""
     head, _, rest = str(svg).partition(">")

@@ -12,14 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cauce.core.artefacts import Signal
-from cauce.core.views import ModelView, ProjectView
-from cauce.report import drawings, measures
+from cauce.core.views import AuditView, ModelView, ProjectView
+from cauce.profile import Profile
+from cauce.report import audit, columns, drawings, measures
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
 from cauce.report.language import DASH, Language, speak
 
-_ORDER = {"block": 0, "warn": 1, "info": 2}
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -57,6 +57,27 @@ def model_page(view: ModelView, language: str, *, project: str, at: datetime) ->
     return template.render(m=view, project=project, now=at, style=style)
 
 
+def audit_page(view: AuditView, profile: Profile | None, language: str, *, project: str, alone: bool = True) -> str:
+    """Return one audit as a page: what is wrong, in which rows, why it matters, what to do, what the columns hold.
+
+    Parameters
+    ----------
+    view
+        What is known of the audit.
+    profile
+        Of the snapshot; None leaves the columns out.
+    language
+        ``"en"`` or ``"es"``.
+    project
+        The project's name.
+    alone
+        Whether it is a file of its own, with its style inside; else a page of the console.
+    """
+    style = Markup(style_sheet()) if alone else ""  # noqa: S704 - our own file
+    template = _environment(speak(language).code).get_template("audit.html")
+    return template.render(v=view, profile=profile, project=project, style=style)
+
+
 def sign_in_page(language: str, project: str) -> str:
     """Return the page for a browser without a session: how to get in. Says nothing of the models."""
     return _environment(speak(language).code).get_template("sign_in.html").render(project=project)
@@ -91,7 +112,7 @@ def _functions(words: Language) -> Mapping[str, object]:
         "loss": lambda kind, value: measures.loss(kind, value, words),
         "signal_figures": lambda signal: signal_figures(signal, words),
         "by_severity": lambda findings: sorted(
-            findings, key=lambda found: (found.accepted is not None, _ORDER[found.severity])
+            findings, key=lambda found: (found.accepted is not None, audit.ORDER[found.severity])
         ),
         "rungs": lambda choice: rows(choice, words),
         "gain": lambda choice: gain(choice, words),
@@ -99,6 +120,11 @@ def _functions(words: Language) -> Mapping[str, object]:
         "calibration": lambda metrics: drawings.calibration(metrics, words),
         "importance": lambda shares: drawings.importance_bars(shares, words),
         "sparkline": lambda values: drawings.sparkline(values, words),
+        "verdict": lambda view: audit.verdict(view, words),
+        "told": lambda view: audit.told(view, words),
+        "check_title": lambda view, code: audit.title(view, code, words),
+        "group_lines": lambda groups: audit.group_lines(groups, words),
+        "column_rows": lambda profile, private: columns.rows(profile, private, words),
     }
 
 

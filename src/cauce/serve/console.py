@@ -28,6 +28,14 @@ def console_routes(service: Service, sessions: Sessions) -> APIRouter:
             return _html(await asyncio.to_thread(service.page))
         return await _sign_in()
 
+    @router.get("/console/audits/{name}")
+    async def audit(name: str) -> Response:
+        """Show one audit: what is wrong with a data set, in which rows, and what to do."""
+        page = await asyncio.to_thread(service.audit_page, name)
+        if page is None:
+            raise Problem(404, "No audit has this name.")
+        return _html(page)
+
     @router.post("/console/session")
     async def session(request: Request) -> Response:
         """Begin a session by the token of a form."""

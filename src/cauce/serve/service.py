@@ -46,6 +46,8 @@ class Service:
     """The sign-in page's HTML, with a form that posts `token` to /console/session."""
     static: Callable[[str], tuple[bytes, str] | None]
     """Content and media type of one of the console's files, by its exact name; None for any other name."""
+    audit_page: Callable[[str], str | None] = lambda name: None
+    """The page of a model's or data set's newest audit, by name; None where there is none. Called in a thread."""
     codes: Codes = field(default_factory=Codes)
     """One-time codes that a browser exchanges for a session."""
     poll_s: float = 1.0

@@ -1,0 +1,98 @@
+"""What people see of an audit: its findings with the rows that they name, read from the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
+
+from cauce.core.artefacts import Audit, Finding, Snapshot
+from cauce.core.files import read_artefact
+from cauce.core.views import AuditView, ShownRows
+from cauce.loop.context import Loop
+
+if TYPE_CHECKING:
+    from cauce.profile import Profile
+
+MASK = "•••"
+MOST_COLUMNS = 6
+MOST_LETTERS = 60
+
+
+class Page(NamedTuple):
+    """What one page shows."""
+
+    view: AuditView
+    profile: Profile | None
+    """None where the snapshot's profile was thrown away with `runs/`."""
+
+
+def audit_page_of(loop: Loop, name: str) -> Page | None:
+    """Return the newest audit of a model or data set; None where there is none. Nothing is audited anew."""
+    from cauce import audit as room
+    from cauce import data, profile
+
+    found = read_artefact(loop.record(name) / "audit.json", Audit)
+    snapshot = data.latest(loop.state.lake, found.data) if found else None
+    if found is None or snapshot is None:
+        return None
+    private = {column for one in found.findings if one.code.startswith("personal") for column in one.columns}
+    kept = loop.state.runs / "profile" / f"{snapshot.fingerprint}.arrow"
+    view = AuditView(
+        name=name,
+        audit=found,
+        snapshot=snapshot,
+        titles={code: check.title for code, check in room.CHECKS.items()},
+        shown=_shown(loop, found, snapshot, private),
+        private=tuple(sorted(private)),
+    )
+    return Page(view, profile.Profile.load(kept) if kept.exists() else None)
+
+
+def _shown(loop: Loop, found: Audit, snapshot: Snapshot, private: Collection[str]) -> tuple[ShownRows | None, ...]:
+    wanted = {row for one in found.findings for row in one.rows if row < snapshot.n_rows}
+    asked = {one: _columns(loop, one, snapshot) for one in set(found.findings) if one.rows}
+    columns = [name for name in snapshot.types if any(name in names for names in asked.values())]
+    texts = _rows(loop, snapshot, columns, wanted) if columns else {}
+    return tuple(
+        ShownRows(
+            columns=asked[one],
+            numbers=tuple(row for row in one.rows if row in texts),
+            values=tuple(
+                tuple(MASK if name in private and texts[row][name] else texts[row][name] for name in asked[one])
+                for row in one.rows
+                if row in texts
+            ),
+        )
+        if asked.get(one)
+        else None
+        for one in found.findings
+    )
+
+
+def _columns(loop: Loop, finding: Finding, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the key and the columns concerned; the first ones where the finding concerns whole rows."""
+    key = loop.data(snapshot.data).key
+    named = [name for name in finding.columns if name in snapshot.types] or list(snapshot.types)
+    with_key = [key, *named] if key is not None and key in snapshot.types else named
+    return tuple(dict.fromkeys(with_key))[:MOST_COLUMNS]
+
+
+def _rows(loop: Loop, snapshot: Snapshot, columns: list[str], wanted: Collection[int]) -> dict[int, dict[str, str]]:
+    """Read some rows as texts; the pass ends at the last of them."""
+    from cauce import data
+
+    left, start = sorted(wanted), 0
+    texts: dict[int, dict[str, str]] = {}
+    for batch in data.batches(loop.state.lake, snapshot.data, version=snapshot.version, columns=columns):
+        while left and left[0] < start + batch.num_rows:
+            row = left.pop(0)
+            texts[row] = {name: _text(batch.column(name)[row - start].as_py()) for name in columns}
+        start += batch.num_rows
+        if not left:
+            break
+    return texts
+
+
+def _text(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
