@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "cauce"
 
 ROOMS = sorted(path.name for path in SOURCE.iterdir() if path.is_dir() and (path / "__init__.py").exists())
-SHARED = {"core", "evidence", "profile"}
+SHARED = {"core", "evidence", "profile", "rows"}
 JOINERS = {"loop", "cli", "testing", "__main__", "__init__", "terminal"}
 
 # Library → rooms (or single files, as room/file) that may import it. A library that stands nowhere here is refused.
@@ -25,8 +25,8 @@ LIBRARIES: dict[str, set[str]] = {
     "duckdb": {"data"},
     "sqlglot": {"data"},
     "deltalake": {"data", "serve"},
-    "pyarrow": {"core", "data", "profile", "audit", "tasks", "select", "track", "serve", "watch", "loop", "testing"},
-    "numpy": {"core", "data", "profile", "audit", "evidence", "tasks", "select", "track", "serve", "watch", "renew",
+    "pyarrow": {"core", "data", "profile", "rows", "audit", "tasks", "select", "track", "serve", "watch", "loop", "testing"},
+    "numpy": {"core", "data", "profile", "rows", "audit", "evidence", "tasks", "select", "track", "serve", "watch", "renew",
               "loop", "testing"},
     "scipy": {"evidence", "tasks", "audit", "watch"},
     "sklearn": {"tasks", "audit"},

@@ -28,6 +28,9 @@ from cauce.data.log import Record, encode, records, remove_orphans
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Computed = Callable[["pa.RecordBatchReader"], "pa.RecordBatchReader"]
+"""Gives the batches of a reader with more columns."""
+
 BATCH = 65_536
 _STEPS = 4
 
@@ -40,6 +43,7 @@ def load(
     *,
     now: datetime,
     where: Callable[..., str],
+    computed: Computed | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
     """Load a data set and return its newest snapshot; a new version only when content or settings changed.
@@ -60,6 +64,8 @@ def load(
         Recorded as the time of loading.
     where
         Keys of cauce.toml → place, for errors.
+    computed
+        Adds columns to the batches on their way into the snapshot; nothing is added when absent.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def load(
     table = lake / check_name(name)
     with _workshop(lake, name) as shop:
         remove_orphans(table)
-        staged, content = _stage(name, spec, folder, shop, where, progress)
+        staged, content = _stage(name, spec, folder, shop, where, computed, progress)
         progress(f"load {name}", 1, _STEPS, "checking")
         from cauce.data.staged import check_staged
 
@@ -101,7 +107,13 @@ def _workshop(lake: Path, name: str) -> Iterator[Path]:
 
 
 def _stage(
-    name: str, spec: DataSpec, folder: Path, shop: Path, where: Callable[..., str], progress: Progress
+    name: str,
+    spec: DataSpec,
+    folder: Path,
+    shop: Path,
+    where: Callable[..., str],
+    computed: Computed | None,
+    progress: Progress,
 ) -> tuple[Path, str]:
     """Write the source's rows with their numbers into one Parquet file; return it and the content's fingerprint."""
     import numpy as np
@@ -114,6 +126,8 @@ def _stage(
     staged = shop / "staged.parquet"
     with opened(name, spec, folder, where=where, spill=shop) as source:
         reader = source.batches(BATCH)
+        if computed is not None:
+            reader = computed(reader)
         content = Content(reader.schema)
         schema = reader.schema.append(pa.field(ROW, pa.int64()))
         with pq.ParquetWriter(staged, schema, compression="snappy") as writer:
