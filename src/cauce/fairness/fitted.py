@@ -1,0 +1,156 @@
+"""The mitigated classifier: models within, and how their answers are joined; saved as JSON beside the models' folders.
+
+mitigation.json   format, plan, classes, schema, and each member's weight or each group's threshold
+member-0/ …       what the models within saved
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Schema
+from cauce.core.errors import UserError
+from cauce.core.files import from_json, to_json, write_bytes
+from cauce.core.protocols import Fitted
+from cauce.fairness.plan import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MARKER = "mitigation.json"
+FORMAT: Literal[1] = 1
+LOWEST = 1e-15
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Header:
+    """`mitigation.json`."""
+
+    format: Literal[1]
+    plan: Plan
+    classes: tuple[str, ...]
+    schema: Schema
+    weights: tuple[float, ...]
+    """Of the members, summing to 1."""
+    constants: tuple[float | None, ...]
+    """A member's probability of the favoured class where it says the same of every row; None for a model."""
+    thresholds: tuple[float, ...]
+    """Of each group on the log-odds of the favoured class; empty where there are none."""
+
+
+@dataclass(frozen=True, eq=False)
+class FairClassifier:
+    """Gives a label and the probability of every class, as the models within do."""
+
+    header: Header
+    members: tuple[Fitted | None, ...]
+
+    @property
+    def schema(self) -> Schema:
+        """Input columns; the sensitive ones among them where thresholds need them."""
+        return self.header.schema
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class labels as text, in the order of the probabilities."""
+        return self.header.classes
+
+    @property
+    def importance(self) -> Mapping[str, float]:
+        """The members' shares, by their weights."""
+        total: dict[str, float] = {}
+        for weight, member in zip(self.header.weights, self.members, strict=True):
+            for name, share in (member.importance if member is not None else {}).items():
+                total[name] = total.get(name, 0.0) + weight * share
+        whole = sum(total.values())
+        return {name: share / whole for name, share in total.items()} if whole > 0 else {}
+
+    def predict(self, table: pa.Table) -> pa.Table:
+        """Give ``prediction`` and ``prob_<class>`` for raw rows.
+
+        With thresholds, the favoured class's odds are multiplied so that the group's threshold lies at one half: the
+        class said stays the likelier one. Such probabilities are no longer calibrated within a group.
+        """
+        import pyarrow as pa
+
+        shares = self._mixed(table)
+        if self.header.thresholds:
+            groups = self.header.plan.codes(table)
+            at = np.where(groups >= 0, np.asarray(self.header.thresholds)[groups], 0.0)
+            shares = _moved(shares, self.classes.index(self.header.plan.favoured), at)
+        labels = pa.array(self.classes, pa.string())
+        columns = [labels.take(pa.array(shares.argmax(axis=1))), *(pa.array(np.ascontiguousarray(s)) for s in shares.T)]
+        return pa.table(columns, names=["prediction", *(f"prob_{label}" for label in self.classes)])
+
+    def _mixed(self, table: pa.Table) -> Floats:
+        """Return the members' mean probabilities, shape (n_rows, n_classes)."""
+        shares = np.zeros((table.num_rows, len(self.classes)))
+        favoured = self.classes.index(self.header.plan.favoured)
+        for weight, constant, member in zip(self.header.weights, self.header.constants, self.members, strict=True):
+            if member is None:
+                p = constant or 0.0
+                shares += weight * (1.0 - p) / max(1, len(self.classes) - 1)
+                shares[:, favoured] += weight * (p - (1.0 - p) / max(1, len(self.classes) - 1))
+                continue
+            predicted = member.predict(table)
+            for place, label in enumerate(self.classes):
+                if label in member.classes:
+                    shares[:, place] += weight * predicted.column(f"prob_{label}").to_numpy()
+        return np.clip(shares, 0.0, 1.0)
+
+    def save(self, folder: Path) -> None:
+        """Write the header, and every member into a folder of its own."""
+        write_bytes(folder / MARKER, to_json(self.header))
+        for place, member in enumerate(self.members):
+            if member is not None:
+                own = folder / f"member-{place}"
+                own.mkdir()
+                member.save(own)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote, with models of the task classify within."""
+        from cauce.core.registry import load_fitted
+
+        return cls.read(folder, lambda inner: load_fitted("classify", inner))
+
+    @classmethod
+    def read(cls, folder: Path, load_member: Callable[[Path], Fitted]) -> Self:
+        """Read what `save` wrote; `load_member` loads the models within. UserError where it cannot be read."""
+        where = str(folder / MARKER)
+        header = from_json((folder / MARKER).read_bytes(), Header, where=where)
+        whole = len(header.weights) == len(header.constants) and header.plan.favoured in header.classes
+        n_groups = int(np.prod([len(one.names) for one in header.plan.groupings]))
+        if not whole or len(header.thresholds) not in {0, n_groups}:
+            hint = "Train again, or restore the package from a backup."
+            raise UserError("its parts do not belong together", where=where, hint=hint)
+        members = [
+            load_member(folder / f"member-{place}") if constant is None else None
+            for place, constant in enumerate(header.constants)
+        ]
+        return cls(header, tuple(members))
+
+
+def load(folder: Path, load_member: Callable[[Path], Fitted]) -> FairClassifier:
+    """Load a mitigated model: what `core.registry.WRAPPERS` names."""
+    return FairClassifier.read(folder, load_member)
+
+
+def scores(shares: Floats, favoured: int) -> Floats:
+    """Return the log-odds of the favoured class against the likeliest other: above 0 it is the class said."""
+    others = np.delete(shares, favoured, axis=1).max(axis=1)
+    return np.asarray(np.log(np.maximum(shares[:, favoured], LOWEST)) - np.log(np.maximum(others, LOWEST)))
+
+
+def _moved(shares: Floats, favoured: int, at: Floats) -> Floats:
+    """Multiply the favoured class's odds by exp(−at), row by row."""
+    moved = np.maximum(shares, LOWEST)
+    moved[:, favoured] *= np.exp(-at)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True))
