@@ -46,7 +46,7 @@ BAD: dict[str, tuple[bytes | str, str, dict[str, object], str, str]] = {
     "json keys in two cases": ('{"a": 1, "A": 2}\n', "rows.jsonl", {}, r"differ only in case", "source"),
     "not gzip": (b"a,b\n1,2\n", "rows.csv.gz", {}, r"not a readable gzip file", "source"),
     "cut gzip": (gzip.compress(b"a,b\n" + bytes(range(48, 58)) * 99_999)[:-9], "rows.csv.gz", {}, r"gzip", "source"),
-    "unknown ending": ("a,b\n1,2\n", "rows.xlsx", {}, r"ending says no known format", "source"),
+    "unknown ending": ("a,b\n1,2\n", "rows.doc", {}, r"ending says no known format", "source"),
     "missing key column": (
         "ident,b\n1,2\n",
         "rows.csv",

@@ -25,8 +25,8 @@ FUNCTIONS = frozenset(f"{_TEXTS} {_NUMBERS} {_DATES}".split())
 _HINT = "Write one condition on the columns, such as age >= 18 AND country = 'ES'."
 
 
-def check_condition(condition: str, names: Sequence[str], *, where: str) -> str:
-    """Return `condition` as DuckDB SQL, written anew from its syntax tree.
+def check_condition(condition: str, names: Sequence[str], *, where: str, dialect: str = "duckdb") -> str:
+    """Return `condition` as SQL of DuckDB, or of another dialect, written anew from its syntax tree.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ def check_condition(condition: str, names: Sequence[str], *, where: str) -> str:
         The source's columns.
     where
         Place in cauce.toml, for errors.
+    dialect
+        Of the SQL that is given back, by sqlglot's name; the condition itself is DuckDB's.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def check_condition(condition: str, names: Sequence[str], *, where: str) -> str:
         elif not _allowed(node):
             what = f"a condition may not contain {_shown(node)}"
             raise UserError(what, where=where, received=condition, hint=_HINT)
-    return str(tree.sql(dialect="duckdb", comments=False))
+    return str(tree.sql(dialect=dialect, comments=False))
 
 
 def _parse(condition: str, where: str) -> Any:

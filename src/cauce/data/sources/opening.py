@@ -113,13 +113,34 @@ def opened(
     asked = Asked(name, spec, folder, where, spill, tuple(reads), progress)
     with (
         raw(name, spec, folder, where=where, spill=spill, reads=reads, progress=progress) as rows,
+        _prepared(rows, prepare, asked) as ready,
         condition_errors(spec.where, where=asked.at("where")),
     ):
-        yield _checked(rows, prepare, asked)
+        yield _checked(ready, asked, at_columns=asked.at("source" if prepare is None else "prepare"))
+
+
+@contextmanager
+def _prepared(rows: Raw, prepare: Prepare | None, asked: Asked) -> Iterator[Raw]:
+    """Put the preparation in between, and bring the rows to DuckDB where they are elsewhere."""
+    table = rows.table if prepare is None else prepare(rows)
+    if rows.engine == "bigquery":
+        from cauce.data.sources.bigquery import fetched
+
+        with fetched(rows, table, asked) as here:
+            yield here
+    else:
+        # A preparation's result is viewed under a name of ours: expressions have none.
+        view = table if prepare is None else rows.backend.create_view(_PREPARED, table)
+        yield Raw(rows.backend, view, rows.engine)
 
 
 def _filtered(rows: Raw, condition: str, asked: Asked) -> Raw:
-    checked = check_condition(condition, list(rows.table.columns), where=asked.at("where"))
+    names = list(rows.table.columns)
+    checked = check_condition(condition, names, where=asked.at("where"), dialect=rows.engine)
+    if rows.engine == "bigquery":
+        from cauce.data.sources.bigquery import filtered
+
+        return Raw(rows.backend, filtered(rows, checked), rows.engine)
     source = quoted(rows.table.get_name())
     query = f"SELECT * FROM {source} WHERE {checked}"  # noqa: S608 - checked above
     _try_condition(rows.backend, query, condition, asked)
@@ -136,20 +157,16 @@ def _try_condition(backend: Backend, query: str, condition: str, asked: Asked) -
         raise refused_condition(error, condition, where=asked.at("where")) from error
 
 
-def _checked(rows: Raw, prepare: Prepare | None, asked: Asked) -> Opened:
+def _checked(rows: Raw, asked: Asked, *, at_columns: str) -> Opened:
     """Check the columns that cauce.toml names and bring every column to a type that a snapshot holds."""
-    table = rows.table
-    if prepare is not None:
-        table = rows.backend.create_view(_PREPARED, prepare(rows))
-    at_source = asked.at("source" if prepare is None else "prepare")
-    relation = quoted(table.get_name())
+    relation = quoted(rows.table.get_name())
     kinds = described(rows.backend, relation)
     names = list(kinds)
-    check_names(names, where=at_source)
+    check_names(names, where=at_columns)
     check_spec_columns(_named(asked.spec), names, asked.at)
     # A sum of whole numbers is a HUGEINT in DuckDB: after a preparation it is a whole number again, or an error.
     kinds = {name: "INTEGER" if kind in HUGE else kind for name, kind in kinds.items()}
-    forms = ", ".join(f"{normal_form(n, kind, where=at_source)} AS {quoted(n)}" for n, kind in kinds.items())
+    forms = ", ".join(f"{normal_form(n, kind, where=at_columns)} AS {quoted(n)}" for n, kind in kinds.items())
     query = f"SELECT {forms} FROM {relation}"  # noqa: S608 - names are quoted
     return Opened(rows.backend, query, tuple(names))
 
