@@ -15,7 +15,8 @@ from cauce.core.errors import UserError
 from cauce.core.names import check_name
 from cauce.data.columns import ROW
 from cauce.data.lake import read_table, write
-from cauce.data.log import last_version, remove_orphans
+from cauce.data.log import last_version
+from cauce.data.recovery import recover
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +51,7 @@ def append_labelled(lake: Path, name: str, model: str, rows: pa.Table) -> int:
 
     folder = lake / f"{check_name(name)}.{check_name(model)}"
     _check(rows, folder)
-    remove_orphans(folder)
+    recover(folder)
     version = last_version(folder)
     before = read_table(folder, version, None, order=ROW) if version >= 0 else None
     rows = _latest_of_each(_plain(rows))

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.errors import UserError, did_you_mean
-from cauce.core.files import disk_errors, sync_folder
+from cauce.core.files import disk_errors, sync_folder, write_bytes
 from cauce.core.names import check_name
 from cauce.data import readers
 from cauce.data.columns import ROW
 from cauce.data.filters import Filter, checked
-from cauce.data.log import last_version, records
+from cauce.data.log import ACKNOWLEDGED, last_version, records
 from cauce.data.versions import open_version
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def write(
             post_commithook_properties=_keep_log(),
             writer_properties=_writer(),
         )
-        return _synced(folder)
+        return acknowledge(folder)
 
 
 def cluster(folder: Path, columns: Sequence[str], *, record: Mapping[str, str]) -> int:
@@ -184,7 +184,7 @@ def cluster(folder: Path, columns: Sequence[str], *, record: Mapping[str, str]) 
             post_commithook_properties=_keep_log(),
             writer_properties=_writer(CLUSTERED_ROW_GROUP),
         )
-        return _synced(folder)
+        return acknowledge(folder)
 
 
 def compact(folder: Path, *, record: Mapping[str, str], target: int) -> int:
@@ -198,7 +198,7 @@ def compact(folder: Path, *, record: Mapping[str, str], target: int) -> int:
             post_commithook_properties=_keep_log(),
             writer_properties=_writer(),
         )
-        return _synced(folder)
+        return acknowledge(folder)
 
 
 def bring_back(folder: Path, version: int, *, record: Mapping[str, str]) -> int:
@@ -211,7 +211,7 @@ def bring_back(folder: Path, version: int, *, record: Mapping[str, str]) -> int:
             commit_properties=CommitProperties(custom_metadata=dict(record)),
             post_commithook_properties=_keep_log(),
         )
-        return _synced(folder)
+        return acknowledge(folder)
 
 
 def _keep_log() -> Any:
@@ -226,11 +226,16 @@ def _writer(row_group: int = _ROW_GROUP) -> Any:
     return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=row_group)
 
 
-def _synced(folder: Path) -> int:
-    """Sync the newest version's files: Delta commits without it, and a power loss would take them."""
+def acknowledge(folder: Path) -> int:
+    """Sync the newest version's files and note its number; until then a power cut may take it.
+
+    Delta commits without syncing, checkpoints too.
+    """
     version = last_version(folder)
     stored = open_version(folder, version)
-    paths = [file.path for file in stored.files] + [folder / "_delta_log" / f"{version:020}.json"]
+    log = folder / "_delta_log"
+    extra = [log / f"{version:020}.checkpoint.parquet", log / "_last_checkpoint"]
+    paths = [file.path for file in stored.files] + [log / f"{version:020}.json"] + [p for p in extra if p.exists()]
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -239,6 +244,7 @@ def _synced(folder: Path) -> int:
             os.close(handle)
     for parent in sorted({path.parent for path in paths} | {folder, folder.parent}):
         sync_folder(parent)
+    write_bytes(folder / ACKNOWLEDGED, f"{version}\n".encode())
     return version
 
 

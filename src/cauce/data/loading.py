@@ -23,7 +23,8 @@ from cauce.core.specs import DataSpec
 from cauce.data.columns import ROW
 from cauce.data.inspection import no_rows
 from cauce.data.lake import cluster, write
-from cauce.data.log import Record, encode, records, remove_orphans
+from cauce.data.log import Record, encode, records
+from cauce.data.recovery import recover
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ def load(
     """
     table = lake / check_name(name)
     with _workshop(lake, name) as shop:
-        remove_orphans(table)
+        recover(table)
         staged, content = _stage(name, spec, folder, shop, where, computed, progress)
         progress(f"load {name}", 1, _STEPS, "checking")
         from cauce.data.staged import check_staged

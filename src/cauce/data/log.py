@@ -10,14 +10,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, Literal
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import from_json, to_json
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 KEY = "cauce"
+ACKNOWLEDGED = "_acknowledged"
+"""Beside a table's files: the newest version that no power cut can take."""
 Operation = Literal["load", "merge", "cluster", "compact", "restore"]
 
 
@@ -68,43 +73,70 @@ def encode(record: Record) -> dict[str, str]:
 
 
 def records(table: Path) -> Iterator[Record]:
-    """Yield the records of a table's versions, newest first; a table that is not there has none."""
-    for version, path in sorted(_commits(table), reverse=True):
-        for action in _actions(path):
-            text = action.get("commitInfo", {}).get(KEY)
-            if text is not None:
-                record = from_json(text, Record, where=str(path))
-                yield replace(record, snapshot=replace(record.snapshot, version=version))
+    """Yield the records of a table's versions, newest first; a table that is not there has none.
+
+    A newest commit that a power cut tore, before anybody was told of it, counts as not there.
+    """
+    for version, path in reversed(commits(table)):
+        try:
+            text = next((action["commitInfo"].get(KEY) for action in actions(path) if "commitInfo" in action), None)
+        except ValueError:
+            if version > acknowledged(table):
+                continue
+            raise
+        if text is not None:
+            record = _read(text, path)
+            yield replace(record, snapshot=replace(record.snapshot, version=version))
+
+
+def record_of(table: Path, version: int) -> Record | None:
+    """Return the record of one version, or None where there is none."""
+    return next((record for record in records(table) if record.snapshot.version == version), None)
+
+
+def _read(text: str, path: Path) -> Record:
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError:
+        return from_json(text, Record, where=str(path))  # raises the error as everywhere
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
 
 
 def last_version(table: Path) -> int:
     """Return the newest version of a table, -1 where there is none."""
-    return max((version for version, _ in _commits(table)), default=-1)
+    return max((version for version, _ in commits(table)), default=-1)
 
 
-def remove_orphans(table: Path) -> int:
-    """Delete data files that no version names: what a killed load left. Return how many.
-
-    Only for the one writer of the table: its caller holds the project's lock.
-    """
-    known = {
-        unquote(action["add"]["path"]) for _, path in _commits(table) for action in _actions(path) if "add" in action
-    }
-    strays = [
-        path for path in table.rglob("part-*") if path.is_file() and path.relative_to(table).as_posix() not in known
-    ]
-    strays += list((table / "_delta_log").glob("*.tmp"))
-    for path in strays:
-        path.unlink(missing_ok=True)
-    return len(strays)
+def acknowledged(table: Path) -> int:
+    """Return the newest version that was synced to disk before its writer went on, -1 where none was."""
+    try:
+        return int((table / ACKNOWLEDGED).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return -1
 
 
-def _commits(table: Path) -> list[tuple[int, Path]]:
+def commits(table: Path) -> list[tuple[int, Path]]:
+    """Return version and file of each commit, oldest first."""
     folder = table / "_delta_log"
-    return [(int(path.stem), path) for path in folder.glob("*.json") if path.stem.isdigit()]
+    return sorted((int(path.stem), path) for path in folder.glob("*.json") if path.stem.isdigit())
 
 
-def _actions(path: Path) -> Iterator[dict[str, Any]]:
+def actions(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the actions of a commit.
+
+    Raises
+    ------
+    ValueError
+        The file is torn.
+    """
     with path.open("rb") as file:
         for line in file:
             if line.strip():
