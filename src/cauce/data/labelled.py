@@ -14,6 +14,7 @@ import numpy as np
 from cauce.core.errors import UserError
 from cauce.core.names import check_name
 from cauce.data.columns import ROW
+from cauce.data.compaction import settle_rows
 from cauce.data.lake import read_table, write
 from cauce.data.log import last_version
 from cauce.data.recovery import recover
@@ -67,7 +68,7 @@ def append_labelled(lake: Path, name: str, model: str, rows: pa.Table) -> int:
     known = [name for name in numbered.column_names if name in _present(numbered) or name not in types]
     numbered = numbered.select(known)
     if all(types.get(field.name, field.type) == field.type for field in numbered.schema):
-        return write(folder, numbered.to_reader(), mode="append")
+        return settle_rows(folder, write(folder, numbered.to_reader(), mode="append"))
     return write(folder, _joined(before, numbered).to_reader(), mode="overwrite")
 
 

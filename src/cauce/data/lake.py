@@ -236,16 +236,23 @@ def acknowledge(folder: Path) -> int:
     log = folder / "_delta_log"
     extra = [log / f"{version:020}.checkpoint.parquet", log / "_last_checkpoint"]
     paths = [file.path for file in stored.files] + [log / f"{version:020}.json"] + [p for p in extra if p.exists()]
+    synced(paths)
+    sync_folder(folder)
+    sync_folder(folder.parent)
+    write_bytes(folder / ACKNOWLEDGED, f"{version}\n".encode())
+    return version
+
+
+def synced(paths: Sequence[Path]) -> None:
+    """Sync files and the folders that name them."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-    for parent in sorted({path.parent for path in paths} | {folder, folder.parent}):
+    for parent in sorted({path.parent for path in paths}):
         sync_folder(parent)
-    write_bytes(folder / ACKNOWLEDGED, f"{version}\n".encode())
-    return version
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from cauce.core.names import check_name
 from cauce.core.progress import Progress, silent
 from cauce.core.specs import DataSpec
 from cauce.data.columns import ROW
+from cauce.data.compaction import settle
 from cauce.data.inspection import no_rows
 from cauce.data.lake import cluster, write
 from cauce.data.log import Record, encode, records
@@ -89,7 +90,8 @@ def load(
             before = _commit(table, staged, record, spec)
         if before.to_cluster:
             progress(f"load {name}", 3, _STEPS, "clustering")
-            before = _clustered(table, before)
+            before = _clustered(table, before, now)
+        before = settle(table, before, cluster_by=spec.cluster_by, now=now)
     progress(f"load {name}", _STEPS, _STEPS)
     return before.snapshot
 
@@ -149,7 +151,7 @@ def _record(name: str, staged: Path, content: str, settings: str, now: datetime,
         types = {field.name: str(field.type) for field in file.schema_arrow if field.name != ROW}
         n_rows = file.metadata.num_rows
     changes = changed(before.snapshot.types, types) if before else ()
-    return Record(Snapshot(name, -1, content, n_rows, types, now, changes), settings)
+    return Record(Snapshot(name, -1, content, n_rows, types, now, changes), settings, at=now)
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -181,8 +183,8 @@ def _commit(table: Path, staged: Path, record: Record, spec: DataSpec) -> Record
     return replace(record, snapshot=replace(record.snapshot, version=version))
 
 
-def _clustered(table: Path, record: Record) -> Record:
+def _clustered(table: Path, record: Record, now: datetime) -> Record:
     """Z-order the version that `record` names; also one whose load was killed between the two commits."""
-    done = replace(record, to_cluster=())
+    done = replace(record, to_cluster=(), operation="cluster", at=now)
     version = cluster(table, record.to_cluster, record=encode(done))
     return replace(done, snapshot=replace(done.snapshot, version=version))
