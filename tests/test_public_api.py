@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 PUBLIC = {
-    "cauce": {"Loop", "Project", "UserError", "__version__", "load_project"},
+    "cauce": {"Loop", "Project", "UserError", "__version__", "load_project", "row"},
     "cauce.evidence": {"paired", "independent"},
     "cauce.watch": {"drift_report"},
     "cauce.testing": {"check_task"},

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cauce.loop.context import Loop as Loop
     from cauce.project import Project as Project
     from cauce.project import load as load_project
+    from cauce.rows import row as row
 
 __version__ = "0.1.0"
 
@@ -21,9 +22,10 @@ _WHERE = {
     "Project": ("cauce.project", "Project"),
     "UserError": ("cauce.core.errors", "UserError"),
     "load_project": ("cauce.project", "load"),
+    "row": ("cauce.rows.declare", "row"),
 }
 
-__all__ = ["Loop", "Project", "UserError", "__version__", "load_project"]
+__all__ = ["Loop", "Project", "UserError", "__version__", "load_project", "row"]
 
 
 def __getattr__(name: str) -> object:

@@ -7,6 +7,7 @@ may change sides. By time, the newest share is held out, cut between two moments
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def split(
     key: str | None,
     time: str | None,
     group: str | None,
+    named_by: Sequence[str] | None = None,
 ) -> Split:
     """Split a table whose target has no nulls.
 
@@ -65,6 +67,8 @@ def split(
         `auto` is stratified for classify and random for others, where neither time nor group is named.
     target, key, time, group
         Columns of `table`. Without a key, a row's content is its id.
+    named_by
+        Columns whose content that is; all when absent.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def split(
     if table.num_rows < 3:
         raise UserError("too few rows to split", where="split", received=table.num_rows, hint=_HINT_FEW)
     kind = _kind(spec, task, time, group)
-    units = unit_ids(table, key)
+    units = unit_ids(table if key is not None or named_by is None else table.select(list(named_by)), key)
     order = hash_texts(_as_texts(units), seed=spec.seed)
     if kind == "time":
         return _by_time(moments(table, _needed(time, kind)), units, order, spec)

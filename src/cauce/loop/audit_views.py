@@ -18,6 +18,7 @@ from cauce.core.errors import Blocked, UserError
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
 from cauce.loop.material import resolve
+from cauce.loop.rows import own_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,6 +196,7 @@ def _split(loop: Loop, model: str, batches: Batches) -> Sides:
         key=settings.key,
         time=settings.time,
         group=settings.group,
+        named_by=own_columns(loop, spec.data, table.column_names),
     )
     held_out, fold = np.zeros(n_rows, np.bool_), np.full(n_rows, -1, np.int64)
     held_out[rows[made.held_out]] = True

@@ -9,7 +9,7 @@ import numpy as np
 from cauce.core.artefacts import Decision, Losses, Release, Watched
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
-from cauce.loop.material import as_units, source_rows, stack, unit_names
+from cauce.loop.material import as_units, source_rows, stack, unit_names, unit_names_of
 from cauce.loop.watch import ledger_of, with_truth
 
 if TYPE_CHECKING:
@@ -106,12 +106,11 @@ def unseen(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
     """Return the labelled rows, of source and ledger, that neither release was fitted on."""
     import pyarrow as pa
 
-    from cauce import data
-
     spec = ours.training.spec
     source = source_rows(loop, ours.training.snapshot, spec)
     ledger = as_units(with_truth(ledger_of(loop, spec.model).labelled(), spec.target))
-    units = np.concatenate([data.unit_ids(source, spec.key), unit_names(ledger)])
+    named = unit_names_of(loop, ours.training.snapshot.data, source, spec)
+    units = np.concatenate([named, unit_names(ledger)])
     learnt = np.isin(units, _taught(ours)) | np.isin(units, _taught(theirs))
     return stack(source, ledger, spec).filter(pa.array(~learnt))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.loop.context import Loop
+from cauce.loop.rows import functions_of, while_loading
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,9 @@ def load(loop: Loop, name: str) -> Snapshot:
     from cauce import data
 
     spec = loop.data(name)
+    functions = functions_of(loop, name)
     path = loop.state.runs / "load" / f"{name}.json"
-    mark = _mark(loop, name)
+    mark = _mark(loop, name, functions.digest)
     seen = read_artefact(path, Seen)
     if seen is not None and seen.mark == mark and data.latest(loop.state.lake, name) == seen.snapshot:
         return seen.snapshot
@@ -37,16 +39,17 @@ def load(loop: Loop, name: str) -> Snapshot:
         loop.state.lake,
         now=loop.now(),
         where=loop.project.where,
+        computed=while_loading(loop, name, functions),
         progress=loop.progress,
     )
     write_artefact(path, Seen(mark, snapshot))
     return snapshot
 
 
-def _mark(loop: Loop, name: str) -> str:
+def _mark(loop: Loop, name: str, functions: str) -> str:
     spec = loop.data(name)
     try:
         found = (loop.project.folder / spec.source).stat()
     except OSError:
         return ""
-    return fingerprint(spec, found.st_size, found.st_mtime_ns, found.st_ino)
+    return fingerprint(spec, functions, found.st_size, found.st_mtime_ns, found.st_ino)

@@ -20,6 +20,8 @@ from cauce.core.files import fingerprint
 from cauce.core.registry import task as task_named
 from cauce.core.specs import SplitSpec
 from cauce.loop.context import Loop
+from cauce.loop.rows import from_target, functions_of, own_columns
+from cauce.rows import Computation, check_unchanged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +83,7 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
         *(("features", name) for name in spec.features or ()),
         *(("ignore", name) for name in spec.ignore),
     ]
-    return [
+    problems = [
         UserError(
             f"not a column of {spec.data!r}",
             where=loop.project.where("models", model, key),
@@ -91,13 +93,22 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
         for key, column in named
         if column not in columns
     ]
+    told = from_target(functions_of(loop, spec.data), spec.target)
+    hint = "A request does not know the target: compute it from other columns, or leave it out."
+    where = loop.project.where("models", model, "features")
+    giving = [name for name in spec.features or () if name in told]
+    return problems + [UserError("computed from the target", where=where, received=name, hint=hint) for name in giving]
 
 
 def inputs(loop: Loop, model: str, columns: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns to predict from: those the file names, else all but target, key, time, group and ignored."""
+    """Return the columns to predict from: those the file names, else all that a request can know.
+
+    Those are all but target, key, time, group and ignored ones, and but row functions' that take the target.
+    """
     spec = loop.model(model)
     data = loop.data(spec.data)
     apart = {spec.target, *spec.ignore, data.key, data.time, data.group}
+    apart |= from_target(functions_of(loop, spec.data), spec.target)
     return spec.features or tuple(name for name in columns if name not in apart)
 
 
@@ -125,8 +136,17 @@ def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:
     )
 
 
-def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | None) -> Material:
+def gather(
+    loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | None, made: Computation | None = None
+) -> Material:
     """Read the rows and set aside those that judge.
+
+    Parameters
+    ----------
+    spec
+        With the columns that the model learns from.
+    made
+        What computes some of them; the columns that it takes are gathered too, and ledger rows are computed anew.
 
     Raises
     ------
@@ -139,15 +159,26 @@ def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | 
     if not table.num_rows:
         raise Blocked(f"model {spec.model!r}: no row has a value in {spec.target!r}")
     settings = loop.model(spec.model).split
+    columns = _columns(spec, made)
+    if made is not None:
+        check_unchanged(made, table)
     if ledger is not None:
-        return _renewal(table, ledger, spec, settings)
+        units = unit_names_of(loop, snapshot.data, table, spec)
+        return _renewal(table.select(columns), units, ledger, spec, settings, made)
     split = data.split(
-        table, settings, task=spec.task, target=spec.target, key=spec.key, time=spec.time, group=spec.group
+        table,
+        settings,
+        task=spec.task,
+        target=spec.target,
+        key=spec.key,
+        time=spec.time,
+        group=spec.group,
+        named_by=own_columns(loop, snapshot.data, table.column_names),
     )
     return Material(
-        teach=table.take(split.develop).select(_columns(spec)),
+        teach=table.take(split.develop).select(columns),
         folds=tuple((_within(split.develop, train), _within(split.develop, test)) for train, test in split.folds),
-        judge=table.take(split.held_out).select(_columns(spec)),
+        judge=table.take(split.held_out).select(columns),
         teach_units=split.units[split.develop],
         judge_units=split.units[split.held_out],
         n_ledger=0,
@@ -155,19 +186,32 @@ def gather(loop: Loop, snapshot: Snapshot, spec: TaskSpec, ledger: LedgerRows | 
     )
 
 
-def _renewal(table: pa.Table, ledger: LedgerRows, spec: TaskSpec, settings: SplitSpec) -> Material:
+def _renewal(
+    source: pa.Table,
+    units: npt.NDArray[np.str_],
+    ledger: LedgerRows,
+    spec: TaskSpec,
+    settings: SplitSpec,
+    made: Computation | None,
+) -> Material:
     """Return all source rows and the older ledger rows as teachers, the newest ledger rows as judges."""
+    import pyarrow as pa
+
     from cauce import data
 
-    teach = stack(table.select(_columns(spec)), ledger.teach, spec)
+    none = source.slice(0, 0)
+    teach, judge = (stack(none, rows, spec) for rows in (ledger.teach, ledger.judge))
+    if made is not None:
+        teach, judge = (made.apply(rows).cast(source.schema) for rows in (teach, judge))
+    teach = pa.concat_tables([source, teach]).combine_chunks()
     folded = data.fold_all(
         teach, settings, task=spec.task, target=spec.target, key=None, time=spec.time, group=spec.group
     )
     return Material(
         teach=teach,
         folds=folded.folds,
-        judge=stack(teach.slice(0, 0), ledger.judge, spec),
-        teach_units=np.concatenate([data.unit_ids(table, spec.key), unit_names(ledger.teach)]),
+        judge=judge,
+        teach_units=np.concatenate([units, unit_names(ledger.teach)]),
         judge_units=unit_names(ledger.judge),
         n_ledger=ledger.teach.num_rows,
         kind=folded.kind,
@@ -180,6 +224,14 @@ def source_rows(loop: Loop, snapshot: Snapshot, spec: TaskSpec) -> pa.Table:
 
     table = data.read(loop.state.lake, snapshot.data, version=snapshot.version)
     return labelled(table, spec.target)
+
+
+def unit_names_of(loop: Loop, data_name: str, table: pa.Table, spec: TaskSpec) -> npt.NDArray[np.str_]:
+    """Return the names of source rows, shape (n_rows,): their keys, or else the content that they brought."""
+    from cauce import data
+
+    named = table if spec.key else table.select(own_columns(loop, data_name, table.column_names))
+    return data.unit_ids(named, spec.key)
 
 
 def as_units(rows: pa.Table) -> pa.Table:
@@ -229,8 +281,13 @@ def _usable(column: Column, profile: Profile) -> bool:
     return column.kind != "text" and profile.n_missing(column.name) < profile.n_rows
 
 
-def _columns(spec: TaskSpec) -> Sequence[str]:
-    wanted = [*spec.schema.names, spec.target, *(name for name in (spec.key, spec.time, spec.group) if name)]
+def _columns(spec: TaskSpec, made: Computation | None) -> Sequence[str]:
+    wanted = [
+        *spec.schema.names,
+        *(made.inputs if made is not None else ()),
+        spec.target,
+        *(name for name in (spec.key, spec.time, spec.group) if name),
+    ]
     return list(dict.fromkeys(wanted))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,8 @@ from cauce.loop.audit import audit, gate, profile_of, with_findings
 from cauce.loop.context import Loop
 from cauce.loop.load import load
 from cauce.loop.material import LedgerRows, Material, gather, resolve
+from cauce.loop.rows import behind, computed_for, functions_of, requested
+from cauce.rows import Computation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +49,12 @@ class _Job:
     """What goes into one training."""
 
     task: Task
+    features: TaskSpec
+    """With the columns that the model learns from."""
     spec: TaskSpec
+    """With those that a request must bring: the same where nothing is computed."""
+    made: Computation | None
+    """What computes the ones from the others."""
     snapshot: Snapshot
     ladder: tuple[Candidate, ...]
     rows: Material
@@ -60,6 +68,8 @@ class _Judged:
     """The shipped model and how it did on the units set aside."""
 
     fitted: Fitted
+    importance: Mapping[str, float]
+    """Of the columns that it learnt from, computed ones too."""
     losses: Losses
     metrics: Metrics
     predictions: pa.Table
@@ -84,16 +94,29 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     profile = profile_of(loop, snapshot)
     found = audit(loop, snapshot, model)
     gate(found, loop.project.file.project.language)
-    spec = resolve(loop, model, profile)
-    inputs = fingerprint(version("cauce"), settings, spec, snapshot.fingerprint, ledger.fingerprint if ledger else "")
+    features = resolve(loop, model, profile)
+    functions = functions_of(loop, settings.data).needed_for(features.schema.names)
+    taught = ledger.fingerprint if ledger else ""
+    inputs = fingerprint(version("cauce"), settings, features, snapshot.fingerprint, functions.digest, taught)
     known = loop.tracker.find(model, inputs)
     if known is not None:
         return Trained(loop.tracker.release(model, known), found, reused=True)
     task = task_named(settings.task)
-    rows = gather(loop, snapshot, spec, ledger)
-    found = with_findings(loop, found, task.validate(rows.teach, spec))
+    made = computed_for(features, functions, snapshot)
+    rows = gather(loop, snapshot, features, ledger, made)
+    found = with_findings(loop, found, task.validate(rows.teach, features))
     gate(found, loop.project.file.project.language)
-    job = _Job(task, spec, snapshot, task.candidates(spec, profile), rows, inputs, loop.state.runs / "train" / inputs)
+    job = _Job(
+        task=task,
+        features=features,
+        spec=requested(features, functions, profile),
+        made=made,
+        snapshot=snapshot,
+        ladder=task.candidates(features, profile),
+        rows=rows,
+        fingerprint=inputs,
+        folder=loop.state.runs / "train" / inputs,
+    )
     choice = _choose(loop, job)
     judged = _fit(loop, job, choice)
     training = _training(loop, job, choice, judged, seconds=time.monotonic() - begun)
@@ -109,7 +132,7 @@ def _choose(loop: Loop, job: _Job) -> Choice:
     settings = loop.model(job.spec.model)
     climb = select.climb(
         job.task,
-        job.spec,
+        job.features,
         job.ladder,
         job.rows.teach,
         job.rows.folds,
@@ -123,13 +146,14 @@ def _choose(loop: Loop, job: _Job) -> Choice:
 def _fit(loop: Loop, job: _Job, choice: Choice) -> _Judged:
     candidate = next(rung for rung in job.ladder if rung.name == choice.chosen)
     loop.progress("fit", 0, 2, choice.chosen)
-    fitted = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.spec)
+    learnt = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
+    fitted = behind(learnt, job.made, job.spec)
     loop.progress("fit", 1, 2, "judge")
     losses = job.task.losses(fitted, job.rows.judge, job.spec)
     metrics = job.task.metrics(fitted, job.rows.judge, job.spec)
     predictions = fitted.predict(job.rows.judge)
     loop.progress("fit", 2, 2, "done")
-    return _Judged(fitted, losses, metrics, predictions)
+    return _Judged(fitted, learnt.importance, losses, metrics, predictions)
 
 
 def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds: float) -> Training:
@@ -149,8 +173,8 @@ def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds
         fingerprint=_identity(job, choice),
         created_at=loop.now(),
         seconds=seconds,
-        libraries={name: version(name) for name in LIBRARIES},
-        importance=judged.fitted.importance,
+        libraries={name: version(name) for name in LIBRARIES} | (job.made.functions.libraries if job.made else {}),
+        importance=judged.importance,
     )
 
 
@@ -180,7 +204,7 @@ def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found:
     documents = {"audit.json": to_json(found), "choice.json": to_json(training.choice)}
     for language, text in training.choice.reason.items():
         documents[f"reason.{language}.txt"] = text.encode()
-    plots = report.plots(judged.metrics, judged.fitted.importance, loop.project.file.project.language)
+    plots = report.plots(judged.metrics, judged.importance, loop.project.file.project.language)
     documents.update({f"plots/{name}": svg for name, svg in plots.items()})
     run = track.Run(
         training=training,

@@ -8,6 +8,7 @@ from cauce.rows.compute import Computation, RowFailed, computation
 from cauce.rows.declare import row
 from cauce.rows.fitted import Computed
 from cauce.rows.functions import RowFunction, RowFunctions, check, faults, read_functions
+from cauce.rows.promise import check_unchanged
 from cauce.rows.staging import computing, look
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "RowFunction",
     "RowFunctions",
     "check",
+    "check_unchanged",
     "computation",
     "computing",
     "faults",

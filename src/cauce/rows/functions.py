@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
 from pathlib import Path, PurePosixPath
 from types import FunctionType, ModuleType
 from typing import Any
@@ -65,6 +66,14 @@ class RowFunctions:
     def digest(self) -> str:
         """What changes whenever the functions do: a SHA-256 of their names and texts; empty without functions."""
         return fingerprint(self.names, [(script.path, script.text) for script in self.scripts]) if self else ""
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """Distribution → version of what the functions' files import, beside Python and Cauce."""
+        names = {name for script in self.scripts for name, _ in _imported(script.text)} - sys.stdlib_module_names
+        known = packages_distributions() if names else {}
+        found = {distribution for name in names for distribution in known.get(name, ())}
+        return {name: version(name) for name in sorted(found)}
 
     def fresh(self) -> RowFunctions:
         """Return the same functions in new modules: whatever these remember from earlier calls is gone."""
@@ -246,20 +255,26 @@ def _row_function(function: FunctionType, attribute: str, path: str) -> RowFunct
 
 def _check_imports(script: Script, folder: Path) -> None:
     """Refuse an import of another file of the project: a release carries each file by itself."""
+    for name, line in _imported(script.text):
+        if not name or (name not in sys.stdlib_module_names and _is_own(name, folder, script)):
+            hint = "A release carries each file by itself: write what is needed into this one."
+            where = f"{script.path}:{line}"
+            raise UserError("imports a file of the project", where=where, received=name or ".", hint=hint)
+
+
+def _imported(text: str) -> list[tuple[str, int]]:
+    """Return the first name of every module that a text imports, empty for a relative import, and the line."""
     try:
-        tree = ast.parse(script.text)
+        tree = ast.parse(text)
     except (SyntaxError, ValueError):
-        return  # told with its line when the file is run
+        return []  # told with its line when the file is run
+    found = []
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or ""] if not node.level else [""]
-        for name in names:
-            top = name.partition(".")[0]
-            if not top or (top not in sys.stdlib_module_names and _is_own(top, folder, script)):
-                hint = "A release carries each file by itself: write what is needed into this one."
-                where = f"{script.path}:{node.lineno}"  # type: ignore[attr-defined]
-                raise UserError("imports a file of the project", where=where, received=name or ".", hint=hint)
+        if isinstance(node, ast.Import):
+            found += [(alias.name.partition(".")[0], node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(("" if node.level else (node.module or "").partition(".")[0], node.lineno))
+    return found
 
 
 def _is_own(module: str, folder: Path, script: Script) -> bool:

@@ -79,6 +79,31 @@ def check_promise(computing: Computation, rows: pa.Table, *, numbers: Sequence[i
                 raise _broken(computing, function, rows.slice(row, 1), f"row {numbers[row] + 1}", (way, *pair))
 
 
+def check_unchanged(computing: Computation, table: pa.Table) -> None:
+    """Refuse functions that give the rows of a snapshot other values than those it holds.
+
+    The snapshot was made by the functions as they were then. A file that was edited since, or a function that looks at
+    the time or at other files, would have a model learn from one thing and answer with another.
+
+    Raises
+    ------
+    UserError
+        Names the function.
+    """
+    import pyarrow as pa
+
+    chosen = np.unique(np.linspace(0, table.num_rows - 1, min(SAMPLE, table.num_rows)).astype(np.int64))
+    rows = table.take(pa.array(chosen)).combine_chunks()
+    now = computing.columns(rows, numbers=chosen.tolist())
+    for function in computing.functions.functions:
+        before = seen(rows.column(function.name), computing.outputs[function.name])
+        if not same(before, now[function.name]).all():
+            hint = (
+                "Run the command again if the file was edited meanwhile; no function may look at the time or at files."
+            )
+            raise UserError("gives other values than when the data was loaded", where=function.where, hint=hint)
+
+
 def same(left: pa.Array, right: pa.Array) -> npt.NDArray[np.bool_]:
     """Return which values of two arrays of one type are the same, shape (n_rows,); nulls are alike.
 

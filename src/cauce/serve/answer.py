@@ -10,8 +10,10 @@ import orjson
 
 from cauce.core.names import uuid7
 from cauce.core.specs import ServeSpec
+from cauce.rows import RowFailed
 from cauce.serve import payload, records
 from cauce.serve.body import parse
+from cauce.serve.problem import Problem
 from cauce.serve.service import Served
 
 if TYPE_CHECKING:
@@ -43,7 +45,10 @@ def answer(served: Served, body: bytes, spec: ServeSpec, *, now: datetime) -> An
     inputs, faults = payload.validate(rows, served.schema, unseen=spec.unseen_categories)
     if faults:
         return Answer([], b"", len(rows), faults)
-    predictions = served.fitted.predict(inputs.table())
+    try:
+        predictions = served.fitted.predict(inputs.table())
+    except RowFailed as error:
+        raise _not_computed(error) from error
     if predictions.num_rows != inputs.n_rows:
         raise RuntimeError(f"{served.model} {served.version} gave {predictions.num_rows} rows for {inputs.n_rows}")
     at = records.microseconds(now)
@@ -52,6 +57,18 @@ def answer(served: Served, body: bytes, spec: ServeSpec, *, now: datetime) -> An
     lines = records.prediction_lines(ids, at, served.version, inputs=inputs.columns, outputs=outputs)
     sent = {"model": served.model, "version": served.version, "predictions": _sent(ids, outputs)}
     return Answer(lines, orjson.dumps(sent), inputs.n_rows, [])
+
+
+def _not_computed(error: RowFailed) -> Problem:
+    """Return the 422 for a row whose columns the release's own code could not compute."""
+    detail = f"A row function of this release failed: {error.what} ({error.function}). Nothing was taken."
+    row = error.row
+    shown = (
+        []
+        if row is None
+        else [{"row": row, "field": None, "expected": f"what {error.function} computes with", "reason": "function"}]
+    )
+    return Problem(422, detail, errors=shown)
 
 
 def _column(values: pa.ChunkedArray) -> tuple[str, list[Any]]:
