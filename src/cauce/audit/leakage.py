@@ -27,7 +27,9 @@ def target_leakage(context: AuditContext, threshold: float) -> Outcome:
         return NotApplicable(f"no one-column model for {model.task}")
     from cauce.audit.single import judge_columns
 
-    judged = judge_columns(context.sample, context.features, target, model.task, group=context.data.group)
+    judged = judge_columns(
+        context.sample, context.features, target, model.task, group=context.data.group, least=threshold
+    )
     if judged.n_rows < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows with a target of its task's type")
     shares = {name: share for name, share in judged.shares.items() if share >= threshold}

@@ -6,13 +6,17 @@ group predicts its training rows' class shares or mean. Groups see any shape: a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from cauce.audit.bounds import most_of_classes, most_of_variance
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -29,6 +33,9 @@ _WEIGHT = 0.1
 """Rows of the whole's shares that every group starts from: small, so that a pure group of 20 rows counts as pure."""
 _LEAST_P = 0.002
 """Probability that no row's class falls below: one row beyond a boundary costs no more than this."""
+_LEAVES = 128
+_SLACK = 0.02
+"""How far under what is asked a column's bound must lie for its tree not to be fitted."""
 _SAME_ORDER = 0.9999
 """Rank correlation from which one column counts as a monotone copy of the other."""
 
@@ -42,11 +49,19 @@ class Judged:
 
 
 def judge_columns(
-    sample: pa.Table, columns: Sequence[str], target: str, task: str, *, group: str | None = None
+    sample: pa.Table,
+    columns: Sequence[str],
+    target: str,
+    task: str,
+    *,
+    group: str | None = None,
+    least: float = 0.0,
 ) -> Judged:
     """Judge every column on at most 10,000 rows that have a target.
 
     Rows of one `group` never both teach and judge: a school's name tells its pupils' results, and leaks nothing.
+    A column of numbers that provably explains less than `least` may be given as 0: that spares most of the trees in a
+    wide table.
     """
     from cauce.profile.arrays import to_floats, to_strings
 
@@ -69,7 +84,12 @@ def judge_columns(
         truth = to_floats(array)
         good = np.isfinite(truth)
         table, truth, part = table.filter(pa.array(good)), truth[good], part[good]
-    return Judged(n_rows, {name: _judge(_one(table, name), truth, part, task) for name in columns})
+
+    def judge(name: str) -> float:
+        return _judge(_one(table, name), truth, part, task, least)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # a tree is fitted without Python's lock
+        return Judged(n_rows, dict(zip(columns, threads.map(judge, columns), strict=True)))
 
 
 def _parts(units: Codes, rng: np.random.Generator) -> Codes:
@@ -84,7 +104,7 @@ def _one(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(array.chunks) if array.num_chunks != 1 else array.chunk(0)
 
 
-def _judge(array: pa.Array, truth: Codes | Floats, part: Codes, task: str) -> float:
+def _judge(array: pa.Array, truth: Codes | Floats, part: Codes, task: str, least: float) -> float:
     """Return the best share that any grouping of the column explains."""
     from cauce.profile.arrays import family_of, to_floats, to_seconds
 
@@ -99,8 +119,34 @@ def _judge(array: pa.Array, truth: Codes | Floats, part: Codes, task: str) -> fl
     numbers = to_seconds(array) if family == "datetime" else to_floats(array)
     if task == "regress" and _is_copy(numbers, truth):
         return 1.0
+    if least > 0 and _at_most(numbers, truth, part, task) < least - _SLACK:
+        return 0.0
     column = _for_tree(numbers)
     return _cross(lambda teach: _leaves(column, truth, teach, task), truth, part, task)
+
+
+def _at_most(numbers: Floats, truth: Codes | Floats, part: Codes, task: str) -> float:
+    """Return what a tree's share, the mean of both parts, lies under; 1 where nothing is known."""
+    found = []
+    for judge in (part == 0, part == 1):
+        if min(judge.sum(), (~judge).sum()) < LEAST_SIDE:
+            return 1.0
+        order = np.argsort(numbers[judge], kind="stable")
+        if task == "classify":
+            classes = truth.astype(np.int64)
+            base = float(-np.log(_prior(classes, ~judge)[classes[judge]]).mean())
+            found.append(most_of_classes(order, classes[judge], base, n_leaves=_LEAVES))
+        else:
+            found.append(most_of_variance(order, (truth - truth[~judge].mean())[judge], n_leaves=_LEAVES))
+    return float(np.mean(found))
+
+
+def _prior(classes: Codes, teach: npt.NDArray[np.bool_]) -> Floats:
+    """Return each class's share among the rows that teach."""
+    n_classes = int(classes.max()) + 1
+    counts = np.bincount(classes[teach], minlength=n_classes) + 1.0 / n_classes
+    prior: Floats = counts / counts.sum()
+    return prior
 
 
 def _cross(group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Floats, part: Codes, task: str) -> float:
@@ -122,8 +168,7 @@ def _explained_classes(groups: Codes, truth: Codes | Floats, judge: npt.NDArray[
     teach = ~judge
     classes = truth.astype(np.int64)
     n_groups, n_classes = int(groups.max()) + 1, int(classes.max()) + 1
-    prior = np.bincount(classes[teach], minlength=n_classes) + 1.0 / n_classes
-    prior = prior / prior.sum()
+    prior = _prior(classes, teach)
     cells, inverse = np.unique(groups * n_classes + classes, return_inverse=True)
     in_cell = np.bincount(inverse[teach], minlength=len(cells))[inverse]
     in_group = np.bincount(groups[teach], minlength=n_groups)[groups]
@@ -147,12 +192,16 @@ def _explained_variance(groups: Codes, truth: Codes | Floats, judge: npt.NDArray
 
 def _leaves(column: Floats, truth: Codes | Floats, teach: npt.NDArray[np.bool_], task: str) -> Codes:
     """Return each row's leaf in a tree fitted on the teaching rows."""
+    from sklearn import config_context
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    few = {"max_leaf_nodes": 128, "min_samples_leaf": 3, "random_state": 0}
+    few = {"max_leaf_nodes": _LEAVES, "min_samples_leaf": 3, "random_state": 0}
     tree = DecisionTreeClassifier(**few) if task == "classify" else DecisionTreeRegressor(**few)
-    tree.fit(column[teach, None], truth[teach])
-    return np.asarray(tree.apply(column[:, None]), dtype=np.int64)
+    values = column.astype(np.float32)[:, None]
+    # Checking the input takes longer than the fit of a short column; `_for_tree` has left nothing to find.
+    with config_context(skip_parameter_validation=True):
+        tree.fit(values[teach], truth[teach], check_input=False)
+    return np.asarray(tree.tree_.apply(values), dtype=np.int64)
 
 
 def _for_tree(numbers: Floats) -> Floats:
