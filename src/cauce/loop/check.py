@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import TaskSpec
@@ -11,6 +12,8 @@ from cauce.core.registry import task as task_named
 from cauce.core.specs import DataSpec
 from cauce.loop.context import Loop
 from cauce.loop.material import inputs, labelled, wrong_columns
+from cauce.loop.rows import functions_of
+from cauce.rows import faults, look, with_empty
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +40,9 @@ def check(loop: Loop) -> tuple[UserError, ...]:
             problems.extend(error.problems if isinstance(error, Problems) else [error])
             with suppress(UserError):  # told above; columns named wrongly must not hide what the models name wrongly
                 inspected[name] = _inspect(loop, name, loop.data(name).model_copy(update=UNNAMED))
+    for name, seen in inspected.items():
+        inspected[name], wrong = _computed(loop, name, seen)
+        problems.extend(wrong)
     for name, spec in loop.project.file.models.items():
         if spec.data in inspected:
             problems.extend(_model(loop, name, inspected[spec.data]))
@@ -49,10 +55,32 @@ def _inspect(loop: Loop, name: str, spec: DataSpec) -> Inspection:
     return data.inspect(name, spec, loop.project.folder, where=loop.project.where)
 
 
+def _computed(loop: Loop, name: str, seen: Inspection) -> tuple[Inspection, list[UserError]]:
+    """Return what a load would show with the columns of the row functions, tried on the first rows, and their faults.
+
+    Columns that cannot be computed are there and empty, so that what models say of them is not told as a fault too.
+    """
+    try:
+        functions = functions_of(loop, name)
+    except UserError as error:
+        return seen, [error]
+    wrong = faults(functions, seen.schema.names)
+    head = with_empty(seen.head, functions)
+    if not wrong and functions:
+        try:
+            head = look(functions, seen.head.combine_chunks().to_batches()[0]).apply(seen.head)
+        except UserError as error:
+            wrong = [error]
+    return replace(seen, schema=head.schema, head=head), wrong
+
+
 def _model(loop: Loop, name: str, seen: Inspection) -> list[UserError]:
     columns = seen.schema.names
-    problems = wrong_columns(loop, name, columns)
-    problems.extend(_reserved(loop, name, columns))
+    try:
+        problems = wrong_columns(loop, name, columns)
+        problems.extend(_reserved(loop, name, columns))
+    except UserError:  # the data set's row functions cannot be read: told above
+        return []
     if not problems:
         problems.extend(_task(loop, name, seen.head))
     return problems
@@ -62,9 +90,10 @@ def _reserved(loop: Loop, name: str, columns: list[str]) -> list[UserError]:
     """Return a problem for each input column whose name the ledger and the answers use themselves."""
     where = loop.project.where("models", name)
     hint = "Rename it in the source, or list it under `ignore`."
+    needed = functions_of(loop, loop.model(name).data).raw(inputs(loop, name, columns))
     return [
         UserError("an input column has a name that predictions use", where=where, received=column, hint=hint)
-        for column in inputs(loop, name, columns)
+        for column in needed
         if column in RESERVED or column.startswith("prob_")
     ]
 

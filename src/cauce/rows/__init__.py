@@ -4,7 +4,7 @@ Shared by the rooms, like `core/`: `data/` computes while it loads, `track/` pac
 `loop/` asks which columns a model needs. What they do must be the same everywhere, so it stands once.
 """
 
-from cauce.rows.compute import Computation, RowFailed, computation
+from cauce.rows.compute import Computation, RowFailed, computation, with_empty
 from cauce.rows.declare import row
 from cauce.rows.fitted import Computed
 from cauce.rows.functions import RowFunction, RowFunctions, check, faults, read_functions
@@ -25,4 +25,5 @@ __all__ = [
     "look",
     "read_functions",
     "row",
+    "with_empty",
 ]

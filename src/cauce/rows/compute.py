@@ -91,6 +91,16 @@ def computation(functions: RowFunctions, types: Mapping[str, str]) -> Computatio
     return Computation(functions, inputs, {name: form_of(types[name]) for name in functions.names if name in types})
 
 
+def with_empty(table: pa.Table, functions: RowFunctions) -> pa.Table:
+    """Return the table with a column of nulls for each new column that it does not have."""
+    import pyarrow as pa
+
+    for name in functions.names:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows))
+    return table
+
+
 def _called(function: RowFunction, arrays: list[pa.Array], numbers: Sequence[int] | None) -> pa.Array:
     try:
         found = function.call(*arrays)
