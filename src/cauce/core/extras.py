@@ -35,7 +35,8 @@ def need(module: str, *, extra: str, what: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        # A part of a shared namespace (google.cloud) can be missing while its first part is there.
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise MissingExtra(f"{what} needs {module}", hint=f"pip install 'cauce[{extra}]'") from error
     except OSError as error:  # LightGBM's wheel expects the system's OpenMP library
