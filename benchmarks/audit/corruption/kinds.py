@@ -27,7 +27,7 @@ class Kind:
 
     name: str
     codes: frozenset[str]
-    """Checks of which at least one must speak."""
+    """Checks of which at least one must speak; "refused" where an error that stops the load will do."""
     exact: bool
     plant: Plant
     """None where the set has nothing that could be corrupted so."""

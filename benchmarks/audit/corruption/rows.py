@@ -32,7 +32,7 @@ def copied_rows(case: Case, s: int, rng: Rng) -> Case | None:
     return put(doubled, "row_id", pa.array([f"r{i:06d}" for i in range(len(rows))]), columns=())
 
 
-@kind("duplicated_key", exact=True)
+@kind("duplicated_key", "refused", exact=True)
 def repeated_keys(case: Case, s: int, rng: Rng) -> Case | None:
     """Two rows under one key."""
     first = values_of(case, "row_id")[0]
@@ -41,7 +41,7 @@ def repeated_keys(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, "row_id", rows, lambda v: first)
 
 
-@kind("duplicated_key", exact=True)
+@kind("duplicated_key", "refused", exact=True)
 def keys_missing(case: Case, s: int, rng: Rng) -> Case | None:
     """Rows without a key."""
     rows = some(case, 0, rng, least=int(at(s, 1, 2, 5, 20, 100)))

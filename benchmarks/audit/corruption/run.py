@@ -155,7 +155,8 @@ def summary(done: dict[tuple[str, str, int], Found]) -> Found:
         if strength < 0 or one["found"] is None or set_name not in clean:
             continue
         kind = KINDS[kind_name]
-        hit = seen(one["found"], clean[set_name], kind.codes, tuple(one["columns"]))
+        refused = bool(one["error"]) and "refused" in kind.codes
+        hit = refused or seen(one["found"], clean[set_name], kind.codes, tuple(one["columns"]))
         hits[kind_name].append(hit)
         if not hit:
             missed[kind_name].append(f"{set_name}/{strength}" + (f" ({one['error'][:80]})" if one["error"] else ""))

@@ -199,7 +199,7 @@ def audit(
 def _write_pages(loop: Loop, results: list[Audit], output: Path, language: str | None) -> list[Path]:
     """Write each audit's page: into `output` itself, or into a folder of that name where there are several."""
     from cauce.core.files import write_bytes
-    from cauce.loop.audit_view import audit_page_of
+    from cauce.loop.audit_page import audit_page_of
     from cauce.report import audit_page
 
     settings = loop.project.file.project

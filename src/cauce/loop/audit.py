@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Audit, Finding, Snapshot
@@ -23,11 +24,18 @@ SAMPLE_ROWS = 50_000
 """Rows that checks which fit something look at: the first of each batch, spread evenly."""
 
 
+def profile_path(loop: Loop, snapshot: Snapshot) -> Path:
+    """Return where the snapshot's profile is kept, once it was made."""
+    from cauce import profile
+
+    return loop.state.runs / "profile" / f"{snapshot.fingerprint}.{profile.FORMAT}.arrow"
+
+
 def profile_of(loop: Loop, snapshot: Snapshot) -> Profile:
     """Return the snapshot's profile, made once per content."""
     from cauce import data, profile
 
-    path = loop.state.runs / "profile" / f"{snapshot.fingerprint}.{profile.FORMAT}.arrow"
+    path = profile_path(loop, snapshot)
     if path.exists():
         return profile.Profile.load(path)
     batches = data.batches(loop.state.lake, snapshot.data, version=snapshot.version)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cauce.core.locks import hold
-from cauce.loop.audit_view import audit_page_of
+from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
 from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of

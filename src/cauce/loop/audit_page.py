@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cauce.core.artefacts import Audit, Finding, Snapshot
 from cauce.core.files import read_artefact
 from cauce.core.views import AuditView, ShownRows
+from cauce.loop.audit import profile_path
 from cauce.loop.context import Loop
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def audit_page_of(loop: Loop, name: str) -> Page | None:
     if found is None or snapshot is None:
         return None
     private = {column for one in found.findings if one.code.startswith("personal") for column in one.columns}
-    kept = loop.state.runs / "profile" / f"{snapshot.fingerprint}.arrow"
+    kept = profile_path(loop, snapshot)
     view = AuditView(
         name=name,
         audit=found,
@@ -49,24 +50,17 @@ def audit_page_of(loop: Loop, name: str) -> Page | None:
 
 
 def _shown(loop: Loop, found: Audit, snapshot: Snapshot, private: Collection[str]) -> tuple[ShownRows | None, ...]:
-    wanted = {row for one in found.findings for row in one.rows if row < snapshot.n_rows}
-    asked = {one: _columns(loop, one, snapshot) for one in set(found.findings) if one.rows}
-    columns = [name for name in snapshot.types if any(name in names for names in asked.values())]
-    texts = _rows(loop, snapshot, columns, wanted) if columns else {}
-    return tuple(
-        ShownRows(
-            columns=asked[one],
-            numbers=tuple(row for row in one.rows if row in texts),
-            values=tuple(
-                tuple(MASK if name in private and texts[row][name] else texts[row][name] for name in asked[one])
-                for row in one.rows
-                if row in texts
-            ),
-        )
-        if asked.get(one)
-        else None
-        for one in found.findings
-    )
+    asked = [_columns(loop, one, snapshot) if one.rows else () for one in found.findings]
+    columns = list(dict.fromkeys(name for names in asked for name in names))
+    wanted = {row for one in found.findings for row in one.rows}
+    texts = _rows(loop, snapshot, columns, wanted) if wanted else {}
+
+    def shown(finding: Finding, names: tuple[str, ...]) -> ShownRows | None:
+        numbers = tuple(row for row in finding.rows if row in texts)
+        values = [{**texts[row], **{name: MASK for name in private if texts[row].get(name)}} for row in numbers]
+        return ShownRows(names, numbers, tuple(tuple(row[name] for name in names) for row in values)) if names else None
+
+    return tuple(shown(finding, names) for finding, names in zip(found.findings, asked, strict=True))
 
 
 def _columns(loop: Loop, finding: Finding, snapshot: Snapshot) -> tuple[str, ...]:
