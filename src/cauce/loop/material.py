@@ -202,7 +202,7 @@ def _renewal(
     none = source.slice(0, 0)
     teach, judge = (stack(none, rows, spec) for rows in (ledger.teach, ledger.judge))
     if made is not None:
-        teach, judge = (made.apply(rows).cast(source.schema) for rows in (teach, judge))
+        teach, judge = (made.apply(rows).select(source.column_names).cast(source.schema) for rows in (teach, judge))
     teach = pa.concat_tables([source, teach]).combine_chunks()
     folded = data.fold_all(
         teach, settings, task=spec.task, target=spec.target, key=None, time=spec.time, group=spec.group
