@@ -130,6 +130,27 @@ def test_a_used_link_shows_the_sign_in_page_and_the_token_opens_it(service: Runn
     assert hosts_asked(browser) == {urlsplit(service.url).netloc}
 
 
+def test_the_console_leads_to_the_audits_page(service: Running, browser: Chrome) -> None:
+    from selenium.webdriver.common.by import By
+
+    token = (service.folder / ".cauce" / "secrets" / "token").read_text().strip()
+    browser.get(f"{service.url}/console")
+    field = browser.find_element(By.NAME, "token")
+    field.send_keys(token)
+    field.submit()
+    wait_for(lambda: "school" in browser.title, patience_s=20.0)
+    link = browser.find_element(By.PARTIAL_LINK_TEXT, "The whole audit").get_attribute("href")
+    browser.get(str(link))
+    wait_for(lambda: "/console/audits/passed" in browser.current_url, patience_s=20.0)
+    assert "fit to learn from" in text_of(browser)
+    assert HOSTILE in text_of(browser), "a hostile column name is shown as text"
+    assert not browser.execute_script("return document.querySelectorAll('img, script').length")
+    assert hosts_asked(browser) == {urlsplit(service.url).netloc}
+    assert [
+        entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE" and "401" not in entry["message"]
+    ] == []  # type: ignore[no-untyped-call]
+
+
 def test_a_spanish_project_speaks_spanish(service: Running, browser: Chrome, tmp_path: Path) -> None:
     folder = tmp_path / "escuela"
     shutil.copytree(service.folder, folder, ignore=shutil.ignore_patterns("*.lock", "ledger"))

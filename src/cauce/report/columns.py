@@ -37,7 +37,7 @@ def rows(profile: Profile, private: Collection[str], words: Language) -> Iterato
         yield Row(
             name=name,
             kind=words.say(f"kind_{column.kind}"),
-            missing=words.percent(column.n_missing / column.n_rows) if column.n_rows else DASH,
+            missing=words.percent(column.n_missing / column.n_rows) if column.n_missing else DASH,
             distinct=words.count(column.n_distinct),
             values=words.say("audit_hidden") if hidden else _values(column, words),
             drawing=None if hidden else _drawing(column, words),
