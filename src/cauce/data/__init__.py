@@ -5,31 +5,49 @@ Heavy libraries are imported when the functions are called.
 
 from __future__ import annotations
 
+from cauce.data.ddl import bigquery_ddl
+from cauce.data.diff import Compared, RowChanges, SummaryChange, compare_summaries, compare_versions
 from cauce.data.expected import check_kinds, count_unseen
 from cauce.data.filters import Filter
+from cauce.data.history import Entry, Restored, entries, held_by, restore, snapshot_of
 from cauce.data.inspection import Inspection, inspect, read_file
 from cauce.data.labelled import append_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
 from cauce.data.loading import changed, load
+from cauce.data.retention import Vacuumed, vacuum
 from cauce.data.splits import Split, fold_all, split
 from cauce.data.units import unit_ids
 
 __all__ = [
+    "Compared",
+    "Entry",
     "Filter",
     "Inspection",
+    "Restored",
+    "RowChanges",
     "Split",
+    "SummaryChange",
+    "Vacuumed",
     "append_labelled",
     "batches",
+    "bigquery_ddl",
     "changed",
     "check_kinds",
+    "compare_summaries",
+    "compare_versions",
     "count_unseen",
+    "entries",
     "fold_all",
+    "held_by",
     "inspect",
     "latest",
     "load",
     "read",
     "read_file",
     "read_labelled",
+    "restore",
+    "snapshot_of",
     "split",
     "unit_ids",
+    "vacuum",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.loop.context import Loop
+from cauce.loop.retention import vacuum_after_load
 from cauce.loop.rows import functions_of, while_loading
 
 
@@ -21,7 +22,8 @@ class Seen:
 def load(loop: Loop, name: str) -> Snapshot:
     """Load `[data.name]` and return its snapshot; a new version only where the content changed.
 
-    The source is not even opened where its file has the size and the time of change that it had at the last load.
+    The source is not even opened where its file has the size and the time of change that it had at the last load, or
+    when a version was restored over it. Where `keep` is set, versions that are too old go.
     """
     from cauce import data
 
@@ -32,6 +34,9 @@ def load(loop: Loop, name: str) -> Snapshot:
     seen = read_artefact(path, Seen)
     if seen is not None and seen.mark == mark and data.latest(loop.state.lake, name) == seen.snapshot:
         return seen.snapshot
+    held = data.held_by(loop.state.lake, name)
+    if held is not None and mark and held[1] == mark:
+        return held[0]
     snapshot = data.load(
         name,
         spec,
@@ -43,7 +48,13 @@ def load(loop: Loop, name: str) -> Snapshot:
         progress=loop.progress,
     )
     write_artefact(path, Seen(mark, snapshot))
+    vacuum_after_load(loop, name)
     return snapshot
+
+
+def source_mark(loop: Loop, name: str) -> str:
+    """Return a text that changes when the source may have; empty where only reading it tells."""
+    return _mark(loop, name, functions_of(loop, name).digest)
 
 
 def _mark(loop: Loop, name: str, functions: str) -> str:
