@@ -76,6 +76,8 @@ class AuditContext:
     """Columns against the version before, as `Snapshot.changes` words them."""
     out_of_fold: Callable[[], OutOfFold | None] = _nothing
     """Fits a model on at most 20,000 rows, once however often it is called; None where none can be fitted."""
+    mitigated: Callable[[], OutOfFold | None] = _nothing
+    """As `out_of_fold`, of the model with the mitigation that its file asks for; None where it asks for none."""
     sides: Callable[[], Sides | None] = _nothing
     """How the training will split the snapshot; None without a model or where it cannot be split."""
     reference: Callable[[], Profile | None] = _nothing

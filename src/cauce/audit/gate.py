@@ -3,18 +3,61 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
 
-from cauce.audit import dates, duplicates, labels, leakage, quality, texts
+from cauce.audit import (
+    balance,
+    bias,
+    categories,
+    dates,
+    drift,
+    duplicates,
+    encodings,
+    labels,
+    leakage,
+    outliers,
+    own,
+    partitions,
+    personal,
+    proxies,
+    quality,
+    ranges,
+    represent,
+    sentinels,
+    texts,
+    units,
+)
 from cauce.audit.check import AuditContext, Check, NotApplicable
+from cauce.audit.patterns import mask
 from cauce.core.artefacts import Audit, Finding
 from cauce.core.progress import Progress, silent
 from cauce.core.specs import AuditSpec, CheckSpec
 
-FAMILIES: tuple[ModuleType, ...] = (quality, labels, texts, dates, duplicates, leakage)
+FAMILIES: tuple[ModuleType, ...] = (
+    quality,
+    labels,
+    texts,
+    categories,
+    encodings,
+    dates,
+    sentinels,
+    ranges,
+    outliers,
+    partitions,
+    units,
+    drift,
+    duplicates,
+    leakage,
+    personal,
+    balance,
+    represent,
+    bias,
+    proxies,
+    own,
+)
 """Modules that end in a table `CHECKS`, in the order in which they run."""
 CHECKS: Mapping[str, Check] = {check.code: check for family in FAMILIES for check in family.CHECKS}
 """Code → check, in the order in which they run."""
@@ -33,6 +76,7 @@ def run(
     now: datetime,
     progress: Progress = silent,
     clock: Callable[[], float] = time.perf_counter,
+    own: Sequence[Check] = (),
 ) -> Audit:
     """Run every check and return what they saw; stops nothing itself.
 
@@ -48,13 +92,16 @@ def run(
         When this audit is made, in UTC.
     clock
         Seconds that pass; `Audit.seconds` is measured with it.
+    own
+        The project's own checks, as `load_own` gives them; they run first.
     """
     started = clock()
     findings: list[Finding] = []
     passed: list[str] = []
     not_applicable: dict[str, str] = {}
-    for done, check in enumerate(CHECKS.values()):
-        progress("audit", done, len(CHECKS), check.code)
+    checks = (*own, *CHECKS.values())
+    for done, check in enumerate(checks):
+        progress("audit", done, len(checks), check.code)
         settings = spec.checks.get(check.code, CheckSpec())
         if settings.severity == "off":
             not_applicable[check.code] = "switched off in cauce.toml"
@@ -70,7 +117,7 @@ def run(
             findings += settle(outcome, spec)
         else:
             passed.append(check.code)
-    progress("audit", len(CHECKS), len(CHECKS))
+    progress("audit", len(checks), len(checks))
     return Audit(
         data=context.data_name,
         model=context.model_name,
@@ -85,7 +132,10 @@ def run(
 
 
 def settle(findings: Iterable[Finding], spec: AuditSpec) -> tuple[Finding, ...]:
-    """Give findings the severity and the acceptance that cauce.toml states for their codes; `off` drops them."""
+    """Give findings the severity and the acceptance that cauce.toml states for their codes; `off` drops them.
+
+    Personal data that a finding would show is masked.
+    """
     settled = []
     for finding in findings:
         settings = spec.checks.get(finding.code, CheckSpec())
@@ -95,5 +145,15 @@ def settle(findings: Iterable[Finding], spec: AuditSpec) -> tuple[Finding, ...]:
             finding = replace(finding, severity=settings.severity)
         if settings.accept is not None and finding.severity == "block":
             finding = replace(finding, accepted=settings.accept)
-        settled.append(finding)
+        settled.append(_masked(finding))
     return tuple(settled)
+
+
+def _masked(finding: Finding) -> Finding:
+    """Return the finding without personal data: what a cell holds may stand in a message or an example."""
+    message, why, remedy = (
+        {language: mask(text) for language, text in words.items()}
+        for words in (finding.message, finding.why, finding.remedy)
+    )
+    examples = tuple(mask(text) for text in finding.examples)
+    return replace(finding, message=message, why=why, remedy=remedy, examples=examples)

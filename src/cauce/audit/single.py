@@ -151,7 +151,7 @@ def _prior(classes: Codes, teach: npt.NDArray[np.bool_]) -> Floats:
 
 def _cross(group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Floats, part: Codes, task: str) -> float:
     """Return the share explained on rows that did not teach, of both parts where the first looks promising."""
-    explain = _explained_classes if task == "classify" else _explained_variance
+    explain = explained_classes if task == "classify" else _explained_variance
     shares = []
     for judge in (part == 0, part == 1):
         if min(judge.sum(), (~judge).sum()) < LEAST_SIDE:  # one or two groups hold nearly all rows
@@ -163,7 +163,7 @@ def _cross(group: Callable[[npt.NDArray[np.bool_]], Codes], truth: Codes | Float
     return max(float(np.mean(shares)), 0.0) if shares else 0.0
 
 
-def _explained_classes(groups: Codes, truth: Codes | Floats, judge: npt.NDArray[np.bool_]) -> float:
+def explained_classes(groups: Codes, truth: Codes | Floats, judge: npt.NDArray[np.bool_]) -> float:
     """Return 1 − log loss / log loss of the prior, on the judging rows; the others teach."""
     teach = ~judge
     classes = truth.astype(np.int64)

@@ -60,7 +60,8 @@ def choose(
     groups
         Shape (n_rows,), −1 for rows of none.
     bound
-        The largest gap wanted between two groups; not below `LEAST_BOUND`.
+        The largest gap wanted between two groups; not below `LEAST_BOUND`, nor below the standard error of the
+        smallest group's share.
     """
     least = rows_needed(KNOWN_TO)
     parts = [np.flatnonzero(groups == group) for group in range(n_groups)]
@@ -70,7 +71,10 @@ def choose(
     if len(chosen) < 2:
         return found
     cuts = [_cuts(scores[parts[g]], truth[parts[g]], masks[g], metric) for g in chosen]
-    width = max(bound, LEAST_BOUND)
+    smallest = min(int(mask.sum()) for g in chosen for mask in masks[g])
+    # A share of the smallest group is not known better than its standard error: a narrower band would be met by luck,
+    # or by giving everybody the same answer.
+    width = max(bound, LEAST_BOUND, 0.5 / np.sqrt(smallest))
     places = _within(cuts, width)
     while places is None:
         width *= 1.5
