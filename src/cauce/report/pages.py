@@ -79,8 +79,12 @@ def audit_page(view: AuditView, profile: Profile | None, language: str, *, proje
 
 
 def sign_in_page(language: str, project: str) -> str:
-    """Return the page for a browser without a session: how to get in. Says nothing of the models."""
-    return _environment(speak(language).code).get_template("sign_in.html").render(project=project)
+    """Return the page for a browser without a session: how to get in. Says nothing of the models.
+
+    It carries its style: without a session the console's files are not given.
+    """
+    style = Markup(style_sheet())  # noqa: S704 - our own file
+    return _environment(speak(language).code).get_template("sign_in.html").render(project=project, style=style)
 
 
 @cache
