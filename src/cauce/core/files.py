@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -83,10 +84,16 @@ def _last_byte(file: IO[bytes]) -> bytes:
 
 def to_json(artefact: object, *, indent: int | None = 2) -> bytes:
     """Return any artefact of `core.artefacts` as JSON, in one line where `indent` is None."""
+    content: bytes = _adapter(type(artefact)).dump_json(artefact, indent=indent)
+    return content
+
+
+@cache
+def _adapter(kind: type) -> Any:
+    """Return what reads and writes a class; making one takes a millisecond, and a log has thousands of records."""
     from pydantic import TypeAdapter
 
-    adapter: TypeAdapter[Any] = TypeAdapter(type(artefact))
-    return adapter.dump_json(artefact, indent=indent)
+    return TypeAdapter(kind)
 
 
 def from_json(content: bytes | str, kind: type[T], *, where: str = "") -> T:
@@ -97,10 +104,11 @@ def from_json(content: bytes | str, kind: type[T], *, where: str = "") -> T:
     UserError
         The content is not one: cut off, edited by hand, or of another version.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(kind).validate_json(content)
+        read: T = _adapter(kind).validate_json(content)
+        return read
     except ValidationError as error:
         first = error.errors()[0]
         what = f"not a readable {kind.__name__}: {'.'.join(map(str, first['loc']))} {first['msg']}"

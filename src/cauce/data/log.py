@@ -10,15 +10,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import from_json, to_json
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 KEY = "cauce"
 ACKNOWLEDGED = "_acknowledged"
@@ -85,29 +81,13 @@ def records(table: Path) -> Iterator[Record]:
                 continue
             raise
         if text is not None:
-            record = _read(text, path)
+            record = from_json(text, Record, where=str(path))
             yield replace(record, snapshot=replace(record.snapshot, version=version))
 
 
 def record_of(table: Path, version: int) -> Record | None:
     """Return the record of one version, or None where there is none."""
     return next((record for record in records(table) if record.snapshot.version == version), None)
-
-
-def _read(text: str, path: Path) -> Record:
-    from pydantic import ValidationError
-
-    try:
-        return _adapter().validate_json(text)
-    except ValidationError:
-        return from_json(text, Record, where=str(path))  # raises the error as everywhere
-
-
-@cache
-def _adapter() -> TypeAdapter[Record]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Record)
 
 
 def last_version(table: Path) -> int:
