@@ -17,7 +17,7 @@ N = 400
 
 def clean() -> pa.Table:
     rng = np.random.default_rng(0)
-    hours = rng.normal(10, 3, N)
+    hours = np.abs(rng.normal(10, 3, N))
     return pa.table(
         {
             "id": np.arange(N),
@@ -49,20 +49,15 @@ DATA = DataSpec(source="rows.csv", key="id", time="at")
 def test_a_clean_table_has_no_findings(audit: Auditor) -> None:
     result = audit(clean(), data=DATA, model=MODEL)
     assert result.findings == ()
-    assert set(result.not_applicable) == set()
+    assert {"too_few_rows", "inner_drift", "impossible_values", "target_leakage"} <= set(result.passed)
     assert (result.seconds, result.data, result.model, result.n_rows) == (2.5, "rows", "m", N)
 
 
 def test_a_data_set_alone_skips_the_checks_of_targets(audit: Auditor) -> None:
     result = audit(clean(), data=DATA)
     assert result.findings == ()
-    assert set(result.not_applicable) == {
-        "missing_target",
-        "target_type",
-        "one_class",
-        "rare_class",
-        "target_leakage",
-    }
+    of_targets = {"missing_target", "target_type", "one_class", "rare_class", "target_leakage"}
+    assert of_targets <= set(result.not_applicable)
 
 
 def test_an_empty_table_is_blocked_and_not_crashed_on(audit: Auditor) -> None:

@@ -2,5 +2,18 @@
 
 from cauce.audit.check import AuditContext, Check, NotApplicable
 from cauce.audit.gate import CHECKS, codes, run, settle
+from cauce.audit.own import finding, load_own, own_check, rows_where
 
-__all__ = ["CHECKS", "AuditContext", "Check", "NotApplicable", "codes", "run", "settle"]
+__all__ = [
+    "CHECKS",
+    "AuditContext",
+    "Check",
+    "NotApplicable",
+    "codes",
+    "finding",
+    "load_own",
+    "own_check",
+    "rows_where",
+    "run",
+    "settle",
+]

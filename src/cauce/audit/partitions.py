@@ -1,0 +1,322 @@
+"""Slices that came out wrong: rows cut off, columns shifted, a column stuck, values gone missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
+from cauce.audit.words import columns_in, named, percent, rows_in, visible
+from cauce.core.artefacts import Finding
+from cauce.core.figures import listed, number
+
+if TYPE_CHECKING:
+    from cauce.audit.histograms import Histogram
+    from cauce.audit.slices import Floats, Slices
+
+FEWEST = 4
+"""Slices from which the usual number of rows is known."""
+SPREADS = 4.0
+NEIGHBOURS = 3
+LEAST_NEW = 100
+"""Sampled rows that the newest stretch must have: further slices are added until it does."""
+UNLIKELY = 1e-6
+OWN, OTHERS = 0.6, 0.25
+"""A column is shifted where its slice differs from its other slices by more than the first (total variation), and
+from another column by less than the second."""
+MOST_PAIRED = 200
+"""Columns beyond which shifts are not looked for: each is held against each."""
+
+
+def cut_slice(context: AuditContext, threshold: float) -> Outcome:
+    """See slices with far fewer rows than those around them."""
+    import numpy as np
+
+    from cauce.audit.slices import NONE, UNORDERED, slices_of
+
+    slices = slices_of(context)
+    if slices is None:
+        return NONE
+    if not slices.ordered:
+        return UNORDERED
+    if np.isnan(slices.covered).any() or slices.n < FEWEST:
+        return NotApplicable(f"fewer than {FEWEST} slices, or slices cut to have equal numbers of rows")
+    ratios = _against_neighbours(slices)
+    logs = np.log(np.maximum(ratios, 1e-9))
+    usual = logs[np.isfinite(logs)]
+    spread = 1.4826 * float(np.median(np.abs(usual - np.median(usual))))
+    enough = slices.covered >= 0.2
+    low = enough & (ratios < threshold) & (logs < np.median(usual) - SPREADS * max(spread, 0.1))
+    places = np.flatnonzero(low)
+    return [_cut(slices, [int(p) for p in places], ratios, threshold)] if len(places) else ()
+
+
+def _against_neighbours(slices: Slices) -> Floats:
+    """Return each slice's rows as a share of what the slices before, and those after, would lead to expect."""
+    import numpy as np
+
+    rates = slices.counts / np.maximum(slices.covered, 0.05)
+    found = np.full(slices.n, np.nan)
+    for place in range(1, slices.n):
+        before, after = rates[max(place - NEIGHBOURS, 0) : place], rates[place + 1 : place + 1 + NEIGHBOURS]
+        expected = min(np.median(before), np.median(after)) if len(after) else np.median(before)
+        found[place] = rates[place] / max(expected, 1.0)
+    found[0] = 1.0
+    return found
+
+
+def _cut(slices: Slices, places: list[int], ratios: Floats, threshold: float) -> Finding:
+    n = int(slices.counts[places].sum())
+    worst = min(places, key=lambda place: float(ratios[place]))
+    labels = [slices.labels[place] for place in places]
+    few = number(int(slices.counts[worst]), "en"), number(int(slices.counts[worst]), "es")
+    more = max(len(labels) - 5, 0)
+    message = {
+        "en": f"Far fewer rows than around them at {visible(slices.by)} = {listed(labels[:5], 'en', n_more=more)}: "
+        f"{few[0]} at {labels[places.index(worst)]}, {percent(float(ratios[worst]), 'en')} of the usual.",
+        "es": f"Hay muchas menos filas que alrededor en {visible(slices.by)} = "
+        f"{listed(labels[:5], 'es', n_more=more)}: {few[1]} en {labels[places.index(worst)]}, el "
+        f"{percent(float(ratios[worst]), 'es')} de lo habitual.",
+    }
+    why = {
+        "en": "A load that broke off leaves rows out, and not at random: the last ones, or those of one source.",
+        "es": "Una carga interrumpida deja fuera filas, y no al azar: las últimas, o las de un solo origen.",
+    }
+    remedy = {
+        "en": "Load that stretch again. If there was less to tell (a holiday, a summer), accept the finding.",
+        "es": "Vuelve a cargar ese tramo. Si de verdad hubo menos (un festivo, un verano), acepta el aviso.",
+    }
+    rows = tuple(row for place in places for row in slices.first_rows[place])[:20]
+    value = float(ratios[worst])
+    return Finding("cut_slice", "warn", slices.columns, n, message, why, remedy, rows, value, threshold)
+
+
+def rising_missing(context: AuditContext, threshold: float) -> Outcome:
+    """See columns in which the newest slice lacks far more values than any before."""
+    import numpy as np
+
+    from cauce.audit.histograms import histograms_of
+    from cauce.audit.slices import NONE, UNORDERED, slices_of
+
+    slices = slices_of(context)
+    if slices is None:
+        return NONE
+    if not slices.ordered:
+        return UNORDERED
+    found: dict[str, tuple[float, float]] = {}
+    for histogram in histograms_of(context):
+        total = histogram.missing + histogram.present
+        w = newest(slices)
+        n_new, n_old = int(total[-w:].sum()), int(total[:-w].sum())
+        if n_new < 20 or n_old < 20:
+            continue
+        new, old = histogram.missing[-w:].sum() / n_new, histogram.missing[:-w].sum() / n_old
+        both = (histogram.missing.sum() + 1) / (n_new + n_old + 2)
+        error = float(np.sqrt(both * (1 - both) * (1 / n_new + 1 / n_old)))
+        before = histogram.missing[:-w] / np.maximum(total[:-w], 1)
+        top = float(before.max()) if (slices.n - w) >= 3 else old
+        if new - old >= threshold and new - old > 5 * error and new > 1.25 * top + 0.02:
+            found[histogram.name] = (float(old), float(new))
+    return [_rising(slices, found, threshold)] if found else ()
+
+
+def newest(slices: Slices) -> int:
+    """Return how many of the last slices make a newest stretch of at least 100 sampled rows, the first never."""
+    import numpy as np
+
+    sizes = np.bincount(slices.of, minlength=slices.n)[::-1].cumsum()
+    return min(int(np.searchsorted(sizes, LEAST_NEW)) + 1, slices.n - 1)
+
+
+def _rising(slices: Slices, found: dict[str, tuple[float, float]], threshold: float) -> Finding:
+    columns = tuple(sorted(found, key=lambda name: found[name][0] - found[name][1]))
+    old, new = found[columns[0]]
+    n = round(new * int(slices.counts[-newest(slices) :].sum()))
+    message = {
+        "en": f"The newest rows ({visible(slices.by)} from {slices.labels[-newest(slices)]}) lack values in "
+        f"{columns_in(columns, 'en')}: {percent(new, 'en')} missing, {percent(old, 'en')} before.",
+        "es": f"A las filas más recientes ({visible(slices.by)} desde {slices.labels[-newest(slices)]}) les faltan "
+        f"valores en {columns_in(columns, 'es')}: un {percent(new, 'es')}, antes un {percent(old, 'es')}.",
+    }
+    why = {
+        "en": "Something changed at the source; the newest rows are those that judge, and those most like the future.",
+        "es": "Algo cambió en el origen; las filas recientes son las que juzgan y las más parecidas al futuro.",
+    }
+    remedy = {
+        "en": "Ask whoever fills the column what changed; load those rows again once it is mended.",
+        "es": "Pregunta a quien rellena la columna qué ha cambiado; vuelve a cargar esas filas cuando esté arreglado.",
+    }
+    rows = slices.first_rows[-1]
+    examples = tuple(f"{visible(c)}: {percent(found[c][0], 'en')} → {percent(found[c][1], 'en')}" for c in columns[:5])
+    return Finding(
+        "rising_missing", "warn", columns, n, message, why, remedy, rows, new - old, threshold, examples=examples
+    )
+
+
+def stuck_column(context: AuditContext, threshold: float) -> Outcome:
+    """See columns with one single value in the newest slice that never stood still before."""
+    import numpy as np
+
+    from cauce.audit.histograms import histograms_of
+    from cauce.audit.slices import NONE, UNORDERED, slices_of
+
+    slices = slices_of(context)
+    if slices is None:
+        return NONE
+    if not slices.ordered:
+        return UNORDERED
+    w = newest(slices)
+    stuck: dict[str, str] = {}
+    for histogram in histograms_of(context):
+        now = histogram.values[(slices.of >= slices.n - w) & ~np.isnan(histogram.values)]
+        if len(now) < threshold or (now != now[0]).any() or histogram.name == context.target:
+            continue
+        before = [histogram.values[slices.of == place] for place in range(slices.n - w)]
+        tops = [_top_share(values[~np.isnan(values)]) for values in before]
+        known = [top for top in tops if top is not None]
+        if known and max(known) ** len(now) < UNLIKELY:
+            stuck[histogram.name] = _text_of(histogram, float(now[0]))
+    return [_stuck(slices, stuck, w, threshold)] if stuck else ()
+
+
+def _top_share(values: Floats) -> float | None:
+    """Return the most frequent value's share; None where there are too few values to say."""
+    import numpy as np
+
+    if len(values) < 10:
+        return None
+    _, counts = np.unique(values, return_counts=True)
+    return float(counts.max() / len(values))
+
+
+def _text_of(histogram: Histogram, value: float) -> str:
+    return histogram.categories[int(value)] if histogram.kind == "category" else f"{value:g}"
+
+
+def _stuck(slices: Slices, stuck: dict[str, str], w: int, threshold: float) -> Finding:
+    columns = tuple(stuck)
+    n = int(slices.counts[-w:].sum())
+    since = slices.labels[-w]
+    shown = [f"{named([name], 'en')} = {visible(stuck[name])!r}" for name in columns[:5]]
+    spanish = [f"{named([name], 'es')} = «{visible(stuck[name])}»" for name in columns[:5]]
+    more = len(columns) - len(shown)
+    message = {
+        "en": f"One value alone since {visible(slices.by)} = {since}, and many before: "
+        f"{listed(shown, 'en', n_more=more)}.",
+        "es": f"Un solo valor desde {visible(slices.by)} = {since}, y antes muchos: "
+        f"{listed(spanish, 'es', n_more=more)}.",
+    }
+    why = {
+        "en": "A sensor, a form or an export that stands still looks like data; the model will be served the same.",
+        "es": "Un sensor, un formulario o una exportación parados parecen datos; al modelo le llegará lo mismo.",
+    }
+    remedy = {
+        "en": "Mend what fills the column and load those rows again, or name it under `ignore`.",
+        "es": "Arregla lo que rellena la columna y vuelve a cargar esas filas, o ponla en `ignore`.",
+    }
+    rows = slices.first_rows[-w]
+    return Finding("stuck_column", "warn", columns, n, message, why, remedy, rows, float(w), threshold)
+
+
+def shifted_columns(context: AuditContext, threshold: float) -> Outcome:
+    """See slices in which the values of columns moved into other columns."""
+    from cauce.audit.histograms import histograms_of
+    from cauce.audit.slices import NONE, slices_of
+
+    slices = slices_of(context)
+    if slices is None:
+        return NONE
+    numeric = [h for h in histograms_of(context) if h.kind == "number" and h.counts.shape[1] > 1]
+    words = [h for h in histograms_of(context) if h.kind == "category" and h.counts.shape[1] > 1]
+    found = []
+    for place in range(slices.n):
+        moved = {
+            name: other
+            for group in (numeric, words)
+            if len(group) <= MOST_PAIRED
+            for name, other in _moved(slices, group, place, threshold).items()
+        }
+        if len(moved) >= 2:
+            found.append(_shifted(slices, moved, place, threshold))
+    return found
+
+
+def _moved(slices: Slices, group: list[Histogram], place: int, threshold: float) -> dict[str, str]:
+    """Return column → the column whose values it holds in this slice."""
+    from cauce.audit.histograms import total_variation
+
+    changed = []
+    for histogram in group:
+        rest = histogram.counts.sum(axis=0) - histogram.counts[place]
+        if histogram.counts[place].sum() >= 20 and total_variation(histogram.counts[place], rest) > threshold:
+            changed.append(histogram)
+    if len(changed) < 2:
+        return {}
+    moved = {}
+    for one in changed:
+        near = min((_distance(slices, one, other, place), other.name) for other in changed if other is not one)
+        if near[0] < OTHERS:
+            moved[one.name] = near[1]
+    return moved
+
+
+def _distance(slices: Slices, one: Histogram, other: Histogram, place: int) -> float:
+    """Return how far this slice of `one` is from the other slices of `other` (total variation)."""
+    import numpy as np
+
+    from cauce.audit.histograms import total_variation
+
+    values = one.values[(slices.of == place) & ~np.isnan(one.values)]
+    rest = other.counts.sum(axis=0) - other.counts[place]
+    if one.kind == "number":
+        bins = np.searchsorted(other.edges, values, "left")
+    else:
+        code = {text: number for number, text in enumerate(other.categories)}
+        here = np.array([code.get(text, len(rest)) for text in one.categories])
+        bins = np.minimum(here[values.astype(np.int64)], len(rest))
+        rest = np.append(rest, 0)
+    new = np.bincount(bins, minlength=len(rest))
+    return float(total_variation(new, rest))
+
+
+def _shifted(slices: Slices, moved: dict[str, str], place: int, threshold: float) -> Finding:
+    columns = tuple(moved)
+    pairs = [f"{named([name], 'en')} holds what {named([other], 'en')} held" for name, other in moved.items()][:3]
+    pares = [f"{named([name], 'es')} contiene lo de {named([other], 'es')}" for name, other in moved.items()][:3]
+    n = int(slices.counts[place])
+    more = len(moved) - len(pairs)
+    message = {
+        "en": f"Columns are swapped or shifted at {visible(slices.by)} = {slices.labels[place]} ({rows_in(n, 'en')}): "
+        f"{listed(pairs, 'en', n_more=more)}.",
+        "es": f"Hay columnas intercambiadas o desplazadas en {visible(slices.by)} = {slices.labels[place]} "
+        f"({rows_in(n, 'es')}): {listed(pares, 'es', n_more=more)}.",
+    }
+    why = {
+        "en": "Every such row is wrong in several columns at once, and each value alone looks plausible.",
+        "es": "Cada una de esas filas es errónea en varias columnas a la vez, y cada valor por separado parece normal.",
+    }
+    remedy = {
+        "en": "Compare that file's header with the others' and load it again with its columns in order.",
+        "es": "Compara la cabecera de ese fichero con la de los demás y vuelve a cargarlo con las columnas en orden.",
+    }
+    rows = slices.first_rows[place]
+    return Finding("shifted_columns", "warn", columns, n, message, why, remedy, rows, float(len(moved)), threshold)
+
+
+CHECKS = (
+    Check("cut_slice", "warn", 0.4, {"en": "slices cut short", "es": "tramos con filas de menos"}, cut_slice),
+    Check(
+        "shifted_columns",
+        "warn",
+        OWN,
+        {"en": "swapped columns", "es": "columnas intercambiadas"},
+        shifted_columns,
+    ),
+    Check("stuck_column", "warn", 30.0, {"en": "columns that stand still", "es": "columnas paradas"}, stuck_column),
+    Check(
+        "rising_missing",
+        "warn",
+        0.05,
+        {"en": "values gone missing", "es": "valores que empiezan a faltar"},
+        rising_missing,
+    ),
+)
