@@ -84,7 +84,8 @@ def _last_byte(file: IO[bytes]) -> bytes:
 
 def to_json(artefact: object, *, indent: int | None = 2) -> bytes:
     """Return any artefact of `core.artefacts` as JSON, in one line where `indent` is None."""
-    content: bytes = _adapter(type(artefact)).dump_json(artefact, indent=indent)
+    kind: Any = type(artefact)
+    content: bytes = _adapter(kind).dump_json(artefact, indent=indent)
     return content
 
 
@@ -106,8 +107,9 @@ def from_json(content: bytes | str, kind: type[T], *, where: str = "") -> T:
     """
     from pydantic import ValidationError
 
+    wanted: Any = kind
     try:
-        read: T = _adapter(kind).validate_json(content)
+        read: T = _adapter(wanted).validate_json(content)
         return read
     except ValidationError as error:
         first = error.errors()[0]
