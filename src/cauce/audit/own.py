@@ -242,7 +242,7 @@ def load_own(folder: Path, files: Sequence[str], *, known: Iterable[str], where:
         if not found:
             hint = 'Put @own_check("code") above a function: from cauce.audit import own_check.'
             raise UserError("no check in it", where=where, received=file, hint=hint)
-        for check in dict.fromkeys(found):
+        for check in {id(one): one for one in found}.values():
             if check.code in taken:
                 hint = "Give the check another code."
                 raise UserError("another check has this code", where=file, received=check.code, hint=hint)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from cauce.core.artefacts import Audit, Finding, Snapshot
 from cauce.core.errors import Blocked, Problems
 from cauce.core.files import fingerprint, read_artefact, write_artefact
+from cauce.core.scripts import read_script
 from cauce.loop import audit_views
 from cauce.loop.context import Loop
+from cauce.loop.fairness import mitigated_out_of_fold
 from cauce.loop.material import wrong_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cauce.audit import Check
     from cauce.profile import Profile
 
 SAMPLE_ROWS = 50_000
@@ -54,7 +57,9 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     settings = loop.project.file.audit
     reference = audit_views.reference_of(loop, snapshot)
     against = reference.fingerprint if reference else ""
-    seen = fingerprint(snapshot.fingerprint, spec, model_spec or "", settings, against, version("cauce"))
+    seen = fingerprint(
+        snapshot.fingerprint, spec, model_spec or "", settings, against, *_own_texts(loop), version("cauce")
+    )
     path = loop.record(model or snapshot.data) / "audit.json"
     known = read_artefact(path, Audit)
     if known is not None and known.fingerprint == seen:
@@ -81,9 +86,11 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
         context = replace(
             context,
             out_of_fold=audit_views.out_of_fold(loop, model, profile, batches),
+            mitigated=mitigated_out_of_fold(loop, model, profile, batches),
             sides=audit_views.sides(loop, model, profile, batches),
         )
-    result = room.run(context, settings, fingerprint=seen, now=loop.now(), progress=loop.progress)
+    own = own_checks(loop)
+    result = room.run(context, settings, fingerprint=seen, now=loop.now(), progress=loop.progress, own=own)
     write_artefact(path, result)
     return result
 
@@ -112,6 +119,28 @@ def gate(result: Audit, language: str) -> None:
         lines.append(f"  {finding.code}: {finding.message[language]}{rows} {finding.remedy[language]}")
     subject = f"model {result.model!r}" if result.model else f"data set {result.data!r}"
     raise Blocked(f"the audit blocks {subject}:\n" + "\n".join(lines))
+
+
+def own_checks(loop: Loop) -> tuple[Check, ...]:
+    """Return the project's own checks, ready to run.
+
+    Raises
+    ------
+    UserError
+        A file of `[audit] own` is not there or cannot be run; with its line.
+    """
+    from cauce import audit as room
+
+    files = loop.project.file.audit.own
+    where = loop.project.where("audit", "own")
+    return room.load_own(loop.project.folder, files, known=room.codes(), where=where) if files else ()
+
+
+def _own_texts(loop: Loop) -> tuple[str, ...]:
+    """Return what the files of `[audit] own` hold: an audit is made anew when they change."""
+    where = loop.project.where("audit", "own")
+    files = loop.project.file.audit.own
+    return tuple(read_script(name, loop.project.folder, where=where).text for name in files)
 
 
 def known_codes() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from cauce.core.artefacts import TaskSpec
 from cauce.core.errors import Problems, UserError
 from cauce.core.registry import task as task_named
 from cauce.core.specs import DataSpec
+from cauce.loop.audit import own_checks
 from cauce.loop.context import Loop
 from cauce.loop.material import inputs, labelled, wrong_columns
 from cauce.loop.rows import functions_of
@@ -32,6 +33,7 @@ def check(loop: Loop) -> tuple[UserError, ...]:
     if not loop.project.file.data:
         hint = "Add [data.NAME] with its source, and [models.NAME] with task, data and target."
         problems.append(UserError("no data set: nothing to audit or to train", where=loop.project.path.name, hint=hint))
+    problems.extend(_own_checks(loop))
     inspected: dict[str, Inspection] = {}
     for name in loop.project.file.data:
         try:
@@ -47,6 +49,15 @@ def check(loop: Loop) -> tuple[UserError, ...]:
         if spec.data in inspected:
             problems.extend(_model(loop, name, inspected[spec.data]))
     return tuple(problems)
+
+
+def _own_checks(loop: Loop) -> list[UserError]:
+    """Load the project's own checks, without running any."""
+    try:
+        own_checks(loop)
+    except UserError as error:
+        return [error]
+    return []
 
 
 def _inspect(loop: Loop, name: str, spec: DataSpec) -> Inspection:

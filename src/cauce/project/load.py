@@ -11,7 +11,7 @@ from typing import Any
 from cauce.core.errors import Problems, UserError, did_you_mean
 from cauce.core.specs import DataSpec, File
 from cauce.core.state import State
-from cauce.project import environment, faults, references, syntax
+from cauce.project import environment, faults, own_checks, references, syntax
 from cauce.project.origins import Origins, lines_of, tables_of
 
 MISSING = "Put the file there, or mend `source`: it is relative to the folder of cauce.toml."
@@ -81,7 +81,8 @@ def load(path: Path, env: Mapping[str, str] = os.environ, *, checks: Collection[
     env
         The environment: ``CAUCE_SECTION__NAME__KEY`` overrides a key.
     checks
-        Codes of the audit's checks, against which ``[audit.checks.CODE]`` is held; None leaves them unexamined.
+        Codes of Cauce's checks; those that the files of ``[audit] own`` declare are added, and ``[audit.checks.CODE]``
+        is held against both. None leaves them unexamined.
 
     Returns
     -------
@@ -102,12 +103,14 @@ def load(path: Path, env: Mapping[str, str] = os.environ, *, checks: Collection[
     except RecursionError as error:
         hint = "Nothing in cauce.toml needs more than four levels."
         raise Problems([UserError("nested too deeply", where=path.name, hint=hint)]) from error
-    variables, wrong_names = environment.overrides(env, document, checks or ())
+    known = checks if checks is None else (*checks, *own_checks.codes(document, path.parent))
+    variables, wrong_names = environment.overrides(env, document, known or ())
     for keys, variable in variables.items():
         environment.put(document, keys, environment.value(env[variable]))
     origins = Origins(path.name, lines, frozenset(tables_of(document)), variables)
     checked = faults.check(document, origins)
-    found = [*wrong_names, *checked.faults, *_references(document, checked, origins, checks)]
+    found = [*wrong_names, *checked.faults, *_references(document, checked, origins, known)]
+    found.extend(own_checks.faults(document, path.parent, origins, checks) if checks is not None else ())
     if found:
         found.extend(_missing_sources(checked, origins, path.parent))
     if checked.file is None or found:
