@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Snapshot, TaskSpec
+from cauce.core.errors import UserError
 from cauce.core.protocols import Fitted
 from cauce.loop.context import Loop
 from cauce.rows import Computation, Computed, RowFunctions, computation, computing, read_functions
@@ -60,6 +61,12 @@ def requested(features: TaskSpec, functions: RowFunctions, profile: Profile) -> 
 def computed_for(features: TaskSpec, functions: RowFunctions, snapshot: Snapshot) -> Computation | None:
     """Return what computes the features of a model from raw columns of the snapshot's types; None for nothing."""
     needed = functions.needed_for(features.schema.names)
+    gone = [name for name in (*needed.inputs, *needed.names) if name not in snapshot.types]
+    if gone:
+        hint = "The file was edited while the data was loaded: run the same command again."
+        raise UserError(
+            "row functions take or make columns that are not loaded", where="rows", received=gone, hint=hint
+        )
     return computation(needed, snapshot.types) if needed else None
 
 

@@ -19,13 +19,21 @@ SHOWN = 40
 
 
 class RowFailed(UserError):
-    """A row function raised on a row.
+    """A row function raised, or gave something else than one value of its form for each row.
 
-    `row` is its number in the rows that were given, from 0; None where only several rows together make it fail.
+    Parameters
+    ----------
+    function
+        The new column's name.
+    row
+        The place of the row among those given, from 0; None where it is no single row's fault.
     """
 
-    row: int | None = None
-    function: str = ""
+    def __init__(
+        self, what: str, *, where: str, received: object, hint: str, function: str, row: int | None = None
+    ) -> None:
+        super().__init__(what, where=where, received=received, hint=hint)
+        self.function, self.row = function, row
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +67,13 @@ class Computation:
         Raises
         ------
         RowFailed
-            A function raised; names its line, the row and the values.
-        UserError
-            A function gave something else than one value for each row, or values of another form than before.
+            A function raised (it names line, row and values), or gave something else than one value for each row, or
+            values of another form than before.
         """
+        import pyarrow as pa
+
+        if not rows.num_rows and len(self.outputs) == len(self.functions.names):
+            return {name: pa.array([], arrow_type(form)) for name, form in self.outputs.items()}
         known = {name: seen(rows.column(name), form) for name, form in self.inputs.items()}
         made: dict[str, pa.Array] = {}
         for function in self.functions.functions:
@@ -118,10 +129,10 @@ def _array(function: RowFunction, found: object, n_rows: int) -> pa.Array:
         found = pa.array(found, from_pandas=True)
     if not isinstance(found, pa.Array | pa.ChunkedArray):
         hint = "Return an Arrow array with one value for each row: pa.array(values, pa.float64())."
-        raise UserError("gave no array", where=function.where, received=type(found).__name__, hint=hint)
+        raise _wrong(function, "gave no array", type(found).__name__, hint)
     if len(found) != n_rows:
         hint = "One value for each row, in the rows' order; null where there is none."
-        raise UserError(f"gave {len(found):,} values for {n_rows:,} rows", where=function.where, hint=hint)
+        raise _wrong(function, f"gave {len(found):,} values for {n_rows:,} rows", None, hint)
     return plain(found)
 
 
@@ -132,22 +143,25 @@ def _formed(function: RowFunction, found: pa.Array, form: Form | None) -> pa.Arr
     kind = found.type
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
         hint = "Give numbers, true or false, text, or moments."
-        raise UserError("gave values of a type that no model takes", where=function.where, received=kind, hint=hint)
+        raise _wrong(function, "gave values of a type that no model takes", str(kind), hint)
     if pa.types.is_null(kind):
         if form is None:
             hint = "Give the type: pa.array(values, pa.float64())."
-            raise UserError("gave only nulls, of no type", where=function.where, hint=hint)
+            raise _wrong(function, "gave only nulls, of no type", None, hint)
         return pa.nulls(len(found), arrow_type(form))
     own = form_of(str(kind))
     form = own if form is None else form
     if own != form and not (own == "int64" and form == "float64"):
         hint = f"Say which type it gives, whatever the rows: pa.array(values, {_spelt(form)})."
-        raise UserError(f"gave {own} where it gave {form} before", where=function.where, received=kind, hint=hint)
-    try:
-        return without_nan(found) if found.type == pa.float64() else seen(found, form)
-    except pa.ArrowInvalid as error:
-        hint = "Give numbers that 64 bits hold."
-        raise UserError(f"gave a value that cannot be kept: {error}", where=function.where, hint=hint) from error
+        raise _wrong(function, f"gave {own} where it gave {form} before", str(kind), hint)
+    made = without_nan(found) if found.type == pa.float64() else seen(found, form)
+    if made.type != arrow_type(form):
+        raise _wrong(function, "gave whole numbers that 64 bits do not hold", str(kind), "Give them as pa.float64().")
+    return made
+
+
+def _wrong(function: RowFunction, what: str, received: object, hint: str) -> RowFailed:
+    return RowFailed(what, where=function.where, received=received, hint=hint, function=function.name)
 
 
 def _spelt(form: Form) -> str:
@@ -169,9 +183,7 @@ def _failure(
     if row is not None:
         where += f", row {(row if numbers is None else int(numbers[row])) + 1}"
         received = values_at(function, arrays, row)
-    failed = RowFailed(what, where=where, received=received, hint=hint)
-    failed.row, failed.function = row, function.name
-    return failed
+    return RowFailed(what, where=where, received=received, hint=hint, function=function.name, row=row)
 
 
 class _Shown(dict[str, Any]):

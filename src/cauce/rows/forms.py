@@ -81,7 +81,7 @@ def seen(values: pa.Array | pa.ChunkedArray, form: Form) -> pa.Array:
     if array.type == wanted:
         return array
     if form == "int64":
-        return _whole(_numbers(array))
+        return _whole(array if pa.types.is_integer(array.type) else _numbers(array))
     if form == "bool":
         return _booleans(array)
     return _moments(array) if form == "timestamp" else _texts(array)
@@ -92,10 +92,12 @@ def _numbers(array: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
     kind = array.type
-    if _is_text(kind):
+    if pa.types.is_decimal(kind):
+        array = array.cast(pa.string())  # a direct cast may miss the nearest number, which JSON's reader finds
+    elif _is_text(kind):
         trimmed = pc.utf8_trim_whitespace(array)
         array = pc.if_else(pc.match_substring_regex(trimmed, NUMBER), trimmed, pa.scalar(None, trimmed.type))
-    elif not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)) or pa.types.is_temporal(kind):
+    elif not pa.types.is_primitive(kind) or pa.types.is_temporal(kind):
         return pa.nulls(len(array), pa.float64())
     return without_nan(array if kind == pa.float64() else array.cast(pa.float64(), safe=False))
 
@@ -115,7 +117,7 @@ def _whole(numbers: pa.Array) -> pa.Array:
     try:
         return numbers.cast(pa.int64())
     except pa.ArrowInvalid:
-        return numbers
+        return numbers.cast(pa.float64(), safe=False)
 
 
 def _booleans(array: pa.Array) -> pa.Array:

@@ -69,8 +69,12 @@ class RowFunctions:
 
     @property
     def libraries(self) -> dict[str, str]:
-        """Distribution → version of what the functions' files import, beside Python and Cauce."""
-        names = {name for script in self.scripts for name, _ in _imported(script.text)} - sys.stdlib_module_names
+        """Distribution → version of what the functions' files import, beside Python's own and Cauce."""
+        names = (
+            {name for script in self.scripts for name, _ in _imported(script.text)}
+            - sys.stdlib_module_names
+            - {"cauce"}
+        )
         known = packages_distributions() if names else {}
         found = {distribution for name in names for distribution in known.get(name, ())}
         return {name: version(name) for name in sorted(found)}

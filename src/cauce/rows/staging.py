@@ -28,8 +28,8 @@ from cauce.rows.promise import check_promise, sample_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SLOW_US = 4.0
-"""Microseconds a row from which functions are computed by processes: a million rows then take more than 4 seconds."""
+SLOW_S = 0.25
+"""Seconds that the first batch must take for functions to be computed by processes. Starting two costs about one."""
 PIECE = 4096
 """Rows of a piece at most."""
 FEWEST = 256
@@ -94,7 +94,7 @@ def computing(
     found = look(functions, first)
     schema = _with(first.slice(0, 1), found.batch(first.slice(0, 1))).schema
     n_workers = (os.cpu_count() or 1) if workers is None else workers
-    slow = microseconds_a_row(found, first) >= SLOW_US
+    slow = seconds_for(found, first) >= SLOW_S
     made = (
         _slow(found, chain([first], batches), _Kept(kept, found), n_workers, (progress, stage))
         if slow
@@ -103,13 +103,13 @@ def computing(
     return pa.RecordBatchReader.from_batches(schema, made)
 
 
-def microseconds_a_row(found: Computation, batch: pa.RecordBatch) -> float:
-    """Return what the functions take for a row, measured on a sample of `batch`."""
+def seconds_for(found: Computation, batch: pa.RecordBatch) -> float:
+    """Return how long the functions take for a batch, estimated on a sample of it."""
     rows, numbers = sample_of(batch)
     begun = time.perf_counter()
     found.columns(rows)
     seconds = time.perf_counter() - begun
-    return 1e6 * seconds / len(numbers)
+    return seconds * int(batch.num_rows) / len(numbers)
 
 
 def _quick(found: Computation, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,0 +1,110 @@
+"""A model behind its functions: saved as text, opened without the project, each with its own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pytest
+
+from cauce.core.artefacts import Column, Schema
+from cauce.core.errors import UserError
+from cauce.rows import Computation, Computed
+from cauce.rows.fitted import load
+from rows.texts import AGAIN, RATIO, functions
+
+RAW = Schema((Column("price", "integer"), Column("area", "number"), Column("rooms", "integer")))
+
+
+@dataclass(frozen=True)
+class Doubler:
+    """Predicts `twice`."""
+
+    @property
+    def schema(self) -> Schema:
+        return Schema((Column("twice", "number"), Column("rooms", "integer")))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def importance(self) -> Mapping[str, float]:
+        return {"twice": 0.8, "rooms": 0.2}
+
+    def predict(self, table: pa.Table) -> pa.Table:
+        return pa.table({"prediction": table["twice"]})
+
+    def save(self, folder: Path) -> None:
+        (folder / "inner.txt").write_text("doubler")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        assert (folder / "inner.txt").read_text() == "doubler"
+        return cls()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., Path]:
+    def save(text: str = RATIO + AGAIN) -> Path:
+        needed = functions(text).needed_for(["twice", "rooms"])
+        made = Computation(needed, {"price": "int64", "area": "float64"}, {"ratio": "float64", "twice": "float64"})
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        Computed(Doubler(), made, RAW).save(folder)
+        return folder
+
+    return save
+
+
+ROWS = pa.table({"price": [10, None], "area": [4.0, 1.0], "rooms": [1, 2]})
+
+
+def test_it_is_the_same_after_save_and_load(saved: Callable[..., Path]) -> None:
+    folder = saved()
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
+        "features.py",
+        "inner.txt",
+        "rows.json",
+    ]
+    opened = load(folder, Doubler.load)
+    assert opened.schema == RAW
+    assert opened.predict(ROWS)["prediction"].to_pylist() == [5.0, None]
+    assert opened.importance == pytest.approx({"price": 0.4, "area": 0.4, "rooms": 0.2})
+
+
+def test_two_releases_have_their_own_code(saved: Callable[..., Path]) -> None:
+    one = load(saved(), Doubler.load)
+    other = load(saved(RATIO + AGAIN.replace("2.0", "20.0")), Doubler.load)
+    assert one.predict(ROWS)["prediction"].to_pylist() == [5.0, None]
+    assert other.predict(ROWS)["prediction"].to_pylist() == [50.0, None]
+
+
+def test_line_ends_and_letters_of_the_code_stay(saved: Callable[..., Path]) -> None:
+    folder = saved((RATIO + AGAIN + "# año\n").replace("\n", "\r\n"))
+    assert b"# a\xc3\xb1o\r\n" in (folder / "code" / "features.py").read_bytes()
+    load(folder, Doubler.load)
+
+
+def test_code_that_makes_other_columns_here_is_refused(saved: Callable[..., Path]) -> None:
+    folder = saved()
+    listing = json.loads((folder / "rows.json").read_bytes())
+    listing["entries"] = listing["entries"][:1]
+    (folder / "rows.json").write_text(json.dumps(listing))
+    with pytest.raises(UserError, match="other columns than at training"):
+        load(folder, Doubler.load)
+
+
+def test_a_listing_that_names_files_elsewhere_runs_nothing(saved: Callable[..., Path], tmp_path: Path) -> None:
+    folder = saved()
+    (tmp_path / "evil.py").write_text("raise SystemExit('it ran')\n")
+    for name in ("../../evil.py", str(tmp_path / "evil.py")):
+        listing = json.loads((folder / "rows.json").read_bytes())
+        listing["files"] = [name]
+        (folder / "rows.json").write_text(json.dumps(listing))
+        with pytest.raises(UserError, match="not a file of the project"):
+            load(folder, Doubler.load)
