@@ -286,8 +286,9 @@ def test_a_row_that_a_function_cannot_take_is_a_422_with_its_place(folder: Path)
     with running(folder, "serve", "--port", "0") as service, service.client() as http:
         refused = http.post("/v1/models/dear/predict", json={"rows": [row, {**row, "rooms": 0}]})
         assert refused.status_code == 422
-        assert "division by zero" in refused.json()["detail"]
-        assert refused.json()["errors"][0]["row"] == 1
+        (error,) = refused.json()["errors"]
+        assert (error["row"], error["field"], error["reason"]) == (1, None, "function")
+        assert "'per_room' can take: ZeroDivisionError: float division by zero" in error["expected"]
         assert http.post("/v1/models/dear/predict", json={"rows": [row]}).status_code == 200
 
 

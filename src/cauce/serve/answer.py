@@ -48,7 +48,7 @@ def answer(served: Served, body: bytes, spec: ServeSpec, *, now: datetime) -> An
     try:
         predictions = served.fitted.predict(inputs.table())
     except RowFailed as error:
-        raise _not_computed(error) from error
+        return _not_computed(error, rows)
     if predictions.num_rows != inputs.n_rows:
         raise RuntimeError(f"{served.model} {served.version} gave {predictions.num_rows} rows for {inputs.n_rows}")
     at = records.microseconds(now)
@@ -59,16 +59,12 @@ def answer(served: Served, body: bytes, spec: ServeSpec, *, now: datetime) -> An
     return Answer(lines, orjson.dumps(sent), inputs.n_rows, [])
 
 
-def _not_computed(error: RowFailed) -> Problem:
-    """Return the 422 for a row whose columns the release's own code could not compute."""
-    detail = f"A row function of this release failed: {error.what} ({error.function}). Nothing was taken."
-    row = error.row
-    shown = (
-        []
-        if row is None
-        else [{"row": row, "field": None, "expected": f"what {error.function} computes with", "reason": "function"}]
-    )
-    return Problem(422, detail, errors=shown)
+def _not_computed(error: RowFailed, rows: list[Any]) -> Answer:
+    """Return the fault of a row that the release's own functions cannot take."""
+    if error.row is None:
+        raise Problem(422, f"The row function {error.function!r} cannot take these rows: {error.what}.") from error
+    expected = f"values that the row function {error.function!r} can take: {error.what}"
+    return Answer([], b"", len(rows), [payload.Fault(error.row, None, rows[error.row], expected, "function")])
 
 
 def _column(values: pa.ChunkedArray) -> tuple[str, list[Any]]:

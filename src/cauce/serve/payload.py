@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_ERRORS = 100
 MOST_CATEGORIES = 20
 INT64 = 2**63
-Reason = Literal["row", "missing", "extra", "null", "type", "not_finite", "range", "category"]
+Reason = Literal["row", "missing", "extra", "null", "type", "not_finite", "range", "category", "function"]
 
 
 class _Missing:
