@@ -19,7 +19,7 @@ from cauce.core.specs import AuditSpec, CheckSpec, ModelSpec
 Auditor = Callable[..., Audit]
 DOCS = Path(__file__).parents[2] / "docs" / "checks.md"
 MODEL = ModelSpec(task="classify", data="rows", target="y")
-TABLE = pa.table({"x": np.arange(100), "same": ["s"] * 100, "y": ["a"] * 100})
+TABLE = pa.table({"x": np.arange(100) / 7, "same": ["s"] * 100, "y": ["a"] * 100})
 
 
 def severities(audit: Audit) -> dict[str, str]:

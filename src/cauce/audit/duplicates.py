@@ -43,12 +43,12 @@ def duplicated_rows(context: AuditContext, threshold: float) -> Outcome:
         "en": "Remove the copies at the source; if rows repeat by nature, accept the finding or name a `group`.",
         "es": "Elimina las copias en el origen; si es natural que se repitan, acepta el aviso o indica un `group`.",
     }
-    natural = _combinations(context, columns) < context.profile.n_rows
+    natural = combinations(context, columns) < context.profile.n_rows
     severity: Severity = "block" if share > threshold and not natural else "warn"
     return [Finding("duplicated_rows", severity, (), n, message, why, remedy, rows, share, threshold)]
 
 
-def _combinations(context: AuditContext, columns: tuple[str, ...]) -> int:
+def combinations(context: AuditContext, columns: tuple[str, ...]) -> int:
     """Return how many different rows the columns' values could form at most: with fewer than rows, repeats must be."""
     total = 1
     for name in columns:

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import ModuleType
 
 from cauce.audit import (
+    alike,
     balance,
     bias,
     categories,
@@ -16,10 +17,14 @@ from cauce.audit import (
     drift,
     duplicates,
     encodings,
+    future,
+    identity,
     labels,
     leakage,
+    mislabelled,
     outliers,
     own,
+    pairs,
     partitions,
     personal,
     proxies,
@@ -27,6 +32,7 @@ from cauce.audit import (
     ranges,
     represent,
     sentinels,
+    shared_rows,
     texts,
     units,
 )
@@ -50,7 +56,13 @@ FAMILIES: tuple[ModuleType, ...] = (
     units,
     drift,
     duplicates,
+    alike,
     leakage,
+    pairs,
+    identity,
+    future,
+    shared_rows,
+    mislabelled,
     personal,
     balance,
     represent,
@@ -112,7 +124,7 @@ def run(
         threshold = settings.threshold if settings.threshold is not None else check.threshold
         outcome = check.function(context, threshold or 0.0)
         if isinstance(outcome, NotApplicable):
-            not_applicable[check.code] = outcome.reason
+            not_applicable[check.code] = mask(outcome.reason)
         elif outcome:
             findings += settle(outcome, spec)
         else:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, Snapshot, TaskSpec
 from cauce.core.errors import Blocked, UserError
+from cauce.core.protocols import Task
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
 from cauce.loop.material import resolve
@@ -33,7 +34,7 @@ FITTED_ROWS = 20_000
 """Rows that predictions out of fold are made for, at most; fewer with many classes, see `MOST_CELLS`."""
 FEWEST_FITTED = 50
 MOST_CLASSES = 100
-MOST_CELLS = 200_000
+MOST_CELLS = 100_000
 """Rows × classes that are fitted, at most: a round of boosting grows a tree for each class."""
 MANY_ROWS = 5_000
 """From so many rows on, three folds are fitted instead of five, where the file names no number."""
@@ -43,18 +44,21 @@ SPLIT_ROWS = 3_000_000
 """Rows that are split in memory, at most."""
 
 
-def out_of_fold(loop: Loop, model: str, profile: Profile, batches: Batches) -> Callable[[], OutOfFold | None]:
+def out_of_fold(
+    loop: Loop, model: str, profile: Profile, batches: Batches, task: Task | None = None
+) -> Callable[[], OutOfFold | None]:
     """Give the callable that fits the ladder's last rung that applies, on the folds of the model's split.
 
     At most 20,000 rows with a target are taken, evenly at random by the split's seed. By time, a row is predicted by
     rows strictly earlier, and the oldest are not predicted at all; by group, by rows of other groups. Nothing is
-    fitted (None) with fewer than 50 rows, with one class, or with more than 100.
+    fitted (None) with fewer than 50 rows, with one class, or with more than 100. `task` fits in place of the
+    model's own.
     """
 
     @cache
     def fitted() -> OutOfFold | None:
         spec = _fittable(loop, model, profile)
-        return None if spec is None else _predicted(loop, spec, profile, batches)
+        return None if spec is None else _predicted(loop, task or task_named(spec.task), spec, profile, batches)
 
     return fitted
 
@@ -101,7 +105,7 @@ def _fittable(loop: Loop, model: str, profile: Profile) -> TaskSpec | None:
         return None
 
 
-def _predicted(loop: Loop, spec: TaskSpec, profile: Profile, batches: Batches) -> OutOfFold | None:
+def _predicted(loop: Loop, task: Task, spec: TaskSpec, profile: Profile, batches: Batches) -> OutOfFold | None:
     from cauce import data, select
     from cauce.audit.check import OutOfFold
 
@@ -110,10 +114,10 @@ def _predicted(loop: Loop, spec: TaskSpec, profile: Profile, batches: Batches) -
     labelled = _labelled(spec.target, batches)
     rng = np.random.default_rng(spec.seed)
     rows = np.sort(rng.choice(labelled, n_rows, replace=False)) if len(labelled) > n_rows else labelled
-    candidate = _strongest(task_named(spec.task).candidates(spec, profile))
+    candidate = _strongest(task.candidates(spec, profile))
     if len(rows) < FEWEST_FITTED or candidate is None:
         return None
-    apart = (spec.target, spec.key, spec.time, spec.group)
+    apart = (spec.target, spec.key, spec.time, spec.group, *spec.sensitive)
     table = _taken(rows, tuple(dict.fromkeys([*spec.schema.names, *(name for name in apart if name)])), batches)
     settings = loop.model(spec.model).split
     if settings.folds is None and len(rows) >= MANY_ROWS:
@@ -124,7 +128,7 @@ def _predicted(loop: Loop, spec: TaskSpec, profile: Profile, batches: Batches) -
         ).folds
     except UserError:  # times that are no times: a check of its own says so
         return None
-    found = select.predict_out_of_fold(task_named(spec.task), spec, candidate, table, folds, progress=loop.progress)
+    found = select.predict_out_of_fold(task, spec, candidate, table, folds, progress=loop.progress)
     if found is None:
         return None
     return OutOfFold(

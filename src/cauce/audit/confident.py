@@ -1,0 +1,130 @@
+"""Confident learning: which labels contradict what a model, not fitted on them, is confident of.
+
+Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70 (2021), written
+from the paper. Rows are pruned by the number that the joint estimates for each pair of given and true class ("prune by
+noise rate"), of those alone whose given label is not the most probable one. The rank departs from the paper's
+self-confidence and normalised margin: it weighs other classes by how often they are mistaken for the given one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+EVEN = 0.7
+"""How far the estimated confusion of labels is drawn towards an even one, see benchmarks/audit/labels."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelIssues:
+    """What confident learning says of n rows."""
+
+    rows: Rows
+    """Positions of the probable errors, worst first."""
+    suggested: Rows
+    """The class that each of them more probably is, shape (len(rows),)."""
+    share: float
+    """Estimated share of wrong labels: the joint's mass off the diagonal."""
+    joint: Floats
+    """Estimated joint of given (rows) and true class (columns), shape (n_classes, n_classes), sums to 1."""
+
+
+def class_thresholds(labels: Rows, probabilities: Floats) -> Floats:
+    """Return for each class the mean probability that rows given this label have of it, shape (n_classes,).
+
+    A class without rows has infinity: no row can be confidently of it.
+    """
+    own = probabilities[np.arange(len(labels)), labels]
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    sums = np.bincount(labels, weights=own, minlength=probabilities.shape[1])
+    thresholds: Floats = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    return thresholds
+
+
+def confident_class(labels: Rows, probabilities: Floats) -> Rows:
+    """Return the class that each row confidently is, shape (n,); −1 where it is of none."""
+    confident = probabilities >= class_thresholds(labels, probabilities) - 1e-12
+    best = np.where(confident, probabilities, -1.0).argmax(axis=1)
+    return np.where(confident.any(axis=1), best, -1).astype(np.int64)
+
+
+def estimate_joint(labels: Rows, probabilities: Floats) -> Floats:
+    """Return the joint of given and true class, shape (n_classes, n_classes), sums to 1.
+
+    Rows that are confidently of a class are counted, each given class is scaled to its number of rows. A given class
+    with no confident row counts as right throughout.
+
+    Examples
+    --------
+    >>> labels = np.array([0, 0, 0, 1, 1, 1])
+    >>> p = np.array([0.1, 0.1, 0.9, 0.9, 0.9, 0.1])[:, None]
+    >>> estimate_joint(labels, np.hstack([1 - p, p])).round(2).tolist()
+    [[0.33, 0.17], [0.17, 0.33]]
+    """
+    n_classes = probabilities.shape[1]
+    true = confident_class(labels, probabilities)
+    known = true >= 0
+    counts = np.bincount(labels[known] * n_classes + true[known], minlength=n_classes**2).reshape(n_classes, n_classes)
+    given = np.bincount(labels, minlength=n_classes)
+    joint = counts.astype(np.float64)
+    empty = joint.sum(axis=1) == 0
+    joint[empty] = np.eye(n_classes)[empty]
+    joint *= (given / joint.sum(axis=1))[:, None]
+    whole: Floats = joint / joint.sum()
+    return whole
+
+
+def doubt(labels: Rows, probabilities: Floats, joint: Floats) -> Floats:
+    """Return each row's log odds that its label is wrong, shape (n,), given which class is taken for which.
+
+    Odds are those of the other classes, each by its probability and by how often rows of it are given this label. That
+    rate is 0.3 parts the joint's and 0.7 parts an even one: on few errors the joint's shows where classes overlap, not
+    where labels err.
+    """
+    n_classes = len(joint)
+    share = max(1.0 - float(np.trace(joint)), 1e-3)
+    given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), 1e-12)
+    even = np.full((n_classes, n_classes), share / max(n_classes - 1, 1))
+    np.fill_diagonal(even, 1.0 - share)
+    rate = np.maximum((1.0 - EVEN) * given_true + EVEN * even, 1e-3)
+    weight = np.maximum(probabilities, 1e-12) * rate[labels]
+    own = weight[np.arange(len(labels)), labels]
+    others = np.maximum(weight.sum(axis=1) - own, 1e-300)
+    return np.asarray(np.log(others) - np.log(own), dtype=np.float64)
+
+
+def find_issues(labels: Rows, probabilities: Floats) -> LabelIssues:
+    """Return the probable label errors.
+
+    Parameters
+    ----------
+    labels
+        Given class of each row, shape (n,).
+    probabilities
+        By a model not fitted on the row, shape (n, n_classes); rows sum to 1.
+    """
+    joint = estimate_joint(labels, probabilities)
+    n_classes = probabilities.shape[1]
+    marked = np.zeros(len(labels), np.bool_)
+    for given in range(n_classes):
+        inside = np.flatnonzero(labels == given)
+        for other in range(n_classes):
+            n = round(joint[given, other] * len(labels))
+            if other == given or not n:
+                continue
+            excess = probabilities[inside, other] - probabilities[inside, given]
+            worst = np.argsort(-excess, kind="stable")[:n]
+            marked[inside[worst[excess[worst] > 0]]] = True
+    rows = np.flatnonzero(marked)
+    rows = rows[np.argsort(-doubt(labels[rows], probabilities[rows], joint), kind="stable")]
+    share = float(1.0 - np.trace(joint))
+    return LabelIssues(rows, probabilities[rows].argmax(axis=1), share, joint)
+
+
+def rank(labels: Rows, probabilities: Floats) -> Rows:
+    """Return all rows, the most probably wrong label first, shape (n,)."""
+    return np.argsort(-doubt(labels, probabilities, estimate_joint(labels, probabilities)), kind="stable")
