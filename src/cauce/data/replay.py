@@ -58,18 +58,17 @@ def replay(table: Path) -> Replay:
     lives: dict[str, Life] = {}
     alive: dict[str, int] = {}
     known = commits(table)
-    if known and known[0][0] > 0:
-        from cauce.data.versions import open_version
+    start = _beginning(table, known[0][0]) if known else 0
+    if start > 0:
+        from cauce.data.versions import look_up
 
-        first = known[0][0]
-        for file in open_version(table, first).files:
+        for file in look_up(table, start).files:
             path = file.path.relative_to(table).as_posix()
             lives[path] = Life(file.n_bytes)
-            alive[path] = first
-        known_after = known[1:]
-    else:
-        known_after = known
-    for version, commit in known_after:
+            alive[path] = start
+    for version, commit in known:
+        if version <= start > 0:
+            continue
         for action in actions(commit):
             if "add" in action:
                 path = unquote(action["add"]["path"])
@@ -82,3 +81,14 @@ def replay(table: Path) -> Replay:
     for path, start in alive.items():
         lives[path].spans.append((start, ALWAYS))
     return Replay(tuple(version for version, _ in known), lives)
+
+
+def _beginning(table: Path, first: int) -> int:
+    """Return where to start: at version 0, or at the checkpoint that took the place of expired commits.
+
+    Commits before it are what a killed expiry left: nobody can read their versions.
+    """
+    if first == 0:
+        return 0
+    checkpoints = (int(path.name[:20]) for path in (table / "_delta_log").glob("*.checkpoint.parquet"))
+    return min((version for version in checkpoints if version >= first), default=first)

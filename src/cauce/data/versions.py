@@ -115,12 +115,17 @@ def open_version(folder: Path, version: int) -> Stored:
     UserError
         No such version, or one that retention removed.
     """
+    if version in forgotten(folder):
+        raise removed(folder, version)
+    return look_up(folder, version)
+
+
+def look_up(folder: Path, version: int) -> Stored:
+    """Do the same, also for a forgotten version, whose files may be gone."""
     import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    if version in forgotten(folder):
-        raise removed(folder, version)
     try:
         table = DeltaTable(str(folder), version=version)
     except (DeltaError, OSError, OverflowError) as error:
