@@ -29,7 +29,6 @@ _SESSION = (
     # The same rows come in the same order, so that an unchanged table has an unchanged fingerprint.
     "SET LOCAL synchronize_seqscans = off",
     "SET LOCAL max_parallel_workers_per_gather = 0",
-    "SET LOCAL search_path = pg_catalog",
 )
 _TABLES = """
 SELECT n.nspname::text, c.relname::text, c.oid::bigint, n.nspname = ANY (pg_catalog.current_schemas(false)) AS visible
@@ -77,9 +76,9 @@ class Postgres:
             closing(_connect(asked, address)) as connection,
             closing(connection.cursor()) as cursor,
         ):
-            _, _, oid, relation = _table(cursor, asked)
             for setting in _SESSION:
                 cursor.execute(setting)
+            oid, relation = _table(cursor, asked)
             columns = _columns(cursor, oid)
             if not columns:
                 raise asked.fault("the table has no columns", key="table", hint="Name another one.")
@@ -154,8 +153,8 @@ def _shown(message: str, asked: Asked) -> str:
     return " ".join(message.split())[:300].rstrip(".")
 
 
-def _table(cursor: Any, asked: Asked) -> tuple[str, str, int, str]:
-    """Return schema, name, oid and the quoted name of the table that is asked for."""
+def _table(cursor: Any, asked: Asked) -> tuple[int, str]:
+    """Return oid and quoted name of the table that is asked for."""
     cursor.execute(_TABLES)
     found = cursor.fetchall()
     named = {f"{schema}.{name}": (schema, name, oid) for schema, name, oid, _ in found}
@@ -166,7 +165,7 @@ def _table(cursor: Any, asked: Asked) -> tuple[str, str, int, str]:
     if asked.spec.table not in named:
         raise no_such_table(asked, known)
     schema, name, oid = named[asked.spec.table]
-    return schema, name, int(oid), f"{quoted(schema)}.{quoted(name)}"
+    return int(oid), f"{quoted(schema)}.{quoted(name)}"
 
 
 def _columns(cursor: Any, oid: int) -> list[_Column]:

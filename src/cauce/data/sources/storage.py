@@ -48,11 +48,12 @@ class CloudObject:
 
 
 def _connect(asked: Asked) -> Any:
-    gcsfs = need("gcsfs", extra="gcs", what="a Cloud Storage source")
+    # The core class speaks plain HTTP; the one that gcsfs gives by default asks over gRPC what kind of bucket it is.
+    files = need("gcsfs.core", extra="gcs", what="a Cloud Storage source").GCSFileSystem
     emulated = asked.environment.get("STORAGE_EMULATOR_HOST")
     options: dict[str, Any] = {"token": "anon", "endpoint_url": _address(emulated)} if emulated else {}
     # No listing is kept: the next look sees what is there then.
-    return gcsfs.GCSFileSystem(access="read_only", use_listings_cache=False, skip_instance_cache=True, **options)
+    return files(access="read_only", use_listings_cache=False, skip_instance_cache=True, **options)
 
 
 def _address(emulator: str) -> str:
