@@ -1,0 +1,19 @@
+-- Column a.b `c` is called a_b _c_: BigQuery takes no such name.
+-- score cannot cluster in BigQuery: it is a FLOAT64.
+-- select does not cluster: BigQuery takes 4 columns.
+CREATE TABLE IF NOT EXISTS `school.raw.rows` (
+  `id` INT64,
+  `city` STRING,
+  `year` INT64,
+  `day` DATE,
+  `at` TIMESTAMP,
+  `price` NUMERIC(12, 2),
+  `exact` BIGNUMERIC(38, 20),
+  `score` FLOAT64,
+  `yes` BOOL,
+  `año nuevo` STRING,
+  `a_b _c_` STRING OPTIONS(description="a.b `c` in rows"),
+  `select` STRING
+)
+PARTITION BY TIMESTAMP_TRUNC(`at`, DAY)
+CLUSTER BY `city`, `id`, `yes`, `year`;
