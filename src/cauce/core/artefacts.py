@@ -283,6 +283,23 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Mitigation:
+    """What was done about the gap between groups, measured on the units set aside against the same rung without it."""
+
+    settings: Mapping[str, str | float]
+    """``method``, ``strength``, ``metric``, ``favoured``, ``columns``."""
+    before: GroupFigure | None
+    """The largest gap without the mitigation, and its interval; None where it cannot be told."""
+    after: GroupFigure | None
+    reduction: Comparison | None
+    """Of the two groups that stood furthest apart before: below zero they have come closer; paired by unit."""
+    loss: Comparison
+    """With the mitigation (candidate) against without (reference)."""
+    errors: Comparison
+    """The same of wrong predictions."""
+
+
+@dataclass(frozen=True)
 class Training:
     """What one training made and from what: `training.json` in the package."""
 
@@ -310,6 +327,7 @@ class Training:
     """Library → version that fitted it."""
     importance: Mapping[str, float] = field(default_factory=dict)
     """Input column → share of the model's use of it, summing to 1; empty where the rung has none."""
+    mitigation: Mitigation | None = None
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,14 @@ from cauce.fairness.plan import Plan
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Params = Mapping[str, int | float | str | bool]
 PARTS = 3
 """Parts that the training rows are cut into for thresholds: the scores come from models that the rows did not teach."""
+BRISK: Mapping[str, Params] = {"boosting": {"learning_rate": 0.2, "rounds": 100}}
+"""Settings of a rung for the members of a mixture: dozens are fitted, and their mean is as good as one slow one."""
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Params = Mapping[str, int | float | str | bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +108,12 @@ def mixture(work: Work) -> FairClassifier:
     place = work.table.column_names.index(work.spec.target)
     names = np.array([other, work.plan.favoured])
     within = work.plan.within(work.spec)
+    params = {**work.params, **BRISK.get(work.candidate.name, {})}
 
     def learn(labels: Codes, given: Floats) -> Fitted:
         table = work.table.set_column(place, work.spec.target, pa.array(names[labels].tolist(), pa.string()))
         own = given if work.weights is None else given * work.weights
-        return work.task.fit(work.candidate, work.params, table, own, spec=within)
+        return work.task.fit(work.candidate, params, table, own, spec=within)
 
     def say(fitted: Fitted) -> Codes:
         said = np.asarray(fitted.predict(work.table).column("prediction").to_pylist(), dtype=np.str_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,10 +43,12 @@ class Plan:
         """Return each row's group, −1 where a sensitive value is missing, shape (n_rows,)."""
         return crossed(self.groupings, table)[0]
 
+    def without(self) -> Plan:
+        """Return the same requests and groups with no mitigation."""
+        return replace(self, method="off")
+
     def within(self, spec: TaskSpec) -> TaskSpec:
         """Return the spec of the model within: without the columns that it must not see."""
-        from dataclasses import replace
-
         kept = Schema(tuple(column for column in spec.schema if column.name not in self.hidden))
         return replace(spec, schema=kept)
 

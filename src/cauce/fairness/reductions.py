@@ -22,7 +22,7 @@ from cauce.core.specs import FairnessMetric
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-ROUNDS = 12
+ROUNDS = 10
 """Rounds of the game, at most; each fits 2 to 9 models."""
 LEAST_BOUND = 0.004
 """The tightest gap that is asked of the training rows: below, rounds are spent on what new rows do not show."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,31 +16,27 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True)
 class Mitigated:
-    """A task of classes with the same ladder, losses and metrics, whose `fit` follows a plan.
+    """A task of classes with the same ladder, losses and metrics, whose `fit` follows a plan. Stateless.
 
     The table to fit on holds the plan's sensitive columns; rows in which one is missing belong to no group: they keep
     their weight, and the common threshold.
+
+    Parameters
+    ----------
+    task
+        What fits the models within.
+    plan
+        What is to be done about the gap.
     """
 
-    task: Task
-    plan: Plan
-
-    @property
-    def name(self) -> str:
-        """The task's own."""
-        return self.task.name
-
-    @property
-    def fitted(self) -> type[Fitted]:
-        """What the models within are; `core.registry.load_fitted` reads a mitigated one."""
-        return self.task.fitted
-
-    @property
-    def losses_known(self) -> tuple[str, ...]:
-        """The task's own."""
-        return self.task.losses_known
+    def __init__(self, task: Task, plan: Plan) -> None:
+        self.task, self.plan = task, plan
+        self.name = task.name
+        self.fitted: type[Fitted] = (
+            task.fitted
+        )  # of the models within; `core.registry.load_fitted` reads a mitigated one
+        self.losses_known = task.losses_known
 
     def example(self) -> Example:
         """Give the task's own example."""

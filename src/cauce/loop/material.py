@@ -82,6 +82,7 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
         ("target", spec.target),
         *(("features", name) for name in spec.features or ()),
         *(("ignore", name) for name in spec.ignore),
+        *(("sensitive", name) for name in spec.sensitive),
     ]
     problems = [
         UserError(
@@ -109,7 +110,10 @@ def inputs(loop: Loop, model: str, columns: Iterable[str]) -> tuple[str, ...]:
     data = loop.data(spec.data)
     apart = {spec.target, *spec.ignore, data.key, data.time, data.group}
     apart |= from_target(functions_of(loop, spec.data), spec.target)
-    return spec.features or tuple(name for name in columns if name not in apart)
+    named = spec.features or tuple(name for name in columns if name not in apart)
+    # A threshold for each group is looked up by the request's sensitive columns, which the model within does not see.
+    asked = spec.sensitive if spec.fairness.mitigate == "thresholds" else ()
+    return named + tuple(name for name in asked if name not in named)
 
 
 def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:
@@ -133,6 +137,7 @@ def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:
         time=data.time,
         group=data.group,
         seed=spec.split.seed,
+        sensitive=spec.sensitive,
     )
 
 
@@ -287,6 +292,7 @@ def _columns(spec: TaskSpec, made: Computation | None) -> Sequence[str]:
         *(made.inputs if made is not None else ()),
         spec.target,
         *(name for name in (spec.key, spec.time, spec.group) if name),
+        *spec.sensitive,
     ]
     return list(dict.fromkeys(wanted))
 

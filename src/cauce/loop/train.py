@@ -16,13 +16,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cauce.core.artefacts import Audit, Candidate, Choice, Losses, Metrics, Release, Snapshot, TaskSpec, Training
+from cauce.core.artefacts import (
+    Audit,
+    Candidate,
+    Choice,
+    Losses,
+    Metrics,
+    Mitigation,
+    Release,
+    Snapshot,
+    TaskSpec,
+    Training,
+)
 from cauce.core.files import fingerprint, to_json
 from cauce.core.protocols import Fitted, Task
 from cauce.core.registry import task as task_named
 from cauce.core.specs import seconds
 from cauce.loop.audit import audit, gate, profile_of, with_findings
 from cauce.loop.context import Loop
+from cauce.loop.fairness import held_out_findings, mitigated_task, plain_task, plan_of, record
 from cauce.loop.load import load
 from cauce.loop.material import LedgerRows, Material, gather, resolve
 from cauce.loop.rows import behind, computed_for, functions_of, requested
@@ -30,6 +42,8 @@ from cauce.rows import Computation
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from cauce.fairness import Plan
 
 LIBRARIES = ("cauce", "numpy", "scikit-learn", "lightgbm", "pyarrow")
 
@@ -49,6 +63,9 @@ class _Job:
     """What goes into one training."""
 
     task: Task
+    """Fits without a mitigation, and chooses the rung."""
+    plan: Plan | None
+    """The mitigation of what is shipped."""
     features: TaskSpec
     """With the columns that the model learns from."""
     spec: TaskSpec
@@ -73,6 +90,7 @@ class _Judged:
     losses: Losses
     metrics: Metrics
     predictions: pa.Table
+    mitigation: Mitigation | None
 
 
 def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Trained:
@@ -101,13 +119,15 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     known = loop.tracker.find(model, inputs)
     if known is not None:
         return Trained(loop.tracker.release(model, known), found, reused=True)
-    task = task_named(settings.task)
+    plan = plan_of(loop, model, profile)
+    task = plain_task(task_named(settings.task), plan)
     made = computed_for(features, functions, snapshot)
     rows = gather(loop, snapshot, features, ledger, made)
     found = with_findings(loop, found, task.validate(rows.teach, features))
     gate(found, loop.project.file.project.language)
     job = _Job(
         task=task,
+        plan=plan,
         features=features,
         spec=requested(features, functions, profile),
         made=made,
@@ -119,6 +139,10 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     )
     choice = _choose(loop, job)
     judged = _fit(loop, job, choice)
+    found = with_findings(
+        loop, found, held_out_findings(loop, judged.fitted, choice.chosen, rows.judge, job.spec, profile)
+    )
+    gate(found, loop.project.file.project.language)
     training = _training(loop, job, choice, judged, seconds=time.monotonic() - begun)
     release = _register(loop, job, judged, training, found)
     if not choice.interrupted:  # else the finished folds wait for the same command
@@ -146,14 +170,20 @@ def _choose(loop: Loop, job: _Job) -> Choice:
 def _fit(loop: Loop, job: _Job, choice: Choice) -> _Judged:
     candidate = next(rung for rung in job.ladder if rung.name == choice.chosen)
     loop.progress("fit", 0, 2, choice.chosen)
-    learnt = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
+    learnt = plain = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
+    mitigation = None
+    if job.plan is not None:
+        loop.progress("fit", 0, 2, f"{choice.chosen}, {job.plan.method}")
+        task = mitigated_task(task_named(job.spec.task), job.plan)
+        learnt = task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
+        mitigation = record(job.task, job.plan, plain, learnt, job.rows.judge, job.features)
     fitted = behind(learnt, job.made, job.spec)
     loop.progress("fit", 1, 2, "judge")
     losses = job.task.losses(fitted, job.rows.judge, job.spec)
     metrics = job.task.metrics(fitted, job.rows.judge, job.spec)
     predictions = fitted.predict(job.rows.judge)
     loop.progress("fit", 2, 2, "done")
-    return _Judged(fitted, learnt.importance, losses, metrics, predictions)
+    return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation)
 
 
 def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds: float) -> Training:
@@ -175,6 +205,7 @@ def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds
         seconds=seconds,
         libraries={name: version(name) for name in LIBRARIES} | (job.made.functions.libraries if job.made else {}),
         importance=judged.importance,
+        mitigation=judged.mitigation,
     )
 
 
