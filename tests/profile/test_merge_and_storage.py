@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.core.errors import UserError
-from cauce.profile import Profile, summarise
+from cauce.profile import FORMAT, Profile, summarise
+from cauce.profile.gather import gather
 
 
 def table_of(n: int, seed: int = 0) -> pa.Table:
@@ -112,6 +114,59 @@ def test_another_arrow_file_is_no_profile(tmp_path: Path) -> None:
         writer.write_table(pa.table({"x": [1]}))
     with pytest.raises(UserError, match="not a profile"):
         Profile.load(path)
+
+
+def as_format(profile: Profile, version: int) -> bytes:
+    """The profile as another version of Cauce would have written it; 1 had fewer fields."""
+    table = pa.ipc.open_file(pa.BufferReader(profile.to_bytes())).read_all()
+    metadata = table.schema.metadata | {b"cauce.profile": str(version).encode()}
+    if version == 1:
+        table = table.select([name for name in table.schema.names if name != "text" and "together" not in name])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema.with_metadata(metadata)) as writer:
+        writer.write_table(table.replace_schema_metadata(metadata))
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def test_an_older_profile_is_read_without_what_it_did_not_know() -> None:
+    profile = summarise(table_of(2_000).to_batches())
+    old = Profile.from_bytes(as_format(profile, 1))
+    assert old.together is None
+    assert old.column("level").text is None
+    assert old.correlation("hours", "visits") is None
+    assert old.column("level").counts == profile.column("level").counts
+    for merged in (old.merge(profile), profile.merge(old)):
+        assert merged.n_rows == 4_000
+        assert merged.column("level").text is None, "the facts of one part are not those of both"
+        assert merged.together is None
+        assert Profile.from_bytes(merged.to_bytes()) == merged
+
+
+def test_a_newer_profile_is_refused() -> None:
+    with pytest.raises(UserError, match="not a profile that this Cauce reads"):
+        Profile.from_bytes(as_format(summarise(table_of(50).to_batches()), FORMAT + 1))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_threads_change_nothing(n_threads: int) -> None:
+    batches = table_of(30_000).to_batches(max_chunksize=2_000)
+    n_rows, columns, together = gather(batches, n_threads=n_threads)
+    again = Profile(n_rows, columns, together)
+    whole = summarise(batches)
+    assert again.together == whole.together
+    for name, column in whole.columns.items():
+        assert (again.columns[name].counts, again.columns[name].mean) == (column.counts, column.mean)
+        assert again.columns[name].n_distinct == column.n_distinct
+
+
+def test_what_goes_wrong_while_reading_is_not_hidden_by_the_threads() -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from table_of(100).to_batches()
+        raise UserError("the file ends early", where="x", received="y", hint="z")
+
+    with pytest.raises(UserError, match="ends early"):
+        summarise(broken())
 
 
 @given(st.binary(max_size=300))

@@ -57,3 +57,23 @@ def test_what_is_no_date_is_nan(text: str) -> None:
 def test_nulls_and_empty_arrays_are_fine() -> None:
     assert np.isnan(parse_dates(pa.array([None], pa.string()))[0])
     assert len(parse_dates(pa.array([], pa.string()))) == 0
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.from_regex(r"[0-9]{4}[-/][01][0-9]-[0-3][0-9]", fullmatch=True),
+            st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9][T x][0-2][0-9]:[0-6][0-9]:[0-6][0-9]", fullmatch=True),
+            st.from_regex(r"20[0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9](Z|\+02:00)", fullmatch=True),
+            st.text(min_size=9, max_size=20),
+        ),
+        max_size=30,
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_the_fast_way_reads_what_the_slow_one_reads(values: list[str | None]) -> None:
+    from cauce.profile.dates import _by_fields
+
+    strings = pa.array(values, pa.string())
+    np.testing.assert_array_equal(parse_dates(strings), _by_fields(strings, "ymd"))

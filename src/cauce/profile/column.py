@@ -116,7 +116,9 @@ class ColumnProfile:
         from datasketches import kll_doubles_sketch
 
         sketch = kll_doubles_sketch.deserialize(self.kll)
-        return tuple(float(value) for value in sketch.get_quantiles(list(ranks), True))
+        found = [float(value) for value in sketch.get_quantiles(list(ranks), True)]
+        known = {0.0: self.minimum or 0.0, 1.0: self.maximum or 0.0}  # the sketch gives the ends of what it kept
+        return tuple(known.get(rank, value) for rank, value in zip(ranks, found, strict=True))
 
     @property
     def kind(self) -> Kind:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import datasketches as ds
 import numpy as np
@@ -32,6 +33,9 @@ FREQUENT_LG = 13
 """Heaviest strings: error at most 0.043 % of the rows."""
 LONG = 200
 """Characters from which a string is counted under its beginning and a hash."""
+
+_PIECE = 8_192
+"""Rows whose products are made at once."""
 
 Value = int | float | str
 
@@ -92,10 +96,10 @@ class Gather:
         present = strings.drop_null()
         if not len(present):
             return
-        self._add_numbers(pc.utf8_length(present).to_numpy(zero_copy_only=False).astype(np.float64))
         table = pc.value_counts(present)
         values, counts = table.field("values"), table.field("counts").to_numpy(zero_copy_only=False)
         lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.int64)
+        self._add_numbers(np.repeat(lengths, counts).astype(np.float64))
         if self._text is not None:
             facts = measure(values, counts, lengths, below=self._text.largest_hash)
             self._text = self._text.merge(facts)
@@ -249,22 +253,39 @@ def _short(text: str) -> str:
     return f"{text[:LONG]}…{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def gather(batches: Iterable[pa.RecordBatch]) -> tuple[int, dict[str, ColumnProfile], Together]:
-    """Return the number of rows, the summary of every column in the batches' order, and how they move together."""
+def gather(batches: Iterable[pa.RecordBatch], *, n_threads: int) -> tuple[int, dict[str, ColumnProfile], Together]:
+    """Return the number of rows, the summary of every column in the batches' order, and how they move together.
+
+    The columns of one batch are shared among threads while the next batch is read; each column sees its batches in
+    their order, so the result does not depend on the threads.
+    """
     columns: dict[str, Gather] = {}
-    together = Together.nothing()
+    pairs: list[Together] = []
     n_rows = 0
-    for batch in batches:
-        if len(set(batch.schema.names)) != len(batch.schema.names):
-            raise UserError("column names repeat", received=batch.schema.names, hint="Give each column its own name.")
-        if not columns:
-            columns = {field.name: Gather.of(field.name, field.type) for field in batch.schema}
-            together = Together.nothing(_paired(batch.schema))
-        n_rows += batch.num_rows
-        for name, column in columns.items():
-            column.update(batch.column(name))
-        together = together.merge(_moments(batch, together.names))
-    return n_rows, {name: column.freeze() for name, column in columns.items()}, together
+    waiting: list[Future[None]] = []
+    with ThreadPoolExecutor(n_threads) as threads:
+        for batch in batches:
+            _finish(waiting)
+            _check_names(batch.schema.names)
+            if not columns:
+                columns = {field.name: Gather.of(field.name, field.type) for field in batch.schema}
+                pairs = [Together.nothing(_paired(batch.schema))]
+            n_rows += batch.num_rows
+            waiting = [threads.submit(_move, pairs, batch)]
+            waiting += [threads.submit(column.update, batch.column(name)) for name, column in columns.items()]
+        _finish(waiting)
+    made = {name: column.freeze() for name, column in columns.items()}
+    return n_rows, made, pairs[0] if pairs else Together.nothing()
+
+
+def _finish(waiting: Iterable[Future[None]]) -> None:
+    for job in waiting:
+        job.result()
+
+
+def _check_names(names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        raise UserError("column names repeat", received=names, hint="Give each column its own name.")
 
 
 def _paired(schema: pa.Schema) -> list[str]:
@@ -272,8 +293,12 @@ def _paired(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if family_of(field.type) in numeric][:MOST_COLUMNS]
 
 
-def _moments(batch: pa.RecordBatch, names: tuple[str, ...]) -> Together:
-    values = np.empty((batch.num_rows, len(names)), order="F")
-    for place, name in enumerate(names):
-        values[:, place] = to_floats(batch.column(name))
-    return Together.of(names, values)
+def _move(pairs: list[Together], batch: pa.RecordBatch) -> None:
+    """Take a batch into the moments of pairs, the one entry of the list, in pieces that fit into a cache."""
+    names = pairs[0].names
+    for start in range(0, batch.num_rows, _PIECE):
+        piece = batch.slice(start, _PIECE)
+        values = np.empty((piece.num_rows, len(names)), order="F")
+        for place, name in enumerate(names):
+            values[:, place] = to_floats(piece.column(name))
+        pairs[0] = pairs[0].merge(Together.of(names, values))

@@ -24,7 +24,7 @@ NUMBER = (
 """A number as English or Spanish readers write it."""
 # Bytes 80 to BF, the second half of most two-byte characters, as Windows-1252 and Latin-1 show them.
 _HIGH = r"\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
-MOJIBAKE = rf"[ÂÃ][{_HIGH}]|â(€|\x{{80}})|ï¿½|ðŸ|ð\x{{9F}}"
+MOJIBAKE = rf"[ÂÃ][{_HIGH}]|â[{_HIGH}][{_HIGH}\x{{FFFD}}]|ï¿½|ï»¿|ðŸ|ð\x{{9F}}"
 
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -36,8 +36,8 @@ _NUMERIC = np.zeros(256, dtype=np.bool_)
 _NUMERIC[[*b"0123456789+-.,", 9, 10, 12, 13, 32]] = True
 _CONTROL = np.zeros(256, dtype=np.bool_)
 _CONTROL[[*range(9), 11, 12, *range(14, 32), 127]] = True
-_EDGE = 16
-"""Bytes at each end that a text's hash looks at."""
+_PIECE = 16
+_ODD = np.uint64(0x9FB21C651E98DF25)
 
 
 def measure(values: pa.Array, weights: Counts, lengths: Counts, *, below: int) -> TextFacts:
@@ -54,7 +54,7 @@ def measure(values: pa.Array, weights: Counts, lengths: Counts, *, below: int) -
     blank, padded = _padding(values, ~filled, (_SPACE[first] | _SPACE[last]) & filled)
     numeric = _matching(values, _NUMERIC[first] & filled, NUMBER)
     foreign = _foreign(values, data)
-    controlled = _matching(values, filled, r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]") if _CONTROL[data].any() else ~filled[:0]
+    controlled = _matching(values, filled & _any_control(data), r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]")
     sample = _languages(values, lengths, data, starts, ends, below=below)
     return TextFacts(
         n_blank=int(weights[blank].sum()),
@@ -63,10 +63,15 @@ def measure(values: pa.Array, weights: Counts, lengths: Counts, *, below: int) -
         n_non_ascii=int(weights[foreign].sum()),
         n_replaced=int(weights[_matching(values, foreign, "\ufffd")].sum()),
         n_mojibake=int(weights[_matching(values, foreign, MOJIBAKE)].sum()),
-        n_control=int(weights[: len(controlled)][controlled].sum()),
+        n_control=int(weights[controlled].sum()),
         words=_words(values, weights, ~numeric & ~blank & (lengths <= LONGEST_WORD)),
         language_sample=sample,
     )
+
+
+def _any_control(data: npt.NDArray[np.uint8]) -> bool:
+    """Say whether any byte is a control character; a look at the smallest byte mostly settles it."""
+    return bool(len(data) and (data.min() < 32 or data.max() >= 127) and _CONTROL[data].any())
 
 
 def _matching(values: pa.Array, asked: Bools, pattern: str) -> Bools:
@@ -114,7 +119,7 @@ def _languages(
     places = np.flatnonzero(lengths >= LEAST_TEXT)
     if not len(places):
         return b""
-    hashes = _hash_ends(data, starts[places], ends[places])
+    hashes = _hash_parts(data, starts[places], ends[places])
     if below < 1 << 64:
         small = hashes < np.uint64(below)
         places, hashes = places[small], hashes[small]
@@ -125,12 +130,15 @@ def _languages(
     return pack_sample(distinct[chosen], codes)
 
 
-def _hash_ends(data: npt.NDArray[np.uint8], starts: Counts, ends: Counts) -> Hashes:
-    """Hash texts of at least 16 bytes by their length, first and last 16 bytes: two that agree in all count as one."""
-    offsets = np.arange(_EDGE)
+def _hash_parts(data: npt.NDArray[np.uint8], starts: Counts, ends: Counts) -> Hashes:
+    """Hash texts of at least 16 bytes by their length and five pieces of 16 bytes, from the first to the last.
+
+    Up to 80 bytes that is all of the text; longer ones that agree in all pieces count as one.
+    """
+    offsets = np.arange(_PIECE)
     total = mix((ends - starts).astype(np.uint64))
-    for begin in (starts, ends - _EDGE):
-        edge = np.ascontiguousarray(data[begin[:, None] + offsets]).view("<u8")
-        for half in (edge[:, 0], edge[:, 1]):
-            total = mix(total ^ half)
+    for quarter in range(5):
+        begin = starts + (ends - starts - _PIECE) * quarter // 4
+        piece = np.ascontiguousarray(data[begin[:, None] + offsets]).view("<u8")
+        total = mix(total ^ piece[:, 0] ^ piece[:, 1] * _ODD)
     return total

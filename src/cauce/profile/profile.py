@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from cauce.profile.together import Together
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MOST_THREADS = 8
 FORMAT = 2
 """Version of what `to_bytes` writes. 1 had no text facts and no moments of pairs; it is read, without them."""
 
@@ -140,4 +142,4 @@ def summarise(batches: Iterable[pa.RecordBatch]) -> Profile:
     """
     from cauce.profile.gather import gather
 
-    return Profile(*gather(batches))
+    return Profile(*gather(batches, n_threads=min(os.cpu_count() or 1, MOST_THREADS)))
