@@ -1,11 +1,14 @@
 """Numbers far from all others, told from a heavy tail.
 
-Two rules. **A gap:** the outermost numbers lie so much farther from the median than the next one that neither an
-exponential tail nor (for positive numbers, on the scale of logarithms) a power tail has such gaps. In a tail like an
-exponential's, the gap above the i-th largest of n numbers is longer than K times the distance of the bulk with
-probability (2i/n)^(K·i) (Rényi's representation of exponential order statistics); K is chosen to make that 1e-5, and
-is at least 1. **A light tail:** where the middle of a column falls off at least as fast as a normal distribution's,
-numbers beyond `threshold` robust standard deviations (from the quartiles) are outliers without any gap.
+Three rules, each on either side of the median. **A gap:** the outermost numbers lie so much farther out than the next
+one that neither an exponential tail nor (for positive numbers, on the scale of logarithms) a power tail has such gaps:
+above the i-th largest of n numbers a gap longer than K times the distance of the bulk has probability (2i/n)^(K·i)
+(Rényi's representation of exponential order statistics); K is at least 1. **A jump:** in a power tail of index α the
+i-th largest number is more than s times as far as the next with probability s^(-α·i); α is measured between the 75th
+and the 95th percentile, where tails lighter than a power's seem heavier than they are, so the rule is a careful one.
+**A light tail:** where the middle of a column falls off at least as fast as a normal distribution's, numbers beyond
+`threshold` robust standard deviations (from the quartiles) are outliers, after a step that Student's distribution
+with 3 degrees of freedom seldom makes.
 """
 
 from __future__ import annotations
@@ -26,11 +29,15 @@ LEAST_DISTINCT = 20
 MOST = 0.05
 """Share of the numbers that can be outliers; more are a part of the distribution."""
 CHANCE = 1e-5
+LEAST_JUMP = 1.5
+"""How many times farther than the number before, at least, whatever the tail."""
 STEP = 1.3
-"""How much farther than the one before some number beyond three deviations must be, in a light tail."""
-LIGHT = 2.05
-"""Ratio of the distances median–90th and median–75th percentile: 1.9 for a normal distribution, 2.3 for an
-exponential one."""
+"""How much farther than the one before some number beyond three deviations must be, at least, in a light tail."""
+STEP_CHANCE, TAIL = 0.05, 3.0
+"""Chance of so wide a step above the i-th largest number in a tail like Student's with 3 degrees of freedom."""
+LIGHT = ((0.9, 2.05), (0.95, 2.7))
+"""Rank → the largest ratio of its distance from the median and that of the 75th percentile: 1.9 and 2.4 for a normal
+distribution, 2.3 and 3.3 for an exponential one."""
 _QUARTILE = 0.6745
 """Distance of a normal distribution's quartile from its median, in standard deviations."""
 
@@ -80,17 +87,31 @@ def _upper(values: Floats, counts: Floats) -> float:
 
     ends = np.cumsum(counts)
     n = float(ends[-1])
-    middle = float(values[int(np.searchsorted(ends, n / 2))])
+    middle, quarter, outer = (float(values[int(np.searchsorted(ends, n * rank))]) for rank in (0.5, 0.75, 0.95))
     first = max(int(np.searchsorted(ends, n * (1 - MOST))), int(np.searchsorted(values, middle, "right")))
     if first >= len(values) - 1:
         return float("inf")
-    wide = _gaps(values[first:] - middle, n - ends[first:-1], n)
+    beyond = n - ends[first:-1]
+    wide = _gaps(values[first:] - middle, beyond, n)
     if values[first] > 0:
         inner = values[(values > 0) & (values <= values[first])]
         above = np.log(values[first:]) - np.log(np.median(inner) if middle <= 0 else middle)
-        wide = wide & _gaps(above, n - ends[first:-1], n)
+        wide = wide & _gaps(above, beyond, n)
+    if outer > quarter > middle:
+        index = np.log(0.25 / 0.05) / np.log((outer - middle) / (quarter - middle))
+        far = np.diff(values[first:]) > 2 * (quarter - middle)  # whole numbers jump by one, however few there are
+        wide = wide | (_jumps(values[first:] - middle, beyond, float(index)) & far)
     at = np.flatnonzero(wide)
     return float(values[first + int(at[0])]) if len(at) else float("inf")
+
+
+def _jumps(distances: Floats, beyond: Floats, index: float) -> Mask:
+    """Say after which of the rising distances a jump follows that no power tail of this index has."""
+    import numpy as np
+
+    least = np.maximum(np.log(LEAST_JUMP), -np.log(CHANCE) / (index * np.maximum(beyond, 1)))
+    jumps: Mask = np.diff(np.log(np.maximum(distances, 1e-300))) > least
+    return jumps
 
 
 def _gaps(distances: Floats, beyond: Floats, n: float) -> Mask:
@@ -108,26 +129,27 @@ def _gaps(distances: Floats, beyond: Floats, n: float) -> Mask:
 
 def _beyond(seen: Magnitudes, threshold: float) -> float:
     """Return the largest number within `threshold` robust deviations, where the column's tail is a light one."""
-    middle, inner, outer = (seen.quantile(rank) for rank in (0.5, 0.75, 0.9))
-    quarter = seen.quantile(0.25)
+    quarter, middle, inner = (seen.quantile(rank) for rank in (0.25, 0.5, 0.75))
     spread = max(inner - middle, middle - quarter)
-    if (
-        inner <= middle
-        or outer - middle > LIGHT * (inner - middle)
-        or spread > 1.5 * min(inner - middle, middle - quarter)
-    ):
+    if inner <= middle or spread > 1.5 * min(inner - middle, middle - quarter):
+        return float("inf")
+    if any(seen.quantile(rank) - middle > most * (inner - middle) for rank, most in LIGHT):
         return float("inf")
     limit = middle + threshold * spread / _QUARTILE
     within = seen.values[seen.values <= limit]
     out = seen.share(seen.values > limit)
-    apart = _has_step((seen.values - middle) * _QUARTILE / spread)
+    apart = _has_step((seen.values - middle) * _QUARTILE / spread, seen.counts)
     return float(within[-1]) if 0 < out <= MOST and len(within) and apart else float("inf")
 
 
-def _has_step(distances: Floats) -> bool:
-    """Say whether the rising distances, in deviations, make a step somewhere beyond three."""
-    far = distances[max(int((distances <= 3).sum()) - 1, 0) :]
-    return bool((far[1:] > STEP * abs(far[:-1])).any())
+def _has_step(distances: Floats, counts: Floats) -> bool:
+    """Say whether the rising distances, in deviations, make a step somewhere beyond three that no tail has."""
+    import numpy as np
+
+    first = max(int((distances <= 3).sum()) - 1, 0)
+    beyond = counts[::-1].cumsum()[::-1][first + 1 :]
+    least = np.maximum(STEP, STEP_CHANCE ** (-1 / (TAIL * np.maximum(beyond, 1))))
+    return bool((distances[first + 1 :] > least * np.abs(distances[first:-1])).any())
 
 
 def _finding(context: AuditContext, name: str, limits: tuple[float, float], threshold: float) -> Finding | None:
@@ -168,4 +190,4 @@ def _finding(context: AuditContext, name: str, limits: tuple[float, float], thre
     return Finding("outliers", "warn", (name,), n, message, why, remedy, rows, farthest, threshold, examples=examples)
 
 
-CHECKS = (Check("outliers", "warn", 10.0, {"en": "outliers", "es": "valores atípicos"}, outliers),)
+CHECKS = (Check("outliers", "warn", 8.0, {"en": "outliers", "es": "valores atípicos"}, outliers),)

@@ -259,7 +259,7 @@ def _guarded(check: OwnCheck, path: str) -> Check:
             return check.function(context, threshold)
         except Exception as error:  # it is the user's code: whatever it raises is told with its line
             place = f"{path}:{line_in(error, path)}"
-            told = f"{check.name} ({place}): {type(error).__name__}: {visible(str(error))}"
+            told = f"{check.name} ({place}): {type(error).__name__}: {visible(str(error)).rstrip('.')}"
             failures = context.once(FAILURES, _no_failures)
             failures.append((check.code, told))
             return NotApplicable(f"it failed: {told}")

@@ -109,8 +109,9 @@ def load(path: Path, env: Mapping[str, str] = os.environ, *, checks: Collection[
         environment.put(document, keys, environment.value(env[variable]))
     origins = Origins(path.name, lines, frozenset(tables_of(document)), variables)
     checked = faults.check(document, origins)
-    found = [*wrong_names, *checked.faults, *_references(document, checked, origins, known)]
-    found.extend(own_checks.faults(document, path.parent, origins, checks) if checks is not None else ())
+    own = list(own_checks.faults(document, path.parent, origins, checks)) if checks is not None else []
+    known = None if own else known  # a code that a faulty file may well declare is not held against the list
+    found = [*wrong_names, *checked.faults, *own, *_references(document, checked, origins, known)]
     if found:
         found.extend(_missing_sources(checked, origins, path.parent))
     if checked.file is None or found:
