@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def connected(
-    spill: Path, *, files: Iterable[Path] = (), folders: Iterable[Path] = (), attach: str | None = None
+    spill: Path,
+    *,
+    files: Iterable[Path] = (),
+    folders: Iterable[Path] = (),
+    attach: str | None = None,
+    threads: int | None = None,
 ) -> Iterator[Backend]:
     """Open an in-memory DuckDB through Ibis that is locked in before any query of a user's runs.
 
@@ -30,6 +35,8 @@ def connected(
         What it may read beside that.
     attach
         SQL that attaches a database, run before the doors close.
+    threads
+        How many it may use; all where None.
     """
     import ibis
 
@@ -38,6 +45,8 @@ def connected(
         warnings.filterwarnings("ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning)
         backend = ibis.duckdb.connect(**settings(spill))
         try:
+            if threads is not None:
+                backend.raw_sql(f"SET threads = {threads}")
             if attach is not None:
                 backend.raw_sql(attach)
             # From here on DuckDB reads these files and writes into this one folder, whatever a query says.

@@ -27,7 +27,7 @@ def csv_rows(asked: Asked, path: Path) -> Iterator[Raw]:
     names, delimiter = read_header(path, delimiter, where=asked.at("delimiter") if delimiter else at_source)
     with duckdb_errors(path, "csv", delimiter, where=at_source):
         check_names(names, where=at_source)
-        with connected(asked.spill, files=[path], folders=asked.reads) as backend:
+        with connected(asked.spill, files=[path], folders=asked.reads, threads=asked.threads) as backend:
             relation = quoted(_read(backend, path, delimiter).get_name())
             found = described(backend, relation)
             if len(names) != len(found):

@@ -50,7 +50,7 @@ class Delta:
         check_names(names, where=asked.at("source"))
         with (
             duckdb_errors(folder, "delta", None, where=asked.at("source")),
-            connected(asked.spill, folders=[folder, *asked.reads]) as backend,
+            connected(asked.spill, folders=[folder, *asked.reads], threads=asked.threads) as backend,
         ):
             relation = _relation(backend, table, folder, asked)
             yield Raw(backend, viewed(backend, relation, names=names, in_text=False), "duckdb")

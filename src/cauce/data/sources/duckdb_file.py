@@ -38,7 +38,7 @@ class DuckDBFile:
         attach = f"ATTACH {text(str(path))} AS {quoted(_ATTACHED)} (READ_ONLY, TYPE duckdb)"
         with (
             _database_errors(asked, path),
-            connected(asked.spill, folders=asked.reads, attach=attach) as backend,
+            connected(asked.spill, folders=asked.reads, attach=attach, threads=asked.threads) as backend,
         ):
             relation = _relation(backend, asked)
             names = list(described(backend, relation))

@@ -19,7 +19,7 @@ def jsonl_rows(asked: Asked, path: Path) -> Iterator[Raw]:
     json_keys(path, where=asked.at("source"))
     with (
         duckdb_errors(path, "jsonl", None, where=asked.at("source")),
-        connected(asked.spill, files=[path], folders=asked.reads) as backend,
+        connected(asked.spill, files=[path], folders=asked.reads, threads=asked.threads) as backend,
     ):
         view = backend.read_json(
             str(path),

@@ -51,7 +51,7 @@ def landed(
     check_names(names, where=asked.at("source"))
     with (
         duckdb_errors(path, "rows", None, where=asked.at("source")),
-        connected(asked.spill, folders=asked.reads) as backend,
+        connected(asked.spill, folders=asked.reads, threads=asked.threads) as backend,
     ):
         file = f"read_parquet({text(str(path))}, hive_partitioning = false)"
         columns = [_cast(name, (casts or {}).get(name)) for name in plain(len(names))]

@@ -116,7 +116,7 @@ def opened(
         _prepared(rows, prepare, asked) as ready,
         condition_errors(spec.where, where=asked.at("where")),
     ):
-        yield _checked(ready, asked, at_columns=asked.at("source" if prepare is None else "prepare"))
+        yield _checked(ready, asked, at_columns=asked.at("prepare" if spec.prepare else "source"))
 
 
 @contextmanager
@@ -172,6 +172,10 @@ def _checked(rows: Raw, asked: Asked, *, at_columns: str) -> Opened:
 
 
 def _named(spec: DataSpec) -> list[tuple[str, str]]:
-    one = [(key, column) for key in ("key", "time", "group") if (column := getattr(spec, key)) is not None]
+    one = [
+        (key, column)
+        for key in ("key", "time", "group", "watermark", "deleted")
+        if (column := getattr(spec, key)) is not None
+    ]
     many = [(key, column) for key in ("partition_by", "cluster_by") for column in getattr(spec, key)]
     return one + many

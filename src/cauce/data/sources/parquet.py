@@ -18,7 +18,7 @@ def parquet_rows(asked: Asked, path: Path) -> Iterator[Raw]:
     with duckdb_errors(path, "parquet", None, where=asked.at("source")):
         names = _names(path)
         check_names(names or (), where=asked.at("source"))
-        with connected(asked.spill, files=[path], folders=asked.reads) as backend:
+        with connected(asked.spill, files=[path], folders=asked.reads, threads=asked.threads) as backend:
             relation = quoted(backend.read_parquet(str(path), hive_partitioning=False).get_name())
             found = names or list(described(backend, relation))
             yield Raw(backend, viewed(backend, relation, names=found, in_text=False), "duckdb")

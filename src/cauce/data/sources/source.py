@@ -34,6 +34,11 @@ class Asked:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     """Where secrets come from, and from nowhere else."""
 
+    @property
+    def threads(self) -> int | None:
+        """One thread where rows are prepared: a sum over several depends on which of them was first; else None."""
+        return 1 if self.spec.prepare else None
+
     def at(self, key: str) -> str:
         """Return the place of a key of the data set's table."""
         return self.where("data", self.name, key)
