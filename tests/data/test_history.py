@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from cauce import data
 from cauce.core.errors import Refused, UserError
-from cauce.data import compaction, loading
+from cauce.data import compaction
 from cauce.data.columns import ROW
 from cauce.data.content import Content
 from cauce.data.lake import read_table, write
-from cauce.data.log import last_version
+from cauce.data.log import Record, last_version
 from cauce.data.versions import open_version
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -111,7 +111,7 @@ def test_many_small_files_are_put_together_and_the_content_stays(place: Any, par
         mode: Any = "append" if i else "overwrite"
         version = write(folder, rows.to_reader(), mode=mode, partition_by=partition_by)
     before = read_table(folder, version, None, order=ROW)
-    record = loading.Record(_snapshot(version, before), "settings")
+    record = Record(_snapshot(version, before), "settings")
     done = compaction.settle(folder, record, cluster_by=(), now=NOW)
     assert (done.operation, done.snapshot.version) == ("compact", version + 1)
     assert len(open_version(folder, version + 1).files) == 1
