@@ -28,7 +28,7 @@ from cauce.rows.promise import check_promise, sample_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SLOW_S = 0.25
+SLOW_S = 0.5
 """Seconds that the first batch must take for functions to be computed by processes. Starting two costs about one."""
 PIECE = 4096
 """Rows of a piece at most."""
