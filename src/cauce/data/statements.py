@@ -132,11 +132,8 @@ def without_end(text: str) -> str:
     "SELECT ';' AS a FROM source "
     """
     import sqlglot
-    from sqlglot.tokens import TokenType
 
-    ends = [
-        token.start for token in sqlglot.tokenize(text, dialect="duckdb") if token.token_type == TokenType.SEMICOLON
-    ]
+    ends = [token.start for token in sqlglot.tokenize(text, dialect="duckdb") if token.token_type.name == "SEMICOLON"]
     return text[: ends[0]] if ends else text
 
 
