@@ -1,6 +1,6 @@
 """A stand-in for BigQuery's REST service on loopback: the official client talks to it, DuckDB answers.
 
-Faithful in what Cauce uses: tables.get, tables.list, jobs.query with pages, getQueryResults; answers and errors have the
+Faithful in what Cauce uses: tables.get, tables.list, jobs.insert, jobs.get, jobs.query, getQueryResults in pages; answers and errors have the
 service's form. SQL is read as BigQuery's by sqlglot and run on DuckDB: what only BigQuery itself would refuse is not.
 """
 
@@ -71,12 +71,24 @@ class Service:
             "lastModifiedTime": str(self.modified[name]),
         }
 
-    def run(self, query: str) -> str:
+    def job(self, job: str) -> dict[str, Any]:
+        place = {"projectId": PROJECT, "datasetId": "_anonymous", "tableId": job}
+        return {
+            "kind": "bigquery#job",
+            "id": f"{PROJECT}:EU.{job}",
+            "jobReference": {"projectId": PROJECT, "jobId": job, "location": "EU"},
+            "configuration": {"jobType": "QUERY", "query": {"query": self.queries[-1], "destinationTable": place}},
+            "status": {"state": "DONE"},
+            "statistics": {"query": {"statementType": "SELECT"}},
+        }
+
+    def run(self, query: str, job: str | None = None) -> str:
         with self.lock:
             self.queries.append(query)
             shown = self.connection.sql(sqlglot.transpile(query, read="bigquery", write="duckdb")[0])
-            fields, rows = _fields(shown), [{"f": [{"v": _told(v)} for v in row]} for row in shown.fetchall()]
-            job = f"job{len(self.results)}"
+            found = shown.to_arrow_table().to_pylist()  # DuckDB's own rows need pytz for moments
+            fields, rows = _fields(shown), [{"f": [{"v": _told(v)} for v in row.values()]} for row in found]
+            job = job or f"job{len(self.results)}"
             self.results[job] = fields, rows
         return job
 
@@ -123,7 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif found := re.search(r"/datasets/([^/]+)/tables$", path):
             names = [{"tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": n}} for n in self.service.modified]
             self._answer(200, {"kind": "bigquery#tableList", "tables": names, "totalItems": len(names)})
-        elif found := re.search(r"/(?:queries|jobs)/([^/]+)$", path):
+        elif found := re.search(r"/jobs/([^/]+)$", path):
+            self._answer(200, self.service.job(found[1]))
+        elif found := re.search(r"/queries/([^/]+)$", path):
             start = int(options.get("pageToken", ["0"])[0])
             self._answer(200, self.service.page(found[1], start, self.page_size))
         else:
@@ -131,15 +145,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if not self.path.split("?")[0].endswith("/queries"):
-            self._error(404, "notFound", self.path)
-            return
+        inserted = self.path.split("?")[0].endswith("/jobs")
+        query = body["configuration"]["query"]["query"] if inserted else body["query"]
         try:
-            job = self.service.run(body["query"])
+            job = self.service.run(query, body.get("jobReference", {}).get("jobId"))
         except (duckdb.Error, sqlglot.errors.SqlglotError) as error:
             self._error(400, "invalidQuery", str(error).splitlines()[0])
             return
-        self._answer(200, self.service.page(job, 0, self.page_size))
+        self._answer(200, self.service.job(job) if inserted else self.service.page(job, 0, self.page_size))
 
     def _error(self, code: int, reason: str, message: str) -> None:
         self._answer(code, {"error": {"code": code, "message": message, "errors": [{"reason": reason, "message": message}]}})

@@ -57,8 +57,20 @@ def filtered(rows: Raw, condition: str) -> Any:
     """Return the rows that fulfil a condition, which was checked and written for BigQuery, as an Ibis table."""
     import ibis.expr.operations as ops
 
-    query = f"SELECT * FROM ({rows.backend.compile(rows.table)}) WHERE {condition}"  # noqa: S608 - checked
+    query = f"SELECT * FROM ({compiled(rows.backend, rows.table)}) WHERE {condition}"  # noqa: S608 - checked
     return ops.SQLQueryResult(query, rows.table.schema(), rows.backend).to_expr()
+
+
+def compiled(backend: Any, table: Any) -> str:
+    """Return an expression's SQL. Not by the backend's `compile`, which runs a job to open a session first."""
+    from sqlglot import exp
+
+    tree = backend.compiler.to_sqlglot(table)
+    for place in tree.find_all(exp.Table):
+        for part in ("this", "db", "catalog"):
+            if isinstance(name := place.args.get(part), exp.Identifier):
+                name.set("quoted", True)
+    return str(tree.sql(dialect="bigquery"))
 
 
 @contextmanager
@@ -66,7 +78,7 @@ def fetched(rows: Raw, table: Any, asked: Asked) -> Iterator[Raw]:
     """Run an expression in BigQuery and stream its rows into the spill folder, in the order of the key or of all."""
     names = list(table.columns)
     key = asked.spec.key if asked.spec.key in names else None
-    query = rows.backend.compile(table if key is None else table.order_by(key))
+    query = compiled(rows.backend, table if key is None else table.order_by(key))
     with _service_errors(asked):
         found = rows.backend.client.query_and_wait(query, page_size=_PAGE)
         fields = list(found.schema)
