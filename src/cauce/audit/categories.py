@@ -19,7 +19,8 @@ from cauce.core.figures import listed, number
 if TYPE_CHECKING:
     from cauce.profile import ColumnProfile
 
-_BLANK = re.compile(r"[\s\u200b\u200e\u200f\u2060\ufeff\u00ad]+")
+_BLANK = re.compile(r"\s+")
+_HIDDEN = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
 MOST_IDS = 0.5
 """Share of distinct values from which a column names things one by one: there, a case may well mean something."""
 _CODE_NAMES = (
@@ -39,8 +40,8 @@ def folded(text: str) -> str:
     >>> folded(" MÁLAGA  capital"), folded("malaga capital ")
     ('malaga capital', 'malaga capital')
     """
-    plain = _BLANK.sub(" ", plainly(unicodedata.normalize("NFKC", text)).casefold())
-    return plain.strip()
+    plain = plainly(unicodedata.normalize("NFKC", _HIDDEN.sub("", text))).casefold()
+    return _BLANK.sub(" ", plain).strip()
 
 
 def category_variants(context: AuditContext, threshold: float) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.names import tokens
@@ -11,11 +11,12 @@ from cauce.audit.words import named, percent, rows_in
 from cauce.core.artefacts import Finding
 from cauce.core.figures import number
 
-if TYPE_CHECKING:
-    from cauce.audit.magnitudes import Magnitudes
-
 MOSTLY = 0.8
 """Share of a column's numbers that must lie within the range, or the name means something else."""
+
+
+LARGE = 0.5
+"""Size of the median negative number, against the median of the others, from which it is no end of a tail."""
 
 
 class Range(NamedTuple):
@@ -163,7 +164,7 @@ def stray_negatives(context: AuditContext, threshold: float) -> Outcome:
 
 
 def _stray(context: AuditContext, name: str, threshold: float) -> bool:
-    """Say whether the negatives are few, and no tail that crosses zero: as large as the others, with none between."""
+    """Say whether the negatives are few, and no tail that crosses zero: those would be small beside the others."""
     import numpy as np
 
     from cauce.audit.magnitudes import magnitudes_of
@@ -177,17 +178,7 @@ def _stray(context: AuditContext, name: str, threshold: float) -> bool:
     if above.n < 0.9 * seen.n:
         return False
     negatives = seen.without(~below)
-    usual = -negatives.quantile(0.5)
-    small = above.share(above.values <= usual / 4) * above.n
-    large = usual >= 0.5 * above.quantile(0.5)
-    tail = small <= negatives.n and not _narrow(above)
-    return large and not tail
-
-
-def _narrow(above: Magnitudes) -> bool:
-    """Say whether the numbers above zero keep so far from it that a tail cannot reach it."""
-    median, quarter = above.quantile(0.5), above.quantile(0.25)
-    return median > 8 * (median - quarter)
+    return -negatives.quantile(0.5) >= LARGE * above.quantile(0.5)
 
 
 def _negatives(context: AuditContext, name: str, threshold: float) -> Finding:

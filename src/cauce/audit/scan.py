@@ -28,7 +28,7 @@ _DIGITS = r"[0-9][0-9 ./()\-]{5,}[0-9A-Za-z]"
 _MOJIBAKE = (
     "Ã[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
     "|Â[\u0080-\u00bf]|â€[\u0080-\u00bf\u0152\u0153\u0161\u017e\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|â‚¬|ðŸ"
-    "|[ÐÑ][\u0080-\u00bf][ÐÑ][\u0080-\u00bf]|ï»¿"
+    "|â[\u0080-\u009f][\u0080-\u00bf]|[ÐÑ][\u0080-\u00bf][ÐÑ][\u0080-\u00bf]|ï»¿"
 )
 _ENTITY = r"&(?:#[0-9]{1,6}|#[xX][0-9a-fA-F]{1,5}|amp|lt|gt|quot|apos|nbsp|euro|copy|reg|laquo|raquo|iquest|iexcl|hellip|mdash|ndash|rsquo|lsquo|ldquo|rdquo|[A-Za-z](?:acute|grave|uml|tilde|circ|cedil|ring)|szlig|ordm|ordf|deg);"  # noqa: E501
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
