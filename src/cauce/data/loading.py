@@ -2,7 +2,7 @@
 
 The source is read once, in batches, into a staged Parquet file beside the tables; what is fingerprinted and checked
 there is what is committed. Nothing of the lake changes before all checks have passed, and a killed load leaves only
-what the next one removes.
+what the next one removes. Where a watermark is named, only what is new is read, and merged with what is there.
 """
 
 from __future__ import annotations
@@ -10,31 +10,42 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from cauce.core.artefacts import Snapshot
-from cauce.core.files import disk_errors, fingerprint
+from cauce.core.files import disk_errors
 from cauce.core.names import check_name
 from cauce.core.progress import Progress, silent
 from cauce.core.specs import DataSpec
 from cauce.data.columns import ROW
 from cauce.data.compaction import settle
 from cauce.data.inspection import no_rows
+from cauce.data.joins import Other
 from cauce.data.lake import cluster, write
 from cauce.data.log import Record, encode, records
+from cauce.data.merging import check_arrived, merged, newest_seen, settled
+from cauce.data.prepare import read_steps
 from cauce.data.recovery import recover
+from cauce.data.staging import BATCH, Asked, Computed, rows_of, settings_of, stage
+from cauce.data.versions import open_version
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-Computed = Callable[["pa.RecordBatchReader"], "pa.RecordBatchReader"]
-"""Gives the batches of a reader with more columns."""
-
-BATCH = 65_536
 _STEPS = 4
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """Rows ready to be committed."""
+
+    path: Path
+    content: str
+    """Fingerprint of the whole table with them."""
+    n_rows: int
+    """Of the whole table with them."""
+    mode: Literal["overwrite", "append"] = "overwrite"
+    operation: Literal["load", "merge"] = "load"
 
 
 def load(
@@ -45,7 +56,10 @@ def load(
     *,
     now: datetime,
     where: Callable[..., str],
+    others: Mapping[str, Other] | None = None,
     computed: Computed | None = None,
+    made_by: str = "",
+    full: bool = False,
     progress: Progress = silent,
 ) -> Snapshot:
     """Load a data set and return its newest snapshot; a new version only when content or settings changed.
@@ -66,8 +80,14 @@ def load(
         Recorded as the time of loading.
     where
         Keys of cauce.toml → place, for errors.
+    others
+        The snapshots of the data sets that are joined.
     computed
         Adds columns to the batches on their way into the snapshot; nothing is added when absent.
+    made_by
+        Says what `computed` computes; a change reads an incremental source anew.
+    full
+        Whether the whole source is read even where a watermark would spare most of it.
 
     Raises
     ------
@@ -75,17 +95,20 @@ def load(
         The source or its settings are wrong, or the disk is full; the versions before stay as they are.
     """
     table = lake / check_name(name)
+    steps = read_steps(name, spec, folder, where=where)
+    settings = settings_of(spec, steps, others or {}, made_by=made_by)
     with _workshop(lake, name) as shop:
         recover(table)
-        staged, content = _stage(name, spec, folder, shop, where, computed, progress)
-        progress(f"load {name}", 1, _STEPS, "checking")
-        from cauce.data.staged import check_staged
-
-        check_staged(staged, name, spec, where=where, spill=shop)
+        asked = Asked(name, spec, folder, lake, shop, where, steps, others or {}, computed, progress)
         before = next(records(table), None)
-        settings = fingerprint(spec.where, spec.partition_by, spec.cluster_by)
-        if before is None or not before.stands_for(content, settings):
-            record = _record(name, staged, content, settings, now, before)
+        incremental = spec.watermark is not None and not full and before is not None and not before.held
+        staged = None
+        if before is not None and incremental and before.settings == settings:
+            staged = _increment(asked, table, before)
+        if staged is None:
+            staged = _whole(asked)
+        if before is None or not before.stands_for(staged.content, settings):
+            record = _record(asked, staged, settings, now, before)
             progress(f"load {name}", 2, _STEPS, f"writing {record.snapshot.n_rows:,} rows")
             before = _commit(table, staged, record, spec)
         if before.to_cluster:
@@ -109,49 +132,72 @@ def _workshop(lake: Path, name: str) -> Iterator[Path]:
             shutil.rmtree(shop, ignore_errors=True)
 
 
-def _stage(
-    name: str,
-    spec: DataSpec,
-    folder: Path,
-    shop: Path,
-    where: Callable[..., str],
-    computed: Computed | None,
-    progress: Progress,
-) -> tuple[Path, str]:
-    """Write the source's rows with their numbers into one Parquet file; return it and the content's fingerprint."""
-    import numpy as np
-    import pyarrow as pa
+def _whole(asked: Asked) -> _Staged:
+    """Stage the whole source."""
+    from cauce.data.content import Content, RowSums
+    from cauce.data.staged import check_staged
+
+    spec, staged = asked.spec, asked.shop / "staged.parquet"
+    merges = spec.watermark is not None or spec.deleted is not None
+    arrived = asked.shop / "arrived.parquet"
+    with rows_of(asked) as reader:
+        content: Content | RowSums = Content(reader.schema)
+        n_rows = stage(asked, reader, arrived if merges else staged, None if merges else content)
+    if merges and n_rows:
+        asked.progress(f"load {asked.name}", 1, _STEPS, f"merging {n_rows:,} rows")
+        check_arrived(arrived, asked.name, spec, where=asked.where, spill=asked.shop)
+        with settled(arrived, spec, spill=asked.shop, size=BATCH) as reader:
+            content = RowSums(reader.schema) if spec.watermark else Content(reader.schema)
+            n_rows = stage(asked, reader, staged, content)
+    if n_rows == 0:
+        raise no_rows(asked.name, spec, asked.where)
+    asked.progress(f"load {asked.name}", 1, _STEPS, "checking")
+    check_staged(staged, asked.name, spec, where=asked.where, spill=asked.shop)
+    return _Staged(staged, content.hexdigest(), n_rows)
+
+
+def _increment(asked: Asked, table: Path, before: Record) -> _Staged | None:
+    """Stage what is new since the version `before`; None where only a load of the whole will do."""
+    from cauce.data.content import RowSums
+    from cauce.data.staged import check_staged
+
+    spec, snapshot = asked.spec, before.snapshot
+    stored = open_version(table, snapshot.version)
+    bound = newest_seen(stored, spec, spill=asked.shop)
+    if bound is None:
+        return None
+    arrived, staged = asked.shop / "arrived.parquet", asked.shop / "staged.parquet"
+    with rows_of(asked, bound) as reader:
+        types = {field.name: str(field.type) for field in reader.schema if field.name != spec.deleted}
+        if list(types.items()) != list(snapshot.types.items()):
+            return None
+        n_arrived = stage(asked, reader, arrived, None)
+    asked.progress(f"load {asked.name}", 1, _STEPS, f"merging {n_arrived:,} rows")
+    check_arrived(arrived, asked.name, spec, where=asked.where, spill=asked.shop)
+    with merged(arrived, stored, spec, bound, spill=asked.shop) as merge:
+        come = merge.come(BATCH)
+        sums = RowSums(come.schema.remove(come.schema.get_field_index(ROW)), snapshot.fingerprint)
+        n_rows = snapshot.n_rows + merge.new - merge.deleted
+        if n_rows == 0:
+            raise no_rows(asked.name, spec, asked.where)
+        stage(asked, come, staged, sums)
+        for batch in merge.gone(BATCH):
+            sums.take(batch)
+        if not merge.only_new:
+            stage(asked, merge.whole(BATCH), staged, None)
+    check_staged(staged, asked.name, spec, where=asked.where, spill=asked.shop)
+    return _Staged(staged, sums.hexdigest(), n_rows, "append" if merge.only_new else "overwrite", "merge")
+
+
+def _record(asked: Asked, staged: _Staged, settings: str, now: datetime, before: Record | None) -> Record:
     import pyarrow.parquet as pq
 
-    from cauce.data.content import Content
-    from cauce.data.sources import opened
-
-    staged = shop / "staged.parquet"
-    with opened(name, spec, folder, where=where, spill=shop) as source:
-        reader = source.batches(BATCH)
-        if computed is not None:
-            reader = computed(reader)
-        content = Content(reader.schema)
-        schema = reader.schema.append(pa.field(ROW, pa.int64()))
-        with pq.ParquetWriter(staged, schema, compression="snappy") as writer:
-            for batch in reader:
-                progress(f"load {name}", 0, _STEPS, f"reading: {content.n_rows:,} rows")
-                numbers = pa.array(np.arange(content.n_rows, content.n_rows + batch.num_rows, dtype=np.int64))
-                content.add(batch)
-                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema))
-    if content.n_rows == 0:
-        raise no_rows(name, spec, where)
-    return staged, content.hexdigest()
-
-
-def _record(name: str, staged: Path, content: str, settings: str, now: datetime, before: Record | None) -> Record:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(staged) as file:
+    with pq.ParquetFile(staged.path) as file:
         types = {field.name: str(field.type) for field in file.schema_arrow if field.name != ROW}
-        n_rows = file.metadata.num_rows
     changes = changed(before.snapshot.types, types) if before else ()
-    return Record(Snapshot(name, -1, content, n_rows, types, now, changes), settings, at=now)
+    snapshot = Snapshot(asked.name, -1, staged.content, staged.n_rows, types, now, changes)
+    to_cluster = asked.spec.cluster_by if staged.mode == "overwrite" else ()
+    return Record(snapshot, settings, to_cluster, operation=staged.operation, at=now)
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -172,14 +218,13 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
     return (*added, *gone, *other)
 
 
-def _commit(table: Path, staged: Path, record: Record, spec: DataSpec) -> Record:
+def _commit(table: Path, staged: _Staged, record: Record, spec: DataSpec) -> Record:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    record = replace(record, to_cluster=spec.cluster_by)
-    with pq.ParquetFile(staged) as file:
+    with pq.ParquetFile(staged.path) as file:
         rows: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(BATCH))
-        version = write(table, rows, mode="overwrite", partition_by=spec.partition_by, record=encode(record))
+        version = write(table, rows, mode=staged.mode, partition_by=spec.partition_by, record=encode(record))
     return replace(record, snapshot=replace(record.snapshot, version=version))
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.loop.context import Loop
 from cauce.loop.retention import vacuum_after_load
 from cauce.loop.rows import functions_of, while_loading
+
+if TYPE_CHECKING:
+    from cauce.data import Other
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,11 @@ class Seen:
     snapshot: Snapshot
 
 
-def load(loop: Loop, name: str) -> Snapshot:
+def load(loop: Loop, name: str, *, full: bool = False) -> Snapshot:
     """Load `[data.name]` and return its snapshot; a new version only where the content changed.
+
+    The data sets that it joins are loaded first. With `full`, the whole source is read even where a watermark, or the
+    source's mark, would spare it.
 
     The source is not even opened where its file has the size and the time of change that it had at the last load, or
     when a version was restored over it. Where `keep` is set, versions that are too old go.
@@ -30,12 +37,13 @@ def load(loop: Loop, name: str) -> Snapshot:
     spec = loop.data(name)
     functions = functions_of(loop, name)
     path = loop.state.runs / "load" / f"{name}.json"
+    others = _others(loop, name)
     mark = _mark(loop, name, functions.digest)
     seen = read_artefact(path, Seen)
-    if seen is not None and seen.mark == mark and data.latest(loop.state.lake, name) == seen.snapshot:
+    if not full and seen is not None and seen.mark == mark and data.latest(loop.state.lake, name) == seen.snapshot:
         return seen.snapshot
     held = data.held_by(loop.state.lake, name)
-    if held is not None and mark and held[1] == mark:
+    if not full and held is not None and mark and held[1] == mark:
         return held[0]
     snapshot = data.load(
         name,
@@ -44,7 +52,11 @@ def load(loop: Loop, name: str) -> Snapshot:
         loop.state.lake,
         now=loop.now(),
         where=loop.project.where,
+        others=others,
         computed=while_loading(loop, name, functions),
+        made_by=functions.digest,
+        full=full,
+        code=functions.digest,
         progress=loop.progress,
     )
     write_artefact(path, Seen(mark, snapshot))
@@ -57,10 +69,19 @@ def source_mark(loop: Loop, name: str) -> str:
     return _mark(loop, name, functions_of(loop, name).digest)
 
 
+def _others(loop: Loop, name: str) -> dict[str, Other]:
+    from cauce import data
+
+    return {other: data.Other(load(loop, other), loop.data(other).time) for other in loop.data(name).join}
+
+
 def _mark(loop: Loop, name: str, functions: str) -> str:
     spec = loop.data(name)
     try:
         found = (loop.project.folder / spec.source).stat()
     except OSError:
         return ""
-    return fingerprint(spec, functions, found.st_size, found.st_mtime_ns, found.st_ino)
+    from cauce import data
+
+    shaped = data.shape(spec, loop.project.folder, loop.state.lake)
+    return fingerprint(spec, functions, shaped, found.st_size, found.st_mtime_ns, found.st_ino)
