@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STAGES = {
     "load": "Loading data",
     "cluster": "Clustering files",
+    "compare": "Comparing versions of",
+    "vacuum": "Removing old versions of",
     "profile": "Profiling columns",
     "audit": "Auditing",
     "fit-audit": "Fitting for the audit",

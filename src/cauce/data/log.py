@@ -75,19 +75,27 @@ def records(table: Path) -> Iterator[Record]:
     """
     for version, path in reversed(commits(table)):
         try:
-            text = next((action["commitInfo"].get(KEY) for action in actions(path) if "commitInfo" in action), None)
+            found = _record(version, path)
         except ValueError:
             if version > acknowledged(table):
                 continue
             raise
-        if text is not None:
-            record = from_json(text, Record, where=str(path))
-            yield replace(record, snapshot=replace(record.snapshot, version=version))
+        if found is not None:
+            yield found
 
 
 def record_of(table: Path, version: int) -> Record | None:
     """Return the record of one version, or None where there is none."""
-    return next((record for record in records(table) if record.snapshot.version == version), None)
+    path = table / "_delta_log" / f"{version:020}.json"
+    return _record(version, path) if version >= 0 and path.exists() else None
+
+
+def _record(version: int, path: Path) -> Record | None:
+    text = next((action["commitInfo"].get(KEY) for action in actions(path) if "commitInfo" in action), None)
+    if text is None:
+        return None
+    record = from_json(text, Record, where=str(path))
+    return replace(record, snapshot=replace(record.snapshot, version=version))
 
 
 def last_version(table: Path) -> int:

@@ -112,7 +112,9 @@ def diff(loop: Loop, name: str, before: int | None = None, after: int | None = N
     loop.data(name)
     new = data.snapshot_of(loop.state.lake, name, after)
     old = data.snapshot_of(loop.state.lake, name, before) if before is not None else _content_before(loop, new)
+    loop.progress(f"compare {name}", 0, 1)
     compared = _compared(loop, name, old.version, new.version)
+    loop.progress(f"compare {name}", 1, 1)
     summaries = data.compare_summaries(profile_of(loop, old), profile_of(loop, new))
     return Diff(name, old.version, new.version, (old.n_rows, new.n_rows), compared.columns, compared.rows, summaries)
 
