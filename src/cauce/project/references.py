@@ -54,6 +54,7 @@ def faults(
     for name, data in file.data.items():
         yield from _repeated(origins, ("data", name, "partition_by"), data.partition_by)
         yield from _repeated(origins, ("data", name, "cluster_by"), data.cluster_by)
+        yield from _repeated(origins, ("data", name, "rows"), data.rows)
         yield from _same_column(origins, name, data)
     for name, spec in file.models.items():
         if spec.data not in data_names:
