@@ -3,7 +3,7 @@
 Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70 (2021), written
 from the paper. Rows are pruned by the number that the joint estimates for each pair of given and true class ("prune by
 noise rate"), of those alone whose given label is not the most probable one. The rank departs from the paper's
-self-confidence and normalised margin: it weighs other classes by how often they are mistaken for the given one.
+self-confidence and normalised margin, see `doubt`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 EVEN = 0.7
 """How far the estimated confusion of labels is drawn towards an even one, see benchmarks/audit/labels."""
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +80,32 @@ def estimate_joint(labels: Rows, probabilities: Floats) -> Floats:
 
 
 def doubt(labels: Rows, probabilities: Floats, joint: Floats) -> Floats:
-    """Return each row's log odds that its label is wrong, shape (n,), given which class is taken for which.
+    """Return each row's log odds that its label is wrong, shape (n,): the mean of two views of them.
 
-    Odds are those of the other classes, each by its probability and by how often rows of it are given this label. That
-    rate is 0.3 parts the joint's and 0.7 parts an even one: on few errors the joint's shows where classes overlap, not
-    where labels err.
+    One weighs each other class by its probability and by how often rows of it are given this label; that rate is 0.3
+    parts the joint's and 0.7 parts an even one, since on few errors the joint shows where classes overlap rather than
+    where labels err. The other holds each probability against its class's threshold.
     """
+    rows = np.arange(len(labels))
+    weight = np.maximum(probabilities, _LEAST) * _given_true(joint)[labels]
+    own = weight[rows, labels]
+    taken = np.log(np.maximum(weight.sum(axis=1) - own, _LEAST)) - np.log(own)
+    relative = np.log(np.maximum(probabilities / class_thresholds(labels, probabilities), _LEAST))
+    given = relative[rows, labels].copy()
+    relative[rows, labels] = -np.inf
+    doubts: Floats = (taken + relative.max(axis=1) - given) / 2
+    return doubts
+
+
+def _given_true(joint: Floats) -> Floats:
+    """Return how often a row of each class (columns) is given each label (rows), drawn towards an even rate."""
     n_classes = len(joint)
     share = max(1.0 - float(np.trace(joint)), 1e-3)
-    given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), 1e-12)
     even = np.full((n_classes, n_classes), share / max(n_classes - 1, 1))
     np.fill_diagonal(even, 1.0 - share)
-    rate = np.maximum((1.0 - EVEN) * given_true + EVEN * even, 1e-3)
-    weight = np.maximum(probabilities, 1e-12) * rate[labels]
-    own = weight[np.arange(len(labels)), labels]
-    others = np.maximum(weight.sum(axis=1) - own, 1e-300)
-    return np.asarray(np.log(others) - np.log(own), dtype=np.float64)
+    estimated = joint / np.maximum(joint.sum(axis=0, keepdims=True), _LEAST)
+    rate: Floats = np.maximum((1.0 - EVEN) * estimated + EVEN * even, 1e-3)
+    return rate
 
 
 def find_issues(labels: Rows, probabilities: Floats) -> LabelIssues:

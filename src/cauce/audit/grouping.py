@@ -18,7 +18,7 @@ def told_by_group(sample: pa.Table, name: str, target: str, task: str) -> float:
 
     Examples
     --------
-    >>> rows = pa.table({"g": ["a", "a", "b", "b", "c", "c"], "y": [1.0, 1.0, 5.0, 5.0, 9.0, 9.0]})
+    >>> rows = pa.table({"g": ["a", "b", "c", "d"] * 8, "y": [1.0, 5.0, 9.0, 2.0] * 8})
     >>> told_by_group(rows, "g", "y", "regress")
     1.0
     """

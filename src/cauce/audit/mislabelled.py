@@ -199,8 +199,8 @@ def _contradictions(context: AuditContext) -> _Contradictions:
         good = np.isfinite(values)
         mean = np.bincount(group[good], values[good]) / np.maximum(np.bincount(group[good]), 1)
         inside = float(np.square(values[good] - mean[group[good]]).sum())
-        variance = context.profile.column(target).variance or 0.0
-        unavoidable = inside / (variance * total) if variance > 0 else 0.0
+        spread = context.profile.column(target).sum_squares
+        unavoidable = inside / spread if spread > 0 else 0.0
     cells, counts = np.unique(
         np.stack([group.astype(np.uint64), np.ascontiguousarray(values).view(np.uint64)], 1),
         axis=0,
@@ -299,7 +299,7 @@ def noise_ceiling(context: AuditContext, threshold: float) -> Outcome:
         return ()
     figure = {"en": "R²" if regress else "accuracy", "es": "R²" if regress else "exactitud"}
     loss = {"en": "", "es": ""}
-    if not regress:
+    if not regress and 0 < unavoidable < 1:
         n_classes = max(context.profile.n_distinct(target), 2)
         least = -best * np.log(best) - unavoidable * np.log(unavoidable / (n_classes - 1))
         loss = {

@@ -134,8 +134,8 @@ def _linear(columns: Floats, truths: Floats, least: float) -> list[tuple[int, in
                 continue
             both = among[one, other]
             first, second = (r[one] - both * r[other]) / free[one, other], (r[other] - both * r[one]) / free[one, other]
-            spread = truths[:, k].std()
-            values = (first * x[:, one] + second * x[:, other]) * spread + truths[:, k].mean()
+            values = first * x[:, one] + second * x[:, other]
+            values = np.round(values, 9) * truths[:, k].std() + truths[:, k].mean()  # what is equal must stay equal
             found[one, other] = (float(explained[one, other]), values)
     best = sorted(found.items(), key=lambda item: -item[1][0])[:VERIFIED]
     return [(one, other, values) for (one, other), (_, values) in best]
