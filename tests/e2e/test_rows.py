@@ -309,7 +309,7 @@ def test_check_names_every_fault_of_row_functions_with_its_line(folder: Path) ->
     ]
     assert "the data has this column already" in found[0]
     assert "Did you mean 'area'?" in found[1]
-    assert "need each other" in found[2]
+    assert "a circle: per_m2 needs other needs per_m2" in found[2]
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,7 @@ target = "y"
          "Received 'y'. Take it out.")),
         ("", "regress", 'features = ["a"]\nignore = ["a"]\n', ("10, [models.m] ignore[0]: stands in features too. "
          "Received 'a'. Keep one.")),
+        ('rows = ["f.py", "f.py"]\n', "regress", "", "5, [data.d] rows[1]: named twice. Received 'f.py'. Keep one."),
         ('cluster_by = ["a", "a"]\n', "regress", "", "5, [data.d] cluster_by[1]: named twice. Received 'a'. Keep one."),
         ('key = "k"\ngroup = "k"\n', "regress", "", ("6, [data.d] group: also the key. Received 'k'. The key names one "
          "row, the group many: name another column.")),

@@ -89,8 +89,16 @@ def test_faults_are_told_with_function_and_line() -> None:
         "features.py:10, e",
         "features.py:11, Area",
     ]
-    for one, said in zip(found, ["already", "need each other", "only after it", "its own", "make this"], strict=True):
+    for one, said in zip(
+        found, ["already", "a circle: a needs b needs a", "only after it", "its own", "make this"], strict=True
+    ):
         assert said in one or "already" in one
+
+
+def test_a_circle_is_told_with_all_its_members() -> None:
+    text = "def a(c): return c\ndef b(a): return a\ndef c(b): return b\n"
+    (problem,) = faults(functions(text), ["price"])
+    assert "features.py:5, a: a circle: a needs c needs b needs a" in str(problem)
 
 
 def test_two_files_that_make_one_column_are_refused(tmp_path: Path) -> None:

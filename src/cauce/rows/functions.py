@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 from pathlib import Path, PurePosixPath
@@ -175,14 +175,12 @@ def compile_functions(
 def faults(functions: RowFunctions, columns: Collection[str]) -> list[UserError]:
     """Return what is wrong with the functions of a data set that has these `columns`; empty when all is well."""
     known = {name.lower(): name for name in columns}
-    later = {function.name: function for function in reversed(functions.functions)}
+    makers = {function.name: function for function in reversed(functions.functions)}
     problems: list[UserError] = []
     for function in functions.functions:
         available = set(known.values())
         problems.extend(
-            _not_there(function, column, available, later.get(column))
-            for column in function.columns
-            if column not in available
+            _not_there(function, column, available, makers) for column in function.columns if column not in available
         )
         taken = known.get(function.name.lower())
         known.setdefault(function.name.lower(), function.name)
@@ -203,18 +201,32 @@ def check(functions: RowFunctions, columns: Collection[str]) -> None:
         raise found[0] if len(found) == 1 else Problems(found)
 
 
-def _not_there(function: RowFunction, column: str, available: set[str], maker: RowFunction | None) -> UserError:
+def _not_there(function: RowFunction, column: str, available: set[str], makers: Mapping[str, RowFunction]) -> UserError:
+    maker = makers.get(column)
     if maker is None:
         hint = f'{did_you_mean(column, available)} For a column such as "precio total", write @row("precio total").'
         return UserError("takes what is no column", where=function.where, received=column, hint=hint)
     if maker is function:
         return UserError("takes its own column", where=function.where, received=column, hint="Name another column.")
-    if function.name in maker.columns:
-        what = f"{function.name} and {maker.name} ({maker.path}:{maker.line}) need each other"
-        return UserError(what, where=function.where, received=column, hint="Compute one of them without the other.")
+    circle = _way(maker, function.name, makers, frozenset())
+    if circle:
+        names = " needs ".join([function.name, *circle])
+        return UserError(f"a circle: {names}", where=function.where, received=column, hint="Compute one without it.")
     what = f"takes a column that is computed only after it ({maker.path}:{maker.line})"
     hint = f"Put {maker.name} before {function.name}, in the file or under `rows`."
     return UserError(what, where=function.where, received=column, hint=hint)
+
+
+def _way(start: RowFunction, goal: str, makers: Mapping[str, RowFunction], passed: frozenset[str]) -> tuple[str, ...]:
+    """Return the columns from `start` to `goal`, each computed from the next; empty where there is no way."""
+    if start.name == goal:
+        return (goal,)
+    for column in start.columns:
+        if column in makers and column not in passed:
+            rest = _way(makers[column], goal, makers, passed | {start.name})
+            if rest:
+                return (start.name, *rest)
+    return ()
 
 
 def _normal(path: str) -> str:

@@ -2,7 +2,7 @@
 
     manifest.json     format version; path, size and SHA-256 of every other file, sorted by path
     training.json     core.artefacts.Training
-    model/            what `Fitted.save` wrote
+    model/            what `Fitted.save` wrote; behind row functions also their files, see cauce.rows.fitted
     profile.arrow     summaries of the training snapshot
     bins.json         the bins in which drift is counted
     counts.json       reference counts: column → rows per bin
