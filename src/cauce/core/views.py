@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cauce.core.artefacts import Audit, Decision, Release, Snapshot, Watched, Words
+from cauce.core.artefacts import Audit, Comparison, Decision, GroupFigure, Release, Snapshot, Watched, Words
 from cauce.core.specs import ModelSpec
 
 
@@ -78,3 +78,46 @@ class AuditView:
     """For each finding of the audit its first rows, None where it names none."""
     private: tuple[str, ...] = ()
     """Columns whose values must not be shown: a check found personal data in them."""
+
+
+@dataclass(frozen=True)
+class FairnessPoint:
+    """One mitigation at one strength, measured on the units set aside."""
+
+    method: str
+    """``"off"`` and ``"majority"`` are the controls."""
+    strength: float
+    gap: GroupFigure | None
+    """None where it cannot be told."""
+    accuracy: GroupFigure
+    """Share of right predictions, over all units."""
+    mean_loss: float
+    loss: Comparison
+    """Against no mitigation, on the same units."""
+    errors: Comparison
+    """The same of wrong predictions: what the mitigation costs in accuracy."""
+    points_per_hundredth: float | None
+    """Percentage points of accuracy that each 0.01 of gap costs; None where the gap did not shrink."""
+    allowed: bool
+    """Whether the file allows it: thresholds take the sensitive columns at prediction."""
+    within: bool | None
+    """Whether the measured gap is at most `max_gap`; None without one."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FairnessCurve:
+    """What closing a model's gap between groups costs."""
+
+    model: str
+    rung: str
+    metric: str
+    favoured: str
+    columns: tuple[str, ...]
+    max_gap: float | None
+    n_train: int
+    n_held_out: int
+    points: tuple[FairnessPoint, ...]
+    recommended: int | None
+    """Place in `points`; None where nothing suffices, or no `max_gap` says what is enough."""
+    reason: Words

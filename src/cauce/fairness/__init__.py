@@ -4,8 +4,21 @@ A room of its own and no part of `audit/`: the audit looks at data and stops, th
 and in the service. What the gap is, is said once, in `evidence/gaps.py`; who the groups are, in `profile/groups.py`.
 """
 
+from cauce.fairness.curve import Rows, at_most, curve
 from cauce.fairness.measure import Measured, Said, compare, measure, say
 from cauce.fairness.plan import Plan, make_plan
 from cauce.fairness.task import Mitigated
 
-__all__ = ["Measured", "Mitigated", "Plan", "Said", "compare", "make_plan", "measure", "say"]
+__all__ = [
+    "Measured",
+    "Mitigated",
+    "Plan",
+    "Rows",
+    "Said",
+    "at_most",
+    "compare",
+    "curve",
+    "make_plan",
+    "measure",
+    "say",
+]

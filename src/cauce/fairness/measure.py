@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,7 +45,7 @@ class Measured(NamedTuple):
         if self.gap.high < 0:
             return None
         groups = f"{self.names[self.gap.high]} ↔ {self.names[self.gap.low]}"
-        return GroupFigure(groups, self.n_rows, self.gap.value, self.gap.lower, self.gap.upper)
+        return GroupFigure(groups, self.n_rows, self.gap.value, self.gap.lower, min(1.0, self.gap.upper))
 
 
 def say(fitted: Fitted, table: pa.Table, target: str) -> Said:
@@ -121,8 +120,8 @@ def compare(
             "favoured": plan.favoured,
             "columns": ", ".join(plan.columns),
         },
-        before=_finite(before.figure),
-        after=_finite(after.figure),
+        before=before.figure,
+        after=after.figure,
         reduction=reduction(plan, fitted, plain, table, spec.target, before.gap),
         loss=paired(losses[0], losses[1], margin=0.0, groups=clusters),
         errors=paired(wrong[0], wrong[1], margin=0.0, groups=clusters),
@@ -156,10 +155,3 @@ def reduction(
         return None
     high_change, low_change = max(apart, key=lambda pair: pair[0])[1]
     return independent(high_change, low_change, margin=0.0)
-
-
-def _finite(figure: GroupFigure | None) -> GroupFigure | None:
-    """Return the figure with an end to its interval: infinity is not JSON."""
-    if figure is None or math.isfinite(figure.upper):
-        return figure
-    return GroupFigure(figure.group, figure.n_rows, figure.value, figure.lower, 1.0)

@@ -114,7 +114,7 @@ def _predicted(loop: Loop, task: Task, spec: TaskSpec, profile: Profile, batches
     labelled = _labelled(spec.target, batches)
     rng = np.random.default_rng(spec.seed)
     rows = np.sort(rng.choice(labelled, n_rows, replace=False)) if len(labelled) > n_rows else labelled
-    candidate = _strongest(task.candidates(spec, profile))
+    candidate = strongest(task.candidates(spec, profile))
     if len(rows) < FEWEST_FITTED or candidate is None:
         return None
     apart = (spec.target, spec.key, spec.time, spec.group, *spec.sensitive)
@@ -136,7 +136,7 @@ def _predicted(loop: Loop, task: Task, spec: TaskSpec, profile: Profile, batches
     )
 
 
-def _strongest(ladder: Sequence[Candidate]) -> Candidate | None:
+def strongest(ladder: Sequence[Candidate]) -> Candidate | None:
     """Return the last rung that applies and whose libraries are there; the first one learns nothing and is left out."""
     from importlib.util import find_spec
 

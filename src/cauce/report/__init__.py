@@ -2,6 +2,17 @@
 
 from cauce.report.assets import static
 from cauce.report.drawings import plots
+from cauce.report.fairness import fairness_page, fairness_rows, fairness_svg
 from cauce.report.pages import audit_page, console_page, model_page, sign_in_page
 
-__all__ = ["audit_page", "console_page", "model_page", "plots", "sign_in_page", "static"]
+__all__ = [
+    "audit_page",
+    "console_page",
+    "fairness_page",
+    "fairness_rows",
+    "fairness_svg",
+    "model_page",
+    "plots",
+    "sign_in_page",
+    "static",
+]
