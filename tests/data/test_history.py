@@ -48,7 +48,7 @@ def test_a_restored_version_has_the_old_content_and_loses_no_later_one(place: An
     old = place.read()
     second = place.load(place.put(C))
     done = data.restore(place.lake, "rows", 0, now=NOW)
-    assert (done.snapshot.version, done.version, done.before, done.held) == (2, 0, 1, True)
+    assert (done.version, done.restored, done.before, done.held) == (2, 0, 1, True)
     assert done.snapshot.fingerprint == first.fingerprint
     assert data.latest(place.lake, "rows") == done.snapshot
     assert place.read().equals(old)

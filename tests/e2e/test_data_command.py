@@ -37,8 +37,8 @@ def test_a_restore_stays_through_up_until_the_source_changes(cauce: Cauce, schoo
     write(school, shift=1.0)
     assert cauce("audit", "students", "-q").returncode == 0
     (second, first) = told(cauce, "log", "students")
-    assert (second["entry"]["version"], second["rows"]["changed"], second["releases"]) == (1, 600, [])
-    assert (first["entry"]["version"], first["rows"], first["releases"]) == (0, None, ["passed 1"])
+    assert (second["version"], second["changes"]["changed"], second["releases"]) == (1, 600, [])
+    assert (first["version"], first["changes"], first["releases"]) == (0, None, ["passed 1"])
 
     shown = cauce("data", "restore", "students", "0")
     assert shown.returncode == 0, shown.stderr
@@ -82,7 +82,7 @@ def test_versions_of_releases_outlive_keep(cauce: Cauce, school: Path) -> None:
     assert (dry["forgotten"], dry["released"], dry["dry_run"]) == ([1], [0], True)
     write(school, shift=3.0)
     assert cauce("audit", "students", "-q").returncode == 0, "a load does it"
-    states = {one["entry"]["version"]: one["entry"]["readable"] for one in told(cauce, "log", "students")}
+    states = {one["version"]: one["readable"] for one in told(cauce, "log", "students")}
     assert states == {3: True, 2: False, 1: False, 0: True}
     gone = cauce("data", "diff", "students", "1", "3")
     assert gone.returncode == 2
@@ -94,21 +94,24 @@ def test_versions_of_releases_outlive_keep(cauce: Cauce, school: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_wrong_is_said_with_the_exit_codes_of_the_house(cauce: Cauce, school: Path) -> None:
-    for command, code, said in (
+    cases: list[tuple[tuple[str, ...], int, str]]
+    cases = [
         (("log", "studnts"), 2, "Did you mean 'students'"),
         (("log", "students"), 2, "never loaded"),
         (("restore", "students", "0"), 2, "never loaded"),
         (("ddl", "students"), 2, "never loaded"),
-    ):
+    ]
+    for command, code, said in cases:
         done = cauce("data", *command)
         assert (done.returncode, said in done.stderr) == (code, True), done.stderr
     assert cauce("audit", "students", "-q").returncode == 0
-    for command, code, said in (
+    cases = [
         (("diff", "students"), 2, "no earlier version"),
         (("diff", "students", "0", "9"), 2, "no such version"),
         (("restore", "students", "0"), 4, "is the newest already"),
         (("ddl", "students", "--table", "a b"), 2, "not the name of a table"),
-    ):
+    ]
+    for command, code, said in cases:
         done = cauce("data", *command)
         assert (done.returncode, said in done.stderr) == (code, True), done.stderr
     assert "every version is kept" in cauce("data", "vacuum", "students").stdout

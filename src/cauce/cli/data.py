@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +82,7 @@ def log(name: Name, /, *, limit: int | None = 20, common: Common = DEFAULT) -> i
     with open_loop(common) as loop:
         found = run(loop, name, limit=limit)
     if common.json:
-        terminal.show_json(found)
+        terminal.show_json([asdict(one.entry) | {"changes": one.rows, "releases": one.releases} for one in found])
         return EXIT_DONE
     rows = [
         (
@@ -143,7 +144,7 @@ def restore(name: Name, version: int, /, *, common: Common = DEFAULT) -> int:
         terminal.show_json(done)
         return EXIT_DONE
     terminal.say(
-        f"[bold]{name}[/]: version {done.snapshot.version} has the content of version {version} "
+        f"[bold]{name}[/]: version {done.version} has the content of version {version} "
         f"({terminal.counted(done.snapshot.n_rows, 'row')})."
     )
     if done.held:

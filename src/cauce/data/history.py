@@ -43,14 +43,15 @@ class Entry:
 class Restored:
     """A version brought back."""
 
-    snapshot: Snapshot
-    """The new newest version."""
     version: int
-    """Whose content it has."""
+    """The new newest version."""
+    restored: int
+    """The version whose content it has."""
     before: int
     """The version that was the newest: `cauce data restore` with it is the way back."""
     held: bool
     """Whether the source, as it is now, is kept from being loaded over it."""
+    snapshot: Snapshot
 
 
 def entries(lake: Path, name: str) -> tuple[Entry, ...]:
@@ -171,7 +172,7 @@ def restore(lake: Path, name: str, version: int, *, now: datetime, mark: str = "
         held_mark=mark if held else "",
     )
     number = bring_back(table, version, record=encode(record))
-    return Restored(replace(snapshot, version=number), version, newest.snapshot.version, bool(held))
+    return Restored(number, version, newest.snapshot.version, bool(held), replace(snapshot, version=number))
 
 
 def held_by(lake: Path, name: str) -> tuple[Snapshot, str] | None:
