@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,13 @@ from cauce.core.errors import UserError, did_you_mean
 DELIMITERS = ",;\t|"
 HEADER_LIMIT = 4_000_000
 """Longest header in characters: 10,000 columns with long names stay well under it."""
+LINE_LIMIT = 16_000_000
+"""Longest line in bytes of what is not Parquet: DuckDB takes no longer JSON object."""
 _HEAD = 1 << 16
+UNPACKED_FREE = 1_000_000_000
+"""Bytes that any .gz may unpack to."""
+UNPACKED_RATIO = 250
+"""Bytes that a larger one may unpack to for each of its own; text packs to a tenth, log files to a fiftieth."""
 
 
 def find_file(folder: Path, source: str, *, where: str) -> Path:
@@ -67,12 +74,12 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def check_text(path: Path, *, where: str) -> None:
-    """Refuse a file whose first bytes are no UTF-8 text.
+    """Refuse a file whose first bytes are no UTF-8 text, or which unpacks to absurdly much.
 
     Raises
     ------
     UserError
-        UTF-16, a binary file, a broken .gz, or bytes of another encoding with their offset.
+        A gzip bomb, UTF-16, a binary file, a broken .gz, or bytes of another encoding with their offset.
     """
     try:
         with open_bytes(path) as file:
@@ -80,6 +87,8 @@ def check_text(path: Path, *, where: str) -> None:
     except (OSError, EOFError) as error:
         hint = "Pack it again, or take the ending .gz away if it is not packed."
         raise UserError(f"not a readable gzip file: {error}", where=where, received=path.name, hint=hint) from error
+    if path.name.lower().endswith(".gz"):
+        _check_unpacked(path, where)
     if not head.strip():
         raise UserError(
             "the source file is empty (only blank)",
@@ -96,6 +105,26 @@ def check_text(path: Path, *, where: str) -> None:
     offset_or_none = _first_bad_byte(iter([head]), final=len(head) < _HEAD)
     if offset_or_none is not None:
         raise _not_utf8(path, offset_or_none, "Latin-1 or Windows-1252", where)
+
+
+def _check_unpacked(path: Path, where: str) -> None:
+    """Refuse a gzip bomb: unpacked once, keeping nothing, and only where it could be one (1 byte makes 1,032)."""
+    packed = path.stat().st_size
+    limit = max(UNPACKED_FREE, packed * UNPACKED_RATIO)
+    if packed * 1100 < limit:
+        return
+    total = 0
+    try:
+        with open_bytes(path) as file:
+            while piece := file.read(1 << 20):
+                total += len(piece)
+                if total > limit:
+                    what = f"a .gz of {packed:,} bytes that unpacks to more than {limit:,}"
+                    hint = "Unpack it yourself if it is to be trusted, and name the unpacked file."
+                    raise UserError(what, where=where, received=path.name, hint=hint)
+    except (OSError, EOFError, zlib.error) as error:
+        hint = "The file is cut off: copy or pack it again."
+        raise UserError(f"not a readable gzip file: {error}", where=where, received=path.name, hint=hint) from error
 
 
 def _first_bad_byte(chunks: Iterator[bytes], *, final: bool = True) -> int | None:
@@ -135,6 +164,10 @@ def read_header(path: Path, delimiter: str | None, *, where: str) -> tuple[list[
     with open_bytes(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
         start = _first_row(text)
+    if len(start) >= HEADER_LIMIT:
+        hint = "The first line must hold the column names, and end. Export the file again, with line breaks."
+        what = f"the first line is longer than {HEADER_LIMIT:,} characters"
+        raise UserError(what, where=where, received=path.name, hint=hint)
     if delimiter is None:
         unquoted = "".join(start.split('"')[::2])
         delimiter = max(DELIMITERS, key=unquoted.count)
@@ -172,11 +205,22 @@ def _first_row(text: io.TextIOWrapper) -> str:
 def json_keys(path: Path, *, where: str, lines: int = 1000) -> None:
     """Refuse a JSON Lines file one of whose first lines is no object, or names a key twice."""
     with open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file, path, where), 1):
             if number > lines:
                 return
             if line.strip():
                 _check_line(line, number, where)
+
+
+def _lines(file: IO[bytes], path: Path, where: str) -> Iterator[bytes]:
+    """Give lines, none of them longer than fits into memory."""
+    number = 0
+    while line := file.readline(LINE_LIMIT):
+        number += 1
+        if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
+            what = f"line {number} is longer than {LINE_LIMIT:,} bytes"
+            raise UserError(what, where=where, received=path.name, hint="Write one row a line.")
+        yield line
 
 
 def _check_line(line: bytes, number: int, where: str) -> None:
@@ -275,7 +319,8 @@ def _bad_json_line(path: Path, where: str) -> UserError | None:
 
 def _bad_row(path: Path, delimiter: str, where: str) -> UserError | None:
     with open_bytes(path) as file:
-        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+        lines = (line.decode("utf-8-sig" if i == 0 else "utf-8") for i, line in enumerate(_lines(file, path, where)))
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         width = 0
         try:
             for row in rows:
@@ -284,6 +329,8 @@ def _bad_row(path: Path, delimiter: str, where: str) -> UserError | None:
                     hint = "Put quotes around values that contain the delimiter or a line break, or mend the line."
                     return UserError(what, where=where, received=delimiter.join(row)[:60], hint=hint)
                 width = width or len(row)
+        except UserError as error:
+            return error
         except csv.Error as error:
             hint = "A quote is opened and not closed, or stands inside a value: double it."
             return UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from cauce.core.addresses import without_secret
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.registry import TASKS
 from cauce.core.specs import DataSpec, File, ModelSpec
@@ -56,6 +57,7 @@ def faults(
         yield from _repeated(origins, ("data", name, "cluster_by"), data.cluster_by)
         yield from _repeated(origins, ("data", name, "rows"), data.rows)
         yield from _same_column(origins, name, data)
+        yield from _secret(origins, name, data)
     for name, spec in file.models.items():
         if spec.data not in data_names:
             hint = did_you_mean(spec.data, data_names) or f"Add [data.{spec.data}] with its source."
@@ -131,3 +133,13 @@ def _same_column(origins: Origins, name: str, data: DataSpec) -> Iterator[UserEr
     if data.key is not None and data.key == data.group:
         hint = "The key names one row, the group many: name another column."
         yield UserError("also the key", where=origins.where("data", name, "group"), received=data.group, hint=hint)
+
+
+def _secret(origins: Origins, name: str, data: DataSpec) -> Iterator[UserError]:
+    """A password in an address is refused before anything is made of it, and not shown."""
+    shown = without_secret(data.source)
+    if shown != data.source:
+        variable = f"CAUCE_PASSWORD_{name.upper().replace('-', '_')}"
+        hint = f"Take it out, change it, since others may have read it, and set the environment variable {variable}."
+        where = origins.where("data", name, "source")
+        yield UserError("a password may not stand in cauce.toml", where=where, received=shown, hint=hint)

@@ -1,7 +1,8 @@
 """A stand-in for BigQuery's REST service on loopback: the official client talks to it, DuckDB answers.
 
-Faithful in what Cauce uses: tables.get, tables.list, jobs.insert, jobs.get, jobs.query, getQueryResults in pages; answers and errors have the
-service's form. SQL is read as BigQuery's by sqlglot and run on DuckDB: what only BigQuery itself would refuse is not.
+Faithful in what Cauce uses: tables.get, tables.list, jobs.insert, jobs.get, jobs.query, getQueryResults in pages;
+answers and errors have the service's form. SQL is read as BigQuery's by sqlglot and run on DuckDB: what only BigQuery
+itself would refuse is not refused here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Service:
 
     def __init__(self) -> None:
         self.connection = duckdb.connect()
-        self.connection.execute(f"SET TimeZone = 'UTC'; ATTACH ':memory:' AS {PROJECT}; CREATE SCHEMA {PROJECT}.{DATASET}")
+        self.connection.execute(
+            f"SET TimeZone = 'UTC'; ATTACH ':memory:' AS {PROJECT}; CREATE SCHEMA {PROJECT}.{DATASET}"
+        )
         self.modified: dict[str, int] = {}
         self.queries: list[str] = []
         self.results: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]]]] = {}
@@ -108,7 +111,9 @@ class Service:
 
 def _fields(shown: duckdb.DuckDBPyRelation) -> list[dict[str, str]]:
     pairs = zip(shown.columns, map(str, shown.types), strict=True)
-    return [{"name": n, "type": "NUMERIC" if t.startswith("DECIMAL") else _KINDS[t], "mode": "NULLABLE"} for n, t in pairs]
+    return [
+        {"name": n, "type": "NUMERIC" if t.startswith("DECIMAL") else _KINDS[t], "mode": "NULLABLE"} for n, t in pairs
+    ]
 
 
 def _told(value: Any) -> str | None:
@@ -120,7 +125,13 @@ def _told(value: Any) -> str | None:
         return str(round(value.timestamp() * 1e6)) if value.tzinfo else value.isoformat()
     if isinstance(value, date | Decimal):
         return str(value)
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value) if isinstance(value, float) else str(value)
+    return (
+        base64.b64encode(value).decode()
+        if isinstance(value, bytes)
+        else repr(value)
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -133,7 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
             table = self.service.get_table(unquote(found[2])) if found[1] == DATASET else None
             self._answer(200, table) if table else self._error(404, "notFound", f"Not found: Table {found[2]}")
         elif found := re.search(r"/datasets/([^/]+)/tables$", path):
-            names = [{"tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": n}} for n in self.service.modified]
+            names = [
+                {"tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": n}}
+                for n in self.service.modified
+            ]
             self._answer(200, {"kind": "bigquery#tableList", "tables": names, "totalItems": len(names)})
         elif found := re.search(r"/jobs/([^/]+)$", path):
             self._answer(200, self.service.job(found[1]))
@@ -155,7 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, self.service.job(job) if inserted else self.service.page(job, 0, self.page_size))
 
     def _error(self, code: int, reason: str, message: str) -> None:
-        self._answer(code, {"error": {"code": code, "message": message, "errors": [{"reason": reason, "message": message}]}})
+        self._answer(
+            code, {"error": {"code": code, "message": message, "errors": [{"reason": reason, "message": message}]}}
+        )
 
     def _answer(self, code: int, content: Any) -> None:
         raw = json.dumps(content).encode()

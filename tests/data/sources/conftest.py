@@ -11,8 +11,8 @@ import pytest
 
 from data.sources import bigquery_stand_in, postgres_server, writers
 
-KINDS = ("csv", "parquet", "jsonl", "excel", "duckdb", "sqlite", "delta", "postgres", "gs csv", "gs jsonl", "gs parquet",
-         "bigquery")  # fmt: skip
+KINDS = ("csv", "parquet", "jsonl", "excel", "duckdb", "sqlite", "delta", "postgres", "gs csv", "gs jsonl",
+         "gs parquet", "bigquery")  # fmt: skip
 Put = Callable[[pa.Table, Path], dict[str, Any]]
 
 

@@ -36,9 +36,9 @@ class Server:
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
-        import adbc_driver_postgresql.dbapi as postgres
-
         from urllib.parse import quote
+
+        import adbc_driver_postgresql.dbapi as postgres
 
         address = self.address.replace("@", f":{quote(PASSWORD, safe='')}@", 1)
         with postgres.connect(address, autocommit=True) as connection:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from cauce import data
 from cauce.core.errors import UserError
 from cauce.core.specs import DataSpec
 from cauce.data.sources import mark
 from data.conftest import where
 from data.sources.writers import QUOTED, ROWS, SCHEMA, table
 
-GAPS: dict[tuple[str, str], str] = {}
+GAPS = {("gs jsonl", "test_no_rows_is_an_error"): "the emulator takes no empty object"}
 """(kind, test) → why this kind cannot; strict: closing a gap turns its test red."""
 SERVERS = {"postgres", "bigquery", "gs csv", "gs jsonl", "gs parquet"}
 TABLED = {"excel", "duckdb", "sqlite", "postgres", "bigquery"}
@@ -35,8 +32,7 @@ def loaded(place: Any, keys: dict[str, Any], **more: Any) -> pa.Table:
 
 
 def marked(place: Any, keys: dict[str, Any]) -> str:
-    with tempfile.TemporaryDirectory() as spill:
-        return mark("rows", DataSpec(**keys), place.folder, where=where, spill=Path(spill))
+    return mark("rows", DataSpec(**keys), place.folder, where=where)
 
 
 def test_rows_and_types_come_back(place: Any, put: Any) -> None:
@@ -70,7 +66,11 @@ def test_a_condition_leaves_the_rows_that_fulfil_it(place: Any, put: Any, condit
 
 def test_a_condition_cannot_reach_a_file(place: Any, put: Any) -> None:
     keys = put(table(), place.folder)
-    for condition in ("id in (select 1 from read_csv('/etc/passwd'))", "id = 1; drop table rows", "pg_sleep(9) is null"):
+    for condition in (
+        "id in (select 1 from read_csv('/etc/passwd'))",
+        "id = 1; drop table rows",
+        "pg_sleep(9) is null",
+    ):
         with pytest.raises(UserError) as caught:
             place.load(**keys, where=condition)
         assert caught.value.where.endswith("where")
@@ -161,5 +161,5 @@ def test_nothing_is_left_behind(place: Any, put: Any) -> None:
 
 
 def test_no_rows_is_an_error(place: Any, put: Any) -> None:
-    with pytest.raises(UserError, match="no rows|is empty|no row"):
+    with pytest.raises(UserError, match=r"no rows|is empty|no row"):
         place.load(**put(table([]), place.folder))

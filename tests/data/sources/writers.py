@@ -52,7 +52,13 @@ def quoted(name: str) -> str:
 
 def as_csv(rows: pa.Table) -> bytes:
     def told(value: Any) -> Any:
-        return value.isoformat() if isinstance(value, dt.date) else str(value).lower() if isinstance(value, bool) else value
+        return (
+            value.isoformat()
+            if isinstance(value, dt.date)
+            else str(value).lower()
+            if isinstance(value, bool)
+            else value
+        )
 
     text = io.StringIO()
     lines = [[told(value) for value in row.values()] for row in rows.to_pylist()]
@@ -123,8 +129,12 @@ def put_postgres(server: Server) -> Callable[[pa.Table, Path], Keys]:
 
     def put(rows: pa.Table, folder: Path) -> Keys:
         name = '"Ventas"."año 2024"'
-        columns = ", ".join(f"{quoted(field.name)} {kinds.get(str(field.type), 'timestamptz')}" for field in rows.schema)
-        server.run('CREATE SCHEMA IF NOT EXISTS "Ventas"', f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} ({columns})")
+        columns = ", ".join(
+            f"{quoted(field.name)} {kinds.get(str(field.type), 'timestamptz')}" for field in rows.schema
+        )
+        server.run(
+            'CREATE SCHEMA IF NOT EXISTS "Ventas"', f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} ({columns})"
+        )
         holes = ", ".join(f"${i + 1}" for i in range(rows.num_columns))
         with server.connected() as connection, connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {name} VALUES ({holes})", rows)

@@ -43,7 +43,7 @@ class Opened:
         return self.backend.con.sql(query).to_arrow_reader(size)
 
 
-def mark(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str], spill: Path) -> str:
+def mark(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str]) -> str:
     """Return a text that changes whenever the source's rows may have changed; empty where only reading them tells.
 
     Raises
@@ -51,7 +51,7 @@ def mark(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str], 
     UserError
         The source's kind, its address or its keys are wrong.
     """
-    asked = Asked(name, spec, folder, where, spill)
+    asked = Asked(name, spec, folder, where, spill=folder)  # nothing is spilled at a glance
     return source_of(asked).mark(asked)
 
 
