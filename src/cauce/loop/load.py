@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Snapshot
+from cauce.core.errors import UserError
 from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.loop.context import Loop
 from cauce.loop.retention import vacuum_after_load
@@ -29,8 +30,8 @@ def load(loop: Loop, name: str, *, full: bool = False) -> Snapshot:
     The data sets that it joins are loaded first. With `full`, the whole source is read even where a watermark, or the
     source's mark, would spare it.
 
-    The source is not even opened where its file has the size and the time of change that it had at the last load, or
-    when a version was restored over it. Where `keep` is set, versions that are too old go.
+    The source is not even opened where its mark (a file's size and time of change, an object's generation) is that of
+    the last load, or of when a version was restored over it. Where `keep` is set, versions that are too old go.
     """
     from cauce import data
 
@@ -40,7 +41,13 @@ def load(loop: Loop, name: str, *, full: bool = False) -> Snapshot:
     others = _others(loop, name)
     mark = _mark(loop, name, functions.digest)
     seen = read_artefact(path, Seen)
-    if not full and seen is not None and seen.mark == mark and data.latest(loop.state.lake, name) == seen.snapshot:
+    if (
+        not full
+        and seen is not None
+        and mark
+        and seen.mark == mark
+        and data.latest(loop.state.lake, name) == seen.snapshot
+    ):
         return seen.snapshot
     held = data.held_by(loop.state.lake, name)
     if not full and held is not None and mark and held[1] == mark:
@@ -54,7 +61,6 @@ def load(loop: Loop, name: str, *, full: bool = False) -> Snapshot:
         where=loop.project.where,
         others=others,
         computed=while_loading(loop, name, functions),
-        made_by=functions.digest,
         full=full,
         code=functions.digest,
         progress=loop.progress,
@@ -76,12 +82,13 @@ def _others(loop: Loop, name: str) -> dict[str, Other]:
 
 
 def _mark(loop: Loop, name: str, functions: str) -> str:
-    spec = loop.data(name)
-    try:
-        found = (loop.project.folder / spec.source).stat()
-    except OSError:
-        return ""
     from cauce import data
+    from cauce.data import sources
 
-    shaped = data.shape(spec, loop.project.folder, loop.state.lake)
-    return fingerprint(spec, functions, shaped, found.st_size, found.st_mtime_ns, found.st_ino)
+    spec, folder = loop.data(name), loop.project.folder
+    try:
+        found = sources.mark(name, spec, folder, where=loop.project.where)
+    except UserError:
+        return ""  # the load itself says what is wrong
+    shaped = data.shape(spec, folder, loop.state.lake)
+    return fingerprint(spec, functions, shaped, found) if found else ""
