@@ -35,8 +35,8 @@ def table(n_slices: int = 12, per: int = PER, seed: int = 0) -> dict[str, np.nda
         "height": rng.normal(170, 10, n),
         "weight": rng.normal(70, 8, n),
         "spend": rng.lognormal(3, 0.6, n),
-        "plan": rng.choice(["basic", "plus", "pro"], n, p=[0.5, 0.3, 0.2]),
-        "city": rng.choice(["Lugo", "Vigo", "Jaén"], n),
+        "plan": rng.choice(["basic", "plus", "pro"], n, p=[0.5, 0.3, 0.2]).astype("U9"),
+        "city": rng.choice(["Lugo", "Vigo", "Jaén"], n).astype("U9"),
     }
 
 
@@ -66,13 +66,13 @@ def test_partitions_without_an_order_in_time_are_only_compared(audit: Auditor) -
 @pytest.mark.parametrize("n_slices", [2, 3, 6, 12, 40])
 def test_chance_alarms_in_fewer_than_one_audit_in_a_hundred(make_context: Maker, n_slices: int) -> None:
     alarms = 0
-    for seed in range(30):
+    for seed in range(15):
         columns = table(n_slices, per=max(60, 600 // n_slices), seed=seed)
         columns |= {
             f"x{i}": np.random.default_rng(seed + 1_000 * i).lognormal(0, 1, len(columns["plan"])) for i in range(10)
         }
         alarms += bool(inner_drift(make_context(pa.table(columns), data=BY_MONTH, size=5_000), 0.2))
-    assert alarms == 0  # of 30; over 2,000 simulated audits none alarmed, so the rate is under 0.0015 (95 %)
+    assert alarms == 0  # of 15; over 2,000 simulated audits none alarmed, so the rate is under 0.0015 (95 %)
 
 
 def test_seasons_and_growth_are_quiet(audit: Auditor) -> None:
@@ -113,7 +113,7 @@ def test_two_partitions_are_enough_for_drift(audit: Auditor) -> None:
 
 
 def test_new_and_lost_categories_are_told(audit: Auditor) -> None:
-    columns = {**table(), "plan": table()["plan"].astype("U9")}
+    columns = table()
     newest = columns["plan"][-PER:]
     newest[newest == "pro"] = "business"
     found = {f.code: f for f in audited(audit, columns)}
