@@ -11,11 +11,13 @@ from cauce.data.expected import check_kinds, count_unseen
 from cauce.data.filters import Filter
 from cauce.data.history import Entry, Restored, entries, held_by, restore, snapshot_of
 from cauce.data.inspection import Inspection, inspect, read_file
+from cauce.data.joins import Other
 from cauce.data.labelled import append_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
 from cauce.data.loading import changed, load
 from cauce.data.retention import Vacuumed, vacuum
 from cauce.data.splits import Split, fold_all, split
+from cauce.data.staging import shape
 from cauce.data.units import unit_ids
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Entry",
     "Filter",
     "Inspection",
+    "Other",
     "Restored",
     "RowChanges",
     "Split",
@@ -46,6 +49,7 @@ __all__ = [
     "read_file",
     "read_labelled",
     "restore",
+    "shape",
     "snapshot_of",
     "split",
     "unit_ids",

@@ -58,7 +58,7 @@ def load(
     where: Callable[..., str],
     others: Mapping[str, Other] | None = None,
     computed: Computed | None = None,
-    made_by: str = "",
+    code: str = "",
     full: bool = False,
     progress: Progress = silent,
 ) -> Snapshot:
@@ -84,8 +84,8 @@ def load(
         The snapshots of the data sets that are joined.
     computed
         Adds columns to the batches on their way into the snapshot; nothing is added when absent.
-    made_by
-        Says what `computed` computes; a change reads an incremental source anew.
+    code
+        Digest of the code that `computed` runs; a change makes a new version.
     full
         Whether the whole source is read even where a watermark would spare most of it.
 
@@ -96,7 +96,7 @@ def load(
     """
     table = lake / check_name(name)
     steps = read_steps(name, spec, folder, where=where)
-    settings = settings_of(spec, steps, others or {}, made_by=made_by)
+    settings = settings_of(spec, steps, others or {}, code=code)
     with _workshop(lake, name) as shop:
         recover(table)
         asked = Asked(name, spec, folder, lake, shop, where, steps, others or {}, computed, progress)

@@ -213,7 +213,8 @@ def merged(arrived: Path, stored: Stored, spec: DataSpec, bound: Bound | None, *
             "count(*) FILTER (gone) FROM change"
         ).fetchone()
         assert counts is not None
-        yield Merge(connection, *map(int, counts), columns=columns)
+        new, updated, deleted = map(int, counts)
+        yield Merge(connection, new, updated, deleted, columns)
 
 
 def _by_key(spec: DataSpec, columns: tuple[str, ...]) -> str:
