@@ -26,7 +26,12 @@ CLASSIFY = ModelSpec(task="classify", data="rows", target="y")
 REGRESS = ModelSpec(task="regress", data="rows", target="y")
 
 
-def flipped(n: int, n_classes: int, share: float, seed: int, sure: float = 0.95) -> tuple[npt.NDArray[np.int64], ...]:
+Labels = npt.NDArray[np.int64]
+
+
+def flipped(
+    n: int, n_classes: int, share: float, seed: int, sure: float = 0.95
+) -> tuple[Labels, Labels, npt.NDArray[np.float64]]:
     """Return given labels, true ones, and the probabilities of a good model that knows of the noise."""
     rng = np.random.default_rng(seed)
     true = rng.integers(0, n_classes, n)
