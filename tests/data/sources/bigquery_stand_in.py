@@ -44,6 +44,7 @@ class Service:
         self.connection.execute(
             f"SET TimeZone = 'UTC'; ATTACH ':memory:' AS {PROJECT}; CREATE SCHEMA {PROJECT}.{DATASET}"
         )
+        self.connection.execute("CREATE MACRO ieee_divide(a, b) AS a / b")
         self.modified: dict[str, int] = {}
         self.queries: list[str] = []
         self.results: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]]]] = {}

@@ -1,0 +1,1 @@
+SELECT * FROM `school`.`sales`.`rows`
