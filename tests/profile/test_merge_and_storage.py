@@ -174,3 +174,14 @@ def test_what_goes_wrong_while_reading_is_not_hidden_by_the_threads() -> None:
 def test_any_bytes_are_refused_with_reason(content: bytes) -> None:
     with pytest.raises(UserError):
         Profile.from_bytes(content)
+
+
+@pytest.mark.slow
+def test_very_wide_tables_stay_small() -> None:
+    rng = np.random.default_rng(0)
+    table = pa.table({f"x{i}": rng.normal(size=1_000) for i in range(2_500)})
+    profile = summarise(table.to_batches())
+    assert not profile.column("x7").exact, "2,500 columns count 800 distinct values each"
+    assert profile.n_distinct("x7") == pytest.approx(1_000, rel=0.05)
+    assert len(profile.to_bytes()) < 2_500 * 10_000
+    assert profile.merge(profile).n_rows == 2_000

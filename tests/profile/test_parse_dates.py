@@ -71,7 +71,7 @@ def test_nulls_and_empty_arrays_are_fine() -> None:
         max_size=30,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_fast_way_reads_what_the_slow_one_reads(values: list[str | None]) -> None:
     from cauce.profile.dates import _by_fields
 

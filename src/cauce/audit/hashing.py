@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cauce.audit.check import MOST_ROWS, AuditContext
-from cauce.profile.hashing import Hashes, hash_texts, mix
+from cauce.profile.hashing import Hashes, hash_quickly, mix
 
 _MISSING = np.uint64(0x632BE59BD9B4E019)
 
@@ -48,7 +48,7 @@ def _hash_coded(array: pa.Array) -> Hashes:
     if not len(coded.dictionary):
         return np.zeros(len(array), dtype=np.uint64)
     codes: npt.NDArray[np.int64] = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
-    return hash_texts(coded.dictionary)[codes]
+    return hash_quickly(coded.dictionary)[codes]
 
 
 def _as_text(array: pa.Array) -> pa.Array:

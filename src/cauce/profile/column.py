@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from cauce.profile.arrays import Family
 
 COUNTED = 5_000
-"""Distinct values that are counted exactly; above, sketches take over."""
+"""Distinct values of a column that are counted exactly; above, sketches take over."""
+COUNTED_IN_ALL = 2_000_000
+"""Distinct values that are counted exactly in all columns together: tables of over 400 columns count fewer in each."""
 CLOSED = 50
 """Most categories of a closed list."""
 PER_CATEGORY = 10

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from cauce.core.errors import UserError
 from cauce.profile.arrays import Floats, family_of, plain, to_floats, to_seconds, to_strings
-from cauce.profile.column import COUNTED, ColumnProfile
+from cauce.profile.column import COUNTED, COUNTED_IN_ALL, ColumnProfile
 from cauce.profile.dates import date_counts
 from cauce.profile.measure import measure
 from cauce.profile.text import TextFacts
@@ -43,8 +43,8 @@ Value = int | float | str
 class Gather:
     """The running summary of one column; belongs to one thread."""
 
-    def __init__(self, name: str, kind: str, family: str) -> None:
-        self._name, self._type, self._family = name, kind, family
+    def __init__(self, name: str, kind: str, family: str, *, n_counted: int = COUNTED) -> None:
+        self._name, self._type, self._family, self._n_counted = name, kind, family, n_counted
         self._n_rows = self._n_missing = self._n_infinite = self._n_numbers = 0
         self._mean = self._sum_squares = 0.0
         self._low, self._high = np.inf, -np.inf
@@ -56,9 +56,9 @@ class Gather:
         self._text = TextFacts() if family == "string" else None
 
     @classmethod
-    def of(cls, name: str, kind: pa.DataType) -> Gather:
+    def of(cls, name: str, kind: pa.DataType, *, n_counted: int = COUNTED) -> Gather:
         """Return an empty summary of a column of this Arrow type."""
-        return cls(name, str(kind), family_of(kind))
+        return cls(name, str(kind), family_of(kind), n_counted=n_counted)
 
     def update(self, array: pa.Array) -> None:
         """Take in the column's part of one batch."""
@@ -136,7 +136,7 @@ class Gather:
             mine = self._counts
             for value, n in counts.items():
                 mine[value] = mine.get(value, 0) + n
-            if len(mine) <= COUNTED:
+            if len(mine) <= self._n_counted:
                 return
             self._counts, counts = None, mine
             self._hll = ds.hll_sketch(HLL_LG_K)
@@ -268,7 +268,8 @@ def gather(batches: Iterable[pa.RecordBatch], *, n_threads: int) -> tuple[int, d
             _finish(waiting)
             _check_names(batch.schema.names)
             if not columns:
-                columns = {field.name: Gather.of(field.name, field.type) for field in batch.schema}
+                n_counted = counted_in_each(len(batch.schema))
+                columns = {field.name: Gather.of(field.name, field.type, n_counted=n_counted) for field in batch.schema}
                 pairs = [Together.nothing(_paired(batch.schema))]
             n_rows += batch.num_rows
             waiting = [threads.submit(_move, pairs, batch)]
@@ -276,6 +277,11 @@ def gather(batches: Iterable[pa.RecordBatch], *, n_threads: int) -> tuple[int, d
         _finish(waiting)
     made = {name: column.freeze() for name, column in columns.items()}
     return n_rows, made, pairs[0] if pairs else Together.nothing()
+
+
+def counted_in_each(n_columns: int) -> int:
+    """Return how many distinct values each column of a table counts exactly: 5,000, fewer from 400 columns on."""
+    return min(COUNTED, max(COUNTED_IN_ALL // max(n_columns, 1), 100))
 
 
 def _finish(waiting: Iterable[Future[None]]) -> None:

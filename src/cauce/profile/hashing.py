@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Hashes = npt.NDArray[np.uint64]
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_ALL = np.uint64(_MASK)
+_QUICK = 512
+"""Bytes of a text that are hashed eight at a time; what is longer goes through `hash_texts` as well."""
 _PIECE = 1 << 20
 """Bytes that are mixed at once: each takes some 40 bytes of memory."""
 
@@ -60,6 +63,43 @@ def _hash_bytes(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64], *, 
         total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
         sums[inside] += total[high] - total[low]
     return mix(sums ^ mix(lengths.astype(np.uint64) ^ salt))
+
+
+def hash_quickly(texts: pa.Array) -> Hashes:
+    """Hash each text, or byte string, of an array without nulls, shape (n,), some ten times as fast as `hash_texts`.
+
+    Eight bytes at a time. For comparisons within one pass: the figures may change with the next version.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> found = hash_quickly(pa.array(["a", "ab", "a" * 9, "a" * 10, "a", ""]))
+    >>> len(set(found.tolist())), found[0] == found[4]
+    (5, np.True_)
+    """
+    import pyarrow as pa
+
+    data, lengths = text_bytes(texts)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    words = words_of(data)
+    hashes = mix(lengths.astype(np.uint64))
+    left = np.flatnonzero(lengths)
+    for at in range(0, _QUICK, 8):
+        n_bytes = np.minimum(lengths[left] - at, 8).astype(np.uint64)
+        word = words[starts[left] + at] & (_ALL >> (np.uint64(64) - np.uint64(8) * n_bytes))
+        hashes[left] = mix(hashes[left] ^ word)
+        left = left[lengths[left] > at + 8]
+        if not len(left):
+            return hashes
+    hashes[left] ^= hash_texts(texts.take(pa.array(left)))
+    return hashes
+
+
+def words_of(data: npt.NDArray[np.uint8]) -> Hashes:
+    """Return the eight bytes that begin at each place as one number, shape (len(data),); past the end they are 0."""
+    padded = np.concatenate([data, np.zeros(8, np.uint8)])
+    return np.ndarray((len(data),), "<u8", buffer=padded.data, strides=(1,))
 
 
 def text_bytes(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cauce.profile.hashing import Hashes, mix, text_bytes
+from cauce.profile.hashing import Hashes, mix, text_bytes, words_of
 from cauce.profile.language import language_of
 from cauce.profile.text import LANGUAGES, LEAST_TEXT, LONGEST_WORD, MOST_WORDS, SAMPLED, TextFacts, pack_sample
 
@@ -135,10 +135,9 @@ def _hash_parts(data: npt.NDArray[np.uint8], starts: Counts, ends: Counts) -> Ha
 
     Up to 80 bytes that is all of the text; longer ones that agree in all pieces count as one.
     """
-    offsets = np.arange(_PIECE)
+    words = words_of(data)
     total = mix((ends - starts).astype(np.uint64))
     for quarter in range(5):
         begin = starts + (ends - starts - _PIECE) * quarter // 4
-        piece = np.ascontiguousarray(data[begin[:, None] + offsets]).view("<u8")
-        total = mix(total ^ piece[:, 0] ^ piece[:, 1] * _ODD)
+        total = mix(total ^ words[begin] ^ words[begin + 8] * _ODD)
     return total
