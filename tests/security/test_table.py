@@ -48,6 +48,22 @@ TABLE: dict[str, tuple[str, ...]] = {
     "SSRF through a registered source": (
         "security/test_http.py::test_the_route_table_is_the_one_that_is_walked",  # none takes a source
         "security/test_whole_loop.py::test_a_source_on_the_network_is_not_fetched",
+        "data/sources/test_files.py::test_what_does_not_fit_is_refused",
+    ),
+    "decompression bombs, crafted files": (
+        "data/sources/test_hostile.py::test_a_gzip_bomb_is_refused",
+        "data/sources/test_hostile.py::test_a_zip_bomb_in_a_workbook_is_refused",
+        "data/sources/test_hostile.py::test_cells_at_the_far_corner_are_refused_not_allocated",
+        "data/sources/test_hostile.py::test_a_csv_of_one_line_is_refused_in_bounded_memory",
+        "data/sources/test_hostile.py::test_crafted_parquet_footers_load_or_are_refused",
+        "data/sources/test_hostile.py::test_a_delta_log_cannot_name_a_file_elsewhere",
+        "data/sources/test_hostile.py::test_a_duckdb_view_cannot_read_files",
+    ),
+    "secrets in files and messages": (
+        "data/sources/test_postgres.py::test_a_password_in_the_address_is_refused_and_not_shown",
+        "data/sources/test_postgres.py::test_a_wrong_password_is_not_shown",
+        "data/sources/test_postgres.py::test_nothing_secret_lies_in_the_lake",
+        "project/test_load.py::test_a_password_in_an_address_is_refused_and_not_shown",
     ),
     "telemetry": (
         "track/test_silence.py::test_telemetry_stays_off_where_the_environment_asks_for_it",

@@ -62,8 +62,8 @@ def strike(folder: Path, rows: list[int]) -> None:
             "protocol": {
                 "minReaderVersion": 3,
                 "minWriterVersion": 7,
-                "readerFeatures": features,
-                "writerFeatures": features,
+                "readerFeatures": needed,
+                "writerFeatures": needed,
             }
         },
         {"remove": {"path": add["path"], "deletionTimestamp": 1, "dataChange": True}},
