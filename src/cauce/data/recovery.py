@@ -15,17 +15,22 @@ from urllib.parse import unquote
 
 from cauce.core.files import sync_folder
 from cauce.data.lake import acknowledge
-from cauce.data.log import acknowledged, actions, commits, last_version
+from cauce.data.log import ACKNOWLEDGED, acknowledged, actions, commits, last_version
 from cauce.data.replay import replay
 
 
-def recover(table: Path) -> int:
+def recover(table: Path, *, thorough: bool = False) -> int:
     """Take out a version that a power cut tore, and delete files that no version names; return how many files.
 
-    Only for the one writer of the table: its caller holds the project's lock.
+    Only for the one writer of the table: its caller holds the project's lock. Strays are looked for among the files
+    that are younger than the newest acknowledged version, which asks nothing of a long log where there are none;
+    with `thorough`, among all.
     """
     _drop_torn(table)
-    return _remove_orphans(table)
+    n_files = _remove_orphans(table, thorough=thorough)
+    if last_version(table) > acknowledged(table):
+        acknowledge(table)
+    return n_files
 
 
 def _drop_torn(table: Path) -> None:
@@ -40,8 +45,6 @@ def _drop_torn(table: Path) -> None:
         _drop_torn_checkpoints(table, safe)
     if torn:
         sync_folder(table / "_delta_log")
-    if last_version(table) > safe:
-        acknowledge(table)
 
 
 def _whole(table: Path, commit: Path) -> bool:
@@ -81,10 +84,12 @@ def _drop_torn_checkpoints(table: Path, safe: int) -> None:
         pointer.unlink()
 
 
-def _remove_orphans(table: Path) -> int:
-    log = table / "_delta_log"
+def _remove_orphans(table: Path, *, thorough: bool) -> int:
+    log, mark = table / "_delta_log", table / ACKNOWLEDGED
+    since = mark.stat().st_mtime_ns if mark.exists() and not thorough else 0
     strays = list(log.glob("*.tmp"))
-    if parts := [path for path in table.rglob("part-*") if path.is_file()]:
+    parts = [path for path in table.rglob("part-*") if path.is_file() and path.stat().st_mtime_ns >= since]
+    if parts:
         known = replay(table).paths
         strays += [path for path in parts if path.relative_to(table).as_posix() not in known]
     for path in strays:

@@ -72,7 +72,7 @@ def vacuum(
     """
     table = lake / check_name(name)
     if not dry_run:
-        recover(table)
+        recover(table, thorough=True)
     old = _replaced_before(table, now - timedelta(seconds=seconds(keep))) if keep is not None else []
     old = sorted(set(old) - forgotten(table))
     loose = [version for version in old if version not in pinned]
