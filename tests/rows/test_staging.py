@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +91,12 @@ def test_a_worker_that_dies_is_told(always_slow: None) -> None:
 def test_a_reader_that_is_left_leaves_no_process(always_slow: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Pool] = []
     keep = Pool.__init__
-    monkeypatch.setattr(Pool, "__init__", lambda self, *a: (started.append(self), keep(self, *a))[1])
+
+    def noted(pool: Pool, *given: Any) -> None:
+        started.append(pool)
+        keep(pool, *given)
+
+    monkeypatch.setattr(Pool, "__init__", noted)
     reader = computing(table().to_reader(max_chunksize=5000), functions(SLOW), workers=2)
     reader.read_next_batch()
     processes = list(started[0]._workers)
