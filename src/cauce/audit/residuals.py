@@ -8,7 +8,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 LARGE = 12.0
-"""Usual errors from which a value is far outside: heavy tails of prices and counts reach 8 on clean data."""
+"""Usual errors from which a value is far outside: beyond the heavy tails of prices and counts."""
 STEPS = 10
 
 
