@@ -347,3 +347,11 @@ def test_the_nearest_project_upwards_is_found(tmp_path: Path) -> None:
 def test_where_no_project_is_the_hint_makes_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no cauce.toml here or in a folder above. Run `cauce init NAME`"):
         find(tmp_path)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(faults: Faults) -> None:
+    text = '[project]\nname = "p"\n\n[data.web-shop]\nsource = "postgresql://ana:s3cr3t@db/shop"\ntable = "orders"\n'
+    told = next(line for line in faults(text) if "password" in line)
+    assert told.startswith("cauce.toml:5, [data.web-shop] source: a password may not stand in cauce.toml")
+    assert "CAUCE_PASSWORD_WEB_SHOP" in told
+    assert "s3cr3t" not in "".join(faults(text))

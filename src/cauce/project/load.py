@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cauce.core.addresses import is_address
 from cauce.core.errors import Problems, UserError, did_you_mean
 from cauce.core.specs import DataSpec, File
 from cauce.core.state import State
@@ -136,7 +137,7 @@ def _missing_sources(checked: faults.Checked, origins: Origins, folder: Path) ->
     return [
         UserError("no such file", where=origins.where("data", name, "source"), received=data.source, hint=MISSING)
         for name, data in (checked.sound.data if checked.sound else {}).items()
-        if not os.path.exists(folder / data.source)  # noqa: PTH110 - a name that no file can have is missing too
+        if not is_address(data.source) and not os.path.exists(folder / data.source)  # noqa: PTH110 - a name that no file can have is missing too
     ]
 
 
