@@ -17,10 +17,13 @@ from cauce.core.artefacts import Finding
 from cauce.core.figures import listed, number
 
 if TYPE_CHECKING:
+    from cauce.audit.scan import Hits
     from cauce.profile import ColumnProfile
 
 _BLANK = re.compile(r"\s+")
 _HIDDEN = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
+ALONE, FEW_NUMBERS = 0.9, 0.05
+"""Share of a column that words and numbers make together where there is nothing else; and of few numbers in it."""
 MOST_IDS = 0.5
 """Share of distinct values from which a column names things one by one: there, a case may well mean something."""
 _CODE_NAMES = (
@@ -132,21 +135,32 @@ def mixed_types(context: AuditContext, threshold: float) -> Outcome:
             found.append(_dates(context, name, min(column.dates[0], max(column.dates[1:])), threshold))
             continue
         kinds = text_scan(context).get(name, {})
-        numbers, words = kinds.get("number"), kinds.get("word")
-        if numbers is None or words is None:
-            continue
-        few = min(numbers.n, words.n)
-        known = numbers.n + words.n >= 0.95 * column.n_present
-        if known and few >= max(threshold * column.n_present, 2) and numbers.n < 0.9 * column.n_present:
-            found.append(_mixed(context, name, threshold))
+        words = _words_beside(kinds, column)
+        few = min(kinds["number"].n, words.n) if words else 0
+        if words and few >= max(threshold * column.n_present, 2) and kinds["number"].n < 0.9 * column.n_present:
+            found.append(_mixed(context, name, words, threshold))
     return found
 
 
-def _mixed(context: AuditContext, name: str, threshold: float) -> Finding:
+def _words_beside(kinds: Mapping[str, Hits], column: ColumnProfile) -> Hits | None:
+    """Return the words of a column that has numbers and words alone.
+
+    Beside few numbers, words may have digits in them (11th, LE3); beside many those would be codes (85123A, 22423).
+    """
+    numbers, words, letters = kinds.get("number"), kinds.get("word"), kinds.get("letters")
+    if numbers is None or letters is None:
+        return None
+    n = column.n_present
+    few = numbers.n <= FEW_NUMBERS * n and column.share_distinct <= MOST_IDS  # a title may well be 1984
+    if few and numbers.n + letters.n >= ALONE * n:
+        return letters
+    return words if words is not None and numbers.n + words.n >= ALONE * n else None
+
+
+def _mixed(context: AuditContext, name: str, words: Hits, threshold: float) -> Finding:
     from cauce.audit.scan import text_scan
 
-    kinds = text_scan(context)[name]
-    numbers, words = kinds["number"], kinds["word"]
+    numbers = text_scan(context)[name]["number"]
     rarer = numbers if numbers.n <= words.n else words
     share = rarer.n / context.profile.column(name).n_present
     examples = tuple(visible(mask(text)) for text in rarer.examples)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cauce.audit.magnitudes import Floats, Magnitudes, Mask
 
 LEAST_ROWS = 50
-LEAST_DISTINCT = 20
+LEAST_DISTINCT = 10
 MOST = 0.05
 """Share of the numbers that can be outliers; more are a part of the distribution."""
 CHANCE = 1e-5

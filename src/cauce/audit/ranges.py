@@ -175,9 +175,9 @@ def _stray(context: AuditContext, name: str, threshold: float) -> bool:
     if not below.any() or seen.share(below) > threshold or len(seen.values) < 10:
         return False
     above = seen.without(seen.values <= 0)
-    if above.n < 0.9 * seen.n:
-        return False
     negatives = seen.without(~below)
+    if above.n < 10 * negatives.n:
+        return False
     return -negatives.quantile(0.5) >= LARGE * above.quantile(0.5)
 
 

@@ -115,9 +115,10 @@ def _kinds(values: pa.Array) -> Iterator[tuple[str, Mask]]:
     """Give, for each kind that Arrow tells alone, which of the distinct values are of it."""
     digits = _matches(values, _HAS_DIGIT)
     numbers = _matches(values, NUMBER)
-    words = ~digits & _matches(values, r"\pL")
+    letters = _matches(values, r"\pL")
     yield "number", numbers
-    yield "word", words
+    yield "letters", letters
+    yield "word", letters & ~digits
     yield "entity", _narrowed(values, _contains(values, "&"), _ENTITY)
     ascii_only = np.asarray(pc.string_is_ascii(values).to_numpy(zero_copy_only=False), dtype=np.bool_)
     wide = ~ascii_only

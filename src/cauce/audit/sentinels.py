@@ -32,7 +32,7 @@ _EVEN = 10
 """Fewest distinct other numbers: with less, the column is a list of codes."""
 _APART = 0.5
 """How far apart an outermost number must lie, as a share of the range of the others."""
-_SPIKE = 20.0
+_SPIKE = 10.0
 """How often a number must be seen more often than the others are."""
 
 

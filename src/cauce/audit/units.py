@@ -109,6 +109,8 @@ def _levels(slices: Slices, histogram: Histogram) -> Floats:
 
     levels = np.full((slices.n, len(RANKS)), np.nan)
     present = ~np.isnan(histogram.values)
+    if present.any() and histogram.values[present].min() >= 0:
+        present &= histogram.values > 0  # where most are zero, the others say what the unit is
     order = np.argsort(slices.of[present], kind="stable")
     values, of = histogram.values[present][order], slices.of[present][order]
     bounds = np.searchsorted(of, np.arange(slices.n + 1))
