@@ -77,8 +77,9 @@ def newest_seen(stored: Stored, spec: DataSpec, *, spill: Path) -> Bound | None:
     assert spec.watermark is not None
     with closing(connect(spill)) as connection:
         add_view(connection, "kept", stored)
-        found = connection.execute(f"SELECT max({quoted(spec.watermark)}) FROM kept").fetchone()  # noqa: S608
-    newest = None if found is None else found[0]
+        # As Arrow: DuckDB's own moments with a zone need pytz.
+        found = connection.sql(f"SELECT max({quoted(spec.watermark)}) AS newest FROM kept").to_arrow_table()  # noqa: S608
+    newest = found["newest"][0].as_py()
     if newest is None:
         return None
     late = timedelta(seconds=seconds(spec.late))
@@ -86,7 +87,8 @@ def newest_seen(stored: Stored, spec: DataSpec, *, spill: Path) -> Bound | None:
         return newest.astimezone(UTC) - late
     if isinstance(newest, date):
         return newest - timedelta(days=-(-late // timedelta(days=1)))
-    return newest  # type: ignore[no-any-return]
+    bound: int | float = newest
+    return bound
 
 
 def since(table: Any, watermark: str, bound: Bound) -> Any:
@@ -137,9 +139,9 @@ def check_arrived(arrived: Path, name: str, spec: DataSpec, *, where: Callable[.
         for key, column in (("watermark", spec.watermark), ("key", spec.key)):
             if column is None:
                 continue
-            found = connection.execute(f"SELECT count(*) - count({quoted(column)}) FROM arrived").fetchone()  # noqa: S608
-            if found and found[0]:
-                what = f"the column has no value in {found[0]:,} rows that arrived"
+            missing = connection.execute(f"SELECT count(*) - count({quoted(column)}) FROM arrived").fetchall()[0][0]  # noqa: S608
+            if missing:
+                what = f"the column has no value in {missing:,} rows that arrived"
                 raise fault(key, what, column, "Drop those rows with `where`, or fill the column in `prepare`.")
 
 
@@ -211,8 +213,7 @@ def merged(arrived: Path, stored: Stored, spec: DataSpec, bound: Bound | None, *
         counts = connection.execute(
             "SELECT count(*) FILTER (kept_row IS NULL), count(*) FILTER (kept_row IS NOT NULL AND NOT gone), "
             "count(*) FILTER (gone) FROM change"
-        ).fetchone()
-        assert counts is not None
+        ).fetchall()[0]  # all, so that the connection is free for the next query
         new, updated, deleted = map(int, counts)
         yield Merge(connection, new, updated, deleted, columns)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cauce.core.artefacts import TaskSpec
+from cauce.core.artefacts import Snapshot, TaskSpec
 from cauce.core.errors import Problems, UserError
 from cauce.core.registry import task as task_named
 from cauce.core.specs import DataSpec
@@ -14,6 +16,7 @@ from cauce.loop.audit import own_checks
 from cauce.loop.context import Loop
 from cauce.loop.material import inputs, labelled, wrong_columns
 from cauce.loop.rows import functions_of
+from cauce.project.references import joined_first
 from cauce.rows import faults, look, with_empty
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at", "day")
 
-UNNAMED = {"key": None, "time": None, "group": None, "partition_by": (), "cluster_by": (), "where": None}
+UNNAMED: dict[str, object] = {"key": None, "time": None, "group": None, "partition_by": (), "cluster_by": (), "where": None,
+           "join": {}, "watermark": None, "deleted": None}  # fmt: skip
 """A data set's keys that name columns, left out."""
 
 
@@ -35,13 +39,13 @@ def check(loop: Loop) -> tuple[UserError, ...]:
         problems.append(UserError("no data set: nothing to audit or to train", where=loop.project.path.name, hint=hint))
     problems.extend(_own_checks(loop))
     inspected: dict[str, Inspection] = {}
-    for name in loop.project.file.data:
+    for name in joined_first(loop.project.file.data):
         try:
-            inspected[name] = _inspect(loop, name, loop.data(name))
+            inspected[name] = _inspect(loop, name, loop.data(name), inspected)
         except UserError as error:
             problems.extend(error.problems if isinstance(error, Problems) else [error])
             with suppress(UserError):  # told above; columns named wrongly must not hide what the models name wrongly
-                inspected[name] = _inspect(loop, name, loop.data(name).model_copy(update=UNNAMED))
+                inspected[name] = _inspect(loop, name, loop.data(name).model_copy(update=UNNAMED), inspected)
     for name, seen in inspected.items():
         inspected[name], wrong = _computed(loop, name, seen)
         problems.extend(wrong)
@@ -60,10 +64,22 @@ def _own_checks(loop: Loop) -> list[UserError]:
     return []
 
 
-def _inspect(loop: Loop, name: str, spec: DataSpec) -> Inspection:
+def _inspect(loop: Loop, name: str, spec: DataSpec, seen: Mapping[str, Inspection]) -> Inspection:
+    """Look at a data set's first rows; a join is looked at where the data set joined could be."""
     from cauce import data
 
-    return data.inspect(name, spec, loop.project.folder, where=loop.project.where)
+    others = {
+        other: data.Other(_as_snapshot(other, seen[other]), loop.data(other).time)
+        for other in spec.join
+        if other in seen
+    }
+    told = others if len(others) == len(spec.join) else None
+    return data.inspect(name, spec, loop.project.folder, where=loop.project.where, others=told)
+
+
+def _as_snapshot(name: str, seen: Inspection) -> Snapshot:
+    types = {field.name: str(field.type) for field in seen.schema}
+    return Snapshot(name, -1, "", seen.head.num_rows, types, datetime.min.replace(tzinfo=UTC))
 
 
 def _computed(loop: Loop, name: str, seen: Inspection) -> tuple[Inspection, list[UserError]]:

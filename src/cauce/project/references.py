@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from cauce.core.addresses import without_secret
@@ -57,6 +57,8 @@ def faults(
         yield from _repeated(origins, ("data", name, "cluster_by"), data.cluster_by)
         yield from _repeated(origins, ("data", name, "rows"), data.rows)
         yield from _same_column(origins, name, data)
+        yield from _joins(file, origins, name, data, data_names)
+        yield from _increments(origins, name, data)
         yield from _secret(origins, name, data)
     for name, spec in file.models.items():
         if spec.data not in data_names:
@@ -143,3 +145,63 @@ def _secret(origins: Origins, name: str, data: DataSpec) -> Iterator[UserError]:
         hint = f"Take it out, change it, since others may have read it, and set the environment variable {variable}."
         where = origins.where("data", name, "source")
         yield UserError("a password may not stand in cauce.toml", where=where, received=shown, hint=hint)
+
+
+def joined_first(sets: Mapping[str, DataSpec]) -> tuple[str, ...]:
+    """Return the names of data sets, each after those that it joins; of a circle each once."""
+    done: list[str] = []
+
+    def visit(name: str, open_: tuple[str, ...]) -> None:
+        if name in done or name in open_ or name not in sets:
+            return
+        for other in sets[name].join:
+            visit(other, (*open_, name))
+        done.append(name)
+
+    for name in sets:
+        visit(name, ())
+    return tuple(done)
+
+
+def _joins(file: File, origins: Origins, name: str, data: DataSpec, known: Collection[str]) -> Iterator[UserError]:
+    """A join names another data set, needs both times, and leads back to none."""
+    for other, join in data.join.items():
+        where = origins.where("data", name, "join", other)
+        if other not in known:
+            hint = did_you_mean(other, known) if known else f"Add [data.{other}] with its source."
+            yield UserError("no such data set to join", where=where, received=other, hint=hint)
+            continue
+        if data.time is None:
+            hint = f'Add time = "column" to [data.{name}]: values are joined as they were known at that time.'
+            yield UserError(f"[data.{name}] names no time column", where=where, received=other, hint=hint)
+        if join.known_at is None and other in file.data and file.data[other].time is None:
+            hint = f'Add known_at = "column", or time = "column" to [data.{other}]; without it a join would look ahead.'
+            yield UserError("nothing says since when a value was known", where=where, received=other, hint=hint)
+        circle = _way_back(file, other, name, ())
+        if circle:
+            hint = "Take one of these joins out."
+            yield UserError(
+                "the joins go round in a circle", where=where, received=" → ".join((name, *circle)), hint=hint
+            )
+
+
+def _way_back(file: File, at: str, to: str, passed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the data sets on a way of joins that ends at `to`; empty where there is none."""
+    if at == to:
+        return (*passed, at)
+    if at in passed or at not in file.data:
+        return ()
+    ways = (_way_back(file, other, to, (*passed, at)) for other in file.data[at].join)
+    return next((way for way in ways if way), ())
+
+
+def _increments(origins: Origins, name: str, data: DataSpec) -> Iterator[UserError]:
+    """What a watermark needs, and what means nothing without one."""
+    if data.watermark is None and "late" in data.model_fields_set:
+        hint = 'Add watermark = "column", or take `late` out.'
+        where = origins.where("data", name, "late")
+        yield UserError("nothing can be late without a watermark", where=where, received=data.late, hint=hint)
+    if data.watermark is not None and data.deleted is not None and data.key is None:
+        hint = 'Add key = "column": it says which row is deleted.'
+        where = origins.where("data", name, "deleted")
+        yield UserError("deleted rows need a key", where=where, received=data.deleted, hint=hint)
