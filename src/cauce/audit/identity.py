@@ -18,7 +18,6 @@ LEAST_ROWS = 100
 SKETCHED = 0.03
 """Relative error that is allowed a distinct count that was estimated, beyond 5,000 values."""
 LONGEST_CODE = 64
-ORDERED_ROWS = 10_000
 LEAST_VALUES = 20
 MOST_CANDIDATES = 12
 PEOPLE = frozenset(
@@ -145,7 +144,7 @@ def row_order_leak(context: AuditContext, threshold: float) -> Outcome:
 
     column = _one(context.sample.select([target]), target)
     table = pa.table({"row": np.arange(len(column)), "target": column})
-    judged = judge_columns(table, ["row"], "target", model.task)
+    judged = judge_columns(table, ["row"], "target", model.task, least=threshold)
     share = judged.shares.get("row", 0.0)
     if share < threshold:
         return ()
