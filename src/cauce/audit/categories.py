@@ -151,7 +151,9 @@ def _words_beside(kinds: Mapping[str, Hits], column: ColumnProfile) -> Hits | No
     if numbers is None or letters is None:
         return None
     n = column.n_present
-    few = numbers.n <= FEW_NUMBERS * n and column.share_distinct <= MOST_IDS  # a title may well be 1984
+    few = numbers.n <= FEW_NUMBERS * n
+    if few and column.share_distinct > MOST_IDS:
+        return None  # a title may well be 1984
     if few and numbers.n + letters.n >= ALONE * n:
         return letters
     return words if words is not None and numbers.n + words.n >= ALONE * n else None
