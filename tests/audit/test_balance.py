@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,8 +32,8 @@ def table(n_rare: int = 100, n_small: int = 200) -> pa.Table:
 
 
 def found(outcome: object) -> list[object]:
-    assert not isinstance(outcome, NotApplicable)
-    return list(outcome)  # type: ignore[call-overload]
+    assert isinstance(outcome, Sequence)
+    return list(outcome)
 
 
 def test_a_majority_is_told_with_what_it_gives_away(make_context: Maker) -> None:

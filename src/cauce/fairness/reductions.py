@@ -8,6 +8,7 @@ always gets the same answer. What is proven of the lot does not carry over to th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -75,7 +76,9 @@ def exponentiated(
     # A group may stand half the gap from the mean of all: two groups then differ by the gap.
     constraint = getattr(library, moment)(difference_bound=max(bound, LEAST_BOUND) / 2)
     game = library.ExponentiatedGradient(_Learner(learn, say), constraints=constraint, max_iter=ROUNDS)
-    game.fit(np.arange(len(truth))[:, None], truth, sensitive_features=groups)
+    with warnings.catch_warnings():  # Fairlearn 0.15 grows a Series in a way that pandas 4 will refuse
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"fairlearn\.")
+        game.fit(np.arange(len(truth))[:, None], truth, sensitive_features=groups)
     weights = np.asarray([float(game.weights_[place]) for place in game.weights_.index])
     kept = [
         (w, game.predictors_[place]) for w, place in zip(weights, game.weights_.index, strict=True) if w > LEAST_WEIGHT

@@ -38,6 +38,11 @@ def settle(loop: Loop, challenger: Release, watched: Watched | None = None) -> D
     spec = loop.model(name)
     settings = loop.project.file.renew
     (_, ours), (_, theirs) = loop.tracker.open(name, challenger.version), loop.tracker.open(name, champion)
+    mitigated = ours.training.mitigation
+    known = theirs.training.mitigation
+    if mitigated is not None and (known is None or known.settings != mitigated.settings):
+        method, versions = str(mitigated.settings["method"]), {"champion": champion, "challenger": challenger.version}
+        return carry_out(loop, renew.fairer(name, **versions, method=method, now=loop.now()))
     rows = unseen(loop, ours, theirs)
     gone = [column for column in theirs.training.spec.schema.names if column not in rows.column_names]
     versions = {"champion": champion, "challenger": challenger.version}

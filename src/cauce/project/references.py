@@ -78,9 +78,10 @@ def _model(asked: _Asked) -> Iterator[UserError]:
     spec, origins = asked.spec, asked.origins
     yield from _task(asked)
     yield from _split(asked)
-    for key in ("features", "ignore"):
+    for key in ("features", "ignore", "sensitive"):
         yield from _repeated(origins, ("models", asked.name, key), getattr(spec, key) or ())
     yield from _columns(asked)
+    yield from _fairness(asked)
 
 
 def _task(asked: _Asked) -> Iterator[UserError]:
@@ -122,6 +123,26 @@ def _columns(asked: _Asked) -> Iterator[UserError]:
                 "A column that names, orders or groups the rows cannot be predicted from them: choose another target."
             )
             yield asked.fault("target", f"also the {job} of [data.{spec.data}]", received=spec.target, hint=hint)
+
+
+def _fairness(asked: _Asked) -> Iterator[UserError]:
+    """What the gaps between groups need: groups, classes to mitigate, and leave for a threshold of each group."""
+    spec, fairness = asked.spec, asked.spec.fairness
+    if spec.target in spec.sensitive:
+        at = (spec.sensitive.index(spec.target),)
+        yield asked.fault("sensitive", "the target stands here too", received=spec.target, hint="Take it out.", at=at)
+    if not spec.sensitive and (fairness.mitigate != "off" or fairness.max_gap is not None):
+        key = "mitigate" if fairness.mitigate != "off" else "max_gap"
+        hint = 'Add sensitive = ["column"] to the model: gaps are those between its groups.'
+        what = "the model names no sensitive column"
+        yield asked.fault(f"fairness.{key}", what, received=getattr(fairness, key), hint=hint)
+    if fairness.mitigate != "off" and spec.task in TASKS and spec.task != "classify":
+        hint = "Remove it; gaps of numbers are measured, not mitigated."
+        yield asked.fault("fairness.mitigate", "only classify can be mitigated", received=fairness.mitigate, hint=hint)
+    if fairness.mitigate == "thresholds" and not fairness.at_prediction:
+        what = "a threshold for each group needs the sensitive columns at prediction"
+        hint = "Set at_prediction = true where that is allowed, or choose reductions, reweigh or balance."
+        yield asked.fault("fairness.mitigate", what, received="thresholds", hint=hint)
 
 
 def _repeated(origins: Origins, path: KeyPath, names: tuple[str, ...]) -> Iterator[UserError]:

@@ -74,6 +74,26 @@ def judge(
     )
 
 
+def fairer(model: str, *, champion: int, challenger: int, method: str, now: datetime) -> Decision:
+    """Promote a challenger that mitigates gaps as the file asks, and the champion does not: no loss outweighs that."""
+    reason = {
+        "en": f"The file asks for mitigate = {method!r}, with which version {challenger} was let through the audit's "
+        f"gate; version {champion} was fitted otherwise. What the mitigation costs stands in the release.",
+        "es": f"El archivo pide mitigate = {method!r}, con lo que la versión {challenger} pasó la auditoría; la "
+        f"versión {champion} se ajustó de otro modo. Lo que cuesta la corrección figura en la versión registrada.",
+    }
+    return Decision(
+        id=uuid7(int(now.timestamp() * 1000)),
+        model=model,
+        at=now,
+        action="promote",
+        reason=reason,
+        by="policy",
+        champion=champion,
+        challenger=challenger,
+    )
+
+
 def _judged(found: Comparison, champion: int, challenger: int) -> Words:
     if found.n_clusters < 2:
         return {
