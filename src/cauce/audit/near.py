@@ -5,8 +5,8 @@ into one of 126 bins and the smallest of a bin stays: one permutation hashing (L
 Hashing", NIPS 2012); empty bins borrow from the next (Shrivastava and Li, "Densifying One Permutation Hashing via
 Rotation", ICML 2014). Bins are cut into 21 bands of 6; texts that share a
 band are compared exactly (Broder 1997; Leskovec, Rajaraman and Ullman, ch. 3). Two texts of similarity s share a band
-with chance 1 − (1 − s⁶)²¹: 0.998 at 0.8, 0.92 at 0.7, 0.28 at 0.5 (for texts of 100 letters and more; in shorter
-ones bins borrow from each other, and the bands are no longer independent). A text is compared with the first and the one
+with chance 1 − (1 − s⁶)²¹: 0.998 at 0.8, 0.92 at 0.7, 0.28 at 0.5 (from some 100 letters on; in shorter texts
+bins borrow from each other, and bands are no longer independent). A text is compared with the first and the one
 before it in its band, so that a thousand copies cost no million comparisons. Heavy: imported inside functions.
 """
 
