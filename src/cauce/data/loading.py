@@ -180,7 +180,8 @@ def _increment(asked: Asked, table: Path, before: Record) -> _Staged | None:
         n_rows = snapshot.n_rows + merge.new - merge.deleted
         if n_rows == 0:
             raise no_rows(asked.name, spec, asked.where)
-        stage(asked, come, staged, sums)
+        if not stage(asked, come, staged, sums) and merge.only_new:
+            return _Staged(staged, snapshot.fingerprint, n_rows)
         for batch in merge.gone(BATCH):
             sums.take(batch)
         if not merge.only_new:

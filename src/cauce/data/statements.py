@@ -48,7 +48,9 @@ def check_statement(text: str, path: str) -> Any:
     from sqlglot.errors import ParseError, SqlglotError
 
     try:
-        trees: list[Any] = [tree for tree in sqlglot.parse(text, dialect="duckdb") if tree is not None]
+        trees: list[Any] = [
+            tree for tree in sqlglot.parse(text, dialect="duckdb") if not isinstance(tree, exp.Semicolon | None)
+        ]
     except (SqlglotError, RecursionError) as error:
         found = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
         what = found.get("description") or (str(error).splitlines() or ["too deep"])[0]

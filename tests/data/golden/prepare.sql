@@ -1,0 +1,1 @@
+WITH source AS (SELECT * FROM `school.shop.sales`), dear AS (SELECT * FROM source WHERE price > 3) SELECT city, COUNT(*) AS n, SUM(id) AS ids, MAX(day) AS newest, AVG(price) AS mean FROM dear GROUP BY ALL
