@@ -168,7 +168,7 @@ class Split:
             np.arange(self.teach.num_rows)[:, None], self.truth_teach.astype(int), sensitive_features=self.groups_teach
         )
         rows = -1 - np.arange(self.judge.num_rows)[:, None]  # below zero: rows that judge
-        return np.asarray(game.predict(rows, random_state=self.seed)) == 1
+        return np.asarray(np.asarray(game.predict(rows, random_state=self.seed)) == 1)
 
     def fairlearn_cuts(self) -> np.ndarray:
         """Fairlearn's ThresholdOptimizer on the same rung; it, too, draws lots."""
@@ -184,7 +184,7 @@ class Split:
         )
         rows = -1 - np.arange(self.judge.num_rows)[:, None]
         said = cut.predict(rows, sensitive_features=self.groups, random_state=self.seed)
-        return np.asarray(said) == 1
+        return np.asarray(np.asarray(said) == 1)
 
     def learner(self) -> Learner:
         """Return the rung as Fairlearn takes an estimator: its rows are row numbers, those that judge below zero."""
@@ -201,7 +201,7 @@ class Split:
 
             def say(rows: np.ndarray) -> np.ndarray:
                 own = np.asarray(rows)[:, 0].astype(int)
-                return sides["judge"][-1 - own] if own[0] < 0 else sides["teach"][own]
+                return np.asarray(sides["judge"][-1 - own] if own[0] < 0 else sides["teach"][own])
 
             return say
 
