@@ -79,7 +79,7 @@ def test_a_changed_file_makes_a_version(place: Any) -> None:
     put(place, "a.sql", "SELECT id FROM source -- with a remark")
     second = place.load("rows.csv", prepare="a.sql")
     assert (second.version, second.fingerprint) == (first.version + 1, first.fingerprint)
-    spec = DataSpec(source="rows.csv", prepare="a.sql")  # type: ignore[arg-type]  # one text is taken for a list
+    spec = DataSpec(source="rows.csv", prepare="a.sql")
     before = data.shape(spec, place.folder, place.lake)
     put(place, "a.sql", "SELECT id FROM source WHERE id > 3")
     assert data.shape(spec, place.folder, place.lake) != before
