@@ -161,15 +161,17 @@ def _plot(curve: FairnessCurve, words: Language) -> Markup:
     if curve.max_gap is not None:
         body.append(_line(x(curve.max_gap), _TOP, x(curve.max_gap), _HEIGHT - 50, "ideal"))
         body.append(_text(x(curve.max_gap) + 4, _TOP + 10, f"max_gap {_points(curve.max_gap, words.code)}", "faint"))
-    for place, point in enumerate(curve.points):
+    order = sorted(range(len(curve.points)), key=lambda i: (gap.value if (gap := curve.points[i].gap) else 0.0, i))
+    for rank, place in enumerate(order):  # neighbours' names stand above and below by turns
+        point = curve.points[place]
         if point.gap is not None:
-            body += _dot(point, x, y, words, best=place == curve.recommended)
+            body += _dot(point, x, y, words, best=place == curve.recommended, rank=rank)
     body.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 10, words.of(TEXTS["gap"]), "faint", "middle"))
     body.append(_text(8, 14, words.of(TEXTS["accuracy"]), "faint"))
     return _svg(_WIDTH, _HEIGHT, words.of(TEXTS["title"]), words.of(TEXTS["desc"]), body)
 
 
-def _dot(point: FairnessPoint, x: Scale, y: Scale, words: Language, *, best: bool) -> list[Markup]:
+def _dot(point: FairnessPoint, x: Scale, y: Scale, words: Language, *, best: bool, rank: int) -> list[Markup]:
     gap = point.gap
     assert gap is not None
     at, up = x(gap.value), y(point.accuracy.value)
@@ -181,5 +183,5 @@ def _dot(point: FairnessPoint, x: Scale, y: Scale, words: Language, *, best: boo
         _line(x(gap.lower), up, x(gap.upper), up, "line"),
         _line(at, y(point.accuracy.lower), at, y(point.accuracy.upper), "line"),
         circle.format("dot" if point.allowed else "wrong", at, up, 7 if best else 4, label),
-        _text(at + beside, up - 5, label, "strong" if best else "", anchor),
+        _text(at + beside, up + (-5, 16, -19, 30)[rank % 4], label, "strong" if best else "", anchor),
     ]
