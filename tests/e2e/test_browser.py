@@ -146,9 +146,8 @@ def test_the_console_leads_to_the_audits_page(service: Running, browser: Chrome)
     assert HOSTILE in text_of(browser), "a hostile column name is shown as text"
     assert not browser.execute_script("return document.querySelectorAll('img, script').length")
     assert hosts_asked(browser) == {urlsplit(service.url).netloc}
-    assert [
-        entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE" and "401" not in entry["message"]
-    ] == []  # type: ignore[no-untyped-call]
+    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    assert [entry for entry in log if entry["level"] == "SEVERE" and "401" not in entry["message"]] == []
 
 
 def test_a_spanish_project_speaks_spanish(service: Running, browser: Chrome, tmp_path: Path) -> None:
