@@ -25,7 +25,7 @@ from benchmarks.audit.corruption.sets import Case
 Rng = np.random.Generator
 
 
-@kind("class_imbalance", "rare_class")
+@kind("class_balance", "rare_class")
 def outcome_grows_rare(case: Case, s: int, rng: Rng) -> Case | None:
     """One class nearly vanishes."""
     if not case.classify:
@@ -50,7 +50,7 @@ def group_nearly_absent(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, rows, lambda v: "X")
 
 
-@kind("unrepresentative")
+@kind("population_coverage")
 def population_missed(case: Case, s: int, rng: Rng) -> Case | None:
     """One group is drawn less often than its share of the declared population."""
     column = _sensitive(case)
@@ -64,7 +64,7 @@ def population_missed(case: Case, s: int, rng: Rng) -> Case | None:
     return replace(case, table=case.table.filter(pa.array(keep)), data=data, columns=(column,))
 
 
-@kind("outcome_gap", "error_gap")
+@kind("outcome_gap", "model_gap")
 def outcomes_withheld(case: Case, s: int, rng: Rng) -> Case | None:
     """The favoured outcome is taken from members of one group."""
     column = _sensitive(case)
@@ -79,7 +79,7 @@ def outcomes_withheld(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, case.target, np.where(taken, other, labels).tolist(), columns=())
 
 
-@kind("proxy", "sensitive_proxy")
+@kind("sensitive_proxy")
 def column_that_stands_for_a_group(case: Case, s: int, rng: Rng) -> Case | None:
     """A harmless-looking column that tells the group."""
     column = _sensitive(case)
@@ -120,46 +120,46 @@ def _personal(case: Case, s: int, rng: Rng, values: list[str]) -> Case:
     return put(case, "notes", pa.array(notes, pa.string()))
 
 
-@kind("personal_data", "personal_email", exact=True)
+@kind("personal_email", exact=True)
 def addresses_of_mail(case: Case, s: int, rng: Rng) -> Case | None:
     """E-mail addresses."""
     names = ["".join(rng.choice(list(string.ascii_lowercase), 7)) for _ in range(200)]
     return _personal(case, s, rng, [f"{name}@example.{'com' if i % 2 else 'es'}" for i, name in enumerate(names)])
 
 
-@kind("personal_data", "personal_phone", exact=True)
+@kind("personal_phone", exact=True)
 def telephone_numbers(case: Case, s: int, rng: Rng) -> Case | None:
     """Telephone numbers as Spaniards and others write them."""
     n = rng.integers(0, 10_000_000, 200)
     return _personal(case, s, rng, [f"+34 6{d // 100000:02d} {d % 100000 // 100:03d} {d % 1000:03d}" for d in n])
 
 
-@kind("personal_data", "personal_iban", exact=True)
+@kind("personal_iban", exact=True)
 def bank_accounts(case: Case, s: int, rng: Rng) -> Case | None:
     """IBANs with right check digits."""
     return _personal(case, s, rng, [_iban(rng) for _ in range(200)])
 
 
-@kind("personal_data", "personal_card", exact=True)
+@kind("personal_card", exact=True)
 def payment_cards(case: Case, s: int, rng: Rng) -> Case | None:
     """Card numbers with right check digits."""
     return _personal(case, s, rng, [_card(rng) for _ in range(200)])
 
 
-@kind("personal_data", "personal_dni", exact=True)
+@kind("personal_dni", exact=True)
 def identity_numbers(case: Case, s: int, rng: Rng) -> Case | None:
     """DNI with its letter."""
     return _personal(case, s, rng, [f"{n:08d}{_letter(int(n))}" for n in rng.integers(0, 100_000_000, 200)])
 
 
-@kind("personal_data", "personal_dni", "personal_nie", exact=True)
+@kind("personal_dni", exact=True)
 def foreigners_numbers(case: Case, s: int, rng: Rng) -> Case | None:
     """NIE with its letter."""
     numbers = rng.integers(0, 10_000_000, 200)
     return _personal(case, s, rng, [f"{'XYZ'[n % 3]}{n:07d}{_letter(int(f'{n % 3}{n:07d}'))}" for n in numbers])
 
 
-@kind("drift_inside", "unit_jump")
+@kind("inner_drift", "unit_jump")
 def level_shifts(case: Case, s: int, rng: Rng) -> Case | None:
     """The newest rows lie higher."""
     column = pick(rng, case.numbers)
@@ -171,7 +171,7 @@ def level_shifts(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, column, pa.array(numbers, from_pandas=True))
 
 
-@kind("drift_inside", "unit_jump", "outliers")
+@kind("inner_drift", "unit_jump", "outliers")
 def spread_widens(case: Case, s: int, rng: Rng) -> Case | None:
     """The newest rows scatter more."""
     column = pick(rng, case.numbers)
@@ -183,7 +183,7 @@ def spread_widens(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, column, pa.array(numbers, from_pandas=True))
 
 
-@kind("drift_inside", "new_category")
+@kind("new_categories", "inner_drift")
 def category_appears(case: Case, s: int, rng: Rng) -> Case | None:
     """A category that the earlier rows never had."""
     column = pick(rng, case.categories)
@@ -193,7 +193,7 @@ def category_appears(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, np.flatnonzero(marks), lambda v: "Nuevo")
 
 
-@kind("drift_inside")
+@kind("inner_drift")
 def mixture_changes(case: Case, s: int, rng: Rng) -> Case | None:
     """In the newest rows one category takes over."""
     column = pick(rng, case.categories)
@@ -205,7 +205,7 @@ def mixture_changes(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, np.flatnonzero(marks), lambda v: common[min(1, len(common) - 1)])
 
 
-@kind("drift_inside", "swapped_columns")
+@kind("inner_drift", "unit_jump", "outliers")
 def rows_of_another_world(case: Case, s: int, rng: Rng) -> Case | None:
     """A column of the newest rows is shuffled to another column's scale."""
     column = pick(rng, [name for name in features(case) if name in case.numbers])

@@ -70,7 +70,7 @@ def words_among_numbers(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, rows, lambda v: "see note") if column else None
 
 
-@kind("numbers_as_text", "mixed_types", exact=True)
+@kind("numbers_as_text", exact=True)
 def numbers_with_units(case: Case, s: int, rng: Rng) -> Case | None:
     """Numbers written with a unit behind them."""
     column = pick(rng, case.numbers)
@@ -79,7 +79,7 @@ def numbers_with_units(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, every, lambda v: None if v is None else f"{v} {unit}") if column else None
 
 
-@kind("missing_markers", "numbers_as_text", "mixed_types", exact=True)
+@kind("missing_markers", "numbers_as_text", exact=True)
 def marks_for_missing(case: Case, s: int, rng: Rng) -> Case | None:
     """Words stand for missing values."""
     column = pick(rng, case.numbers)
@@ -87,7 +87,7 @@ def marks_for_missing(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, some(case, 0.03, rng), lambda v: mark) if column else None
 
 
-@kind("sentinel_values", "impossible_range", exact=True)
+@kind("sentinel_values", "impossible_values", "stray_negatives", exact=True)
 def sentinel_numbers(case: Case, s: int, rng: Rng) -> Case | None:
     """A number stands for missing."""
     column = pick(rng, case.positive)
@@ -95,7 +95,7 @@ def sentinel_numbers(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, rows, lambda v: -999) if column else None
 
 
-@kind("impossible_range", exact=True)
+@kind("impossible_values", "stray_negatives", exact=True)
 def negatives(case: Case, s: int, rng: Rng) -> Case | None:
     """A sign flipped in a column that is positive by nature."""
     column = pick(rng, case.positive)
@@ -103,7 +103,7 @@ def negatives(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, rows, lambda v: -abs(v)) if column else None
 
 
-@kind("impossible_range", exact=True)
+@kind("impossible_values", exact=True)
 def degrees_beyond_the_globe(case: Case, s: int, rng: Rng) -> Case | None:
     """Latitude and longitude that no place has."""
     if "latitude" not in case.table.column_names:
@@ -112,7 +112,7 @@ def degrees_beyond_the_globe(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, "latitude", rows, lambda v: v + 90.0)
 
 
-@kind("outliers", "impossible_range", exact=False)
+@kind("outliers", "impossible_values")
 def decimal_points_lost(case: Case, s: int, rng: Rng) -> Case | None:
     """Single values a thousand times too large."""
     column = pick(rng, case.numbers)
@@ -136,7 +136,7 @@ def replacement_characters(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, rows, lambda v: f"{v or ''}\N{REPLACEMENT CHARACTER}") if column else None
 
 
-@kind("broken_encoding", exact=True)
+@kind("html_entities", exact=True)
 def html_entities(case: Case, s: int, rng: Rng) -> Case | None:
     """A page's source in place of its text."""
     column = case.text or pick(rng, case.categories)
@@ -144,7 +144,7 @@ def html_entities(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, rows, lambda v: f"{v or ''} &amp; m&aacute;s") if column else None
 
 
-@kind("inconsistent_categories", exact=True)
+@kind("category_variants", exact=True)
 def categories_in_capitals(case: Case, s: int, rng: Rng) -> Case | None:
     """One category written in two ways."""
     column = pick(rng, case.categories)
@@ -170,7 +170,7 @@ def years_that_cannot_be(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(text, case.date, rows, lambda v: year + v[4:])
 
 
-@kind("unparsable_dates", "dates_as_text", "missing_time", exact=True)
+@kind("unparsable_dates", "missing_time", exact=True)
 def dates_that_do_not_exist(case: Case, s: int, rng: Rng) -> Case | None:
     """A thirtieth of February."""
     if case.date is None:
@@ -180,7 +180,7 @@ def dates_that_do_not_exist(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(text, case.date, rows, lambda v: "2012-02-30" + v[10:])
 
 
-@kind("dates_as_text", "unparsable_dates", "missing_time", exact=True)
+@kind("unparsable_dates", "missing_time", exact=True)
 def words_for_dates(case: Case, s: int, rng: Rng) -> Case | None:
     """A note in place of a date."""
     if case.date is None:
@@ -208,7 +208,7 @@ def unit_changed(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, column, pa.array(numbers, from_pandas=True))
 
 
-@kind("stuck_column", "drift_inside")
+@kind("stuck_column", "inner_drift")
 def column_stuck(case: Case, s: int, rng: Rng) -> Case | None:
     """A sensor or a form that repeats its last value."""
     column = pick(rng, case.numbers)
@@ -220,7 +220,7 @@ def column_stuck(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, column, pa.array(numbers, from_pandas=True))
 
 
-@kind("rising_missing", "drift_inside", "missing_values")
+@kind("rising_missing", "inner_drift")
 def feed_breaks_off(case: Case, s: int, rng: Rng) -> Case | None:
     """From some day on most values of a column are missing."""
     column = pick(rng, [name for name in features(case) if name != case.date])
@@ -230,7 +230,7 @@ def feed_breaks_off(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, column, np.flatnonzero(marks), lambda v: None)
 
 
-@kind("swapped_columns", "drift_inside", "unit_jump")
+@kind("shifted_columns", "inner_drift", "unit_jump")
 def columns_swapped(case: Case, s: int, rng: Rng) -> Case | None:
     """From some day on two columns have changed places."""
     if case.date is None or len(case.numbers) < 2:
@@ -243,7 +243,7 @@ def columns_swapped(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, other, pa.array(b, from_pandas=True), columns=(one, other))
 
 
-@kind("rows_missing")
+@kind("cut_slice")
 def day_half_loaded(case: Case, s: int, rng: Rng) -> Case | None:
     """The last stretch of time lost most of its rows."""
     if case.date is None:

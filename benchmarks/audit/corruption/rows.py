@@ -101,7 +101,7 @@ def target_in_two_parts(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, "part_b", pa.array(other), columns=("part_a", "part_b"))
 
 
-@kind("id_like", "target_leakage", "row_order_leak", exact=True)
+@kind("id_like", "row_order_leak", exact=True)
 def number_that_counts_up(case: Case, s: int, rng: Rng) -> Case | None:
     """A running number among the features."""
     n = case.table.num_rows
@@ -109,7 +109,7 @@ def number_that_counts_up(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, "record_no", pa.array(numbers))
 
 
-@kind("row_order_leak", "target_leakage", "id_like")
+@kind("row_order_leak", "target_leakage")
 def sorted_by_target(case: Case, s: int, rng: Rng) -> Case | None:
     """The file was written class by class, or by rising value, and a number counts its rows."""
     key = classes_of(case) if case.classify else numbers_of(case, case.target)
@@ -143,7 +143,7 @@ def date_after_the_fact(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, "settled_on", pa.array([str(d) if k else None for d, k in zip(later, filled, strict=True)]))
 
 
-@kind("rows_on_both_sides", "duplicated_rows", "contradictory_labels", exact=True)
+@kind("rows_on_both_sides", "duplicated_rows", exact=True)
 def features_repeated(case: Case, s: int, rng: Rng) -> Case | None:
     """Rows whose features repeat, so that some stand on both sides of the split."""
     every = np.arange(case.table.num_rows)
@@ -166,13 +166,13 @@ def people_with_many_rows(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, "student", pa.array([f"u{names[i]:05d}" for i in people]))
 
 
-@kind("label_errors", "label_noise")
+@kind("label_errors", "noise_ceiling")
 def labels_confused(case: Case, s: int, rng: Rng) -> Case | None:
     """Some labels are another class."""
     return _confused(case, at(s, 0.05, 0.1, 0.15, 0.2, 0.3), rng, None) if case.classify else None
 
 
-@kind("label_errors", "label_noise")
+@kind("label_errors", "noise_ceiling")
 def one_class_taken_for_another(case: Case, s: int, rng: Rng) -> Case | None:
     """A share of the commonest class is labelled as one other."""
     if not case.classify:
@@ -191,7 +191,7 @@ def _confused(case: Case, share: float, rng: Rng, only: str | None) -> Case:
     return put(case, case.target, labels.tolist(), columns=())
 
 
-@kind("label_errors", "label_noise", "outliers", "impossible_range")
+@kind("label_errors", "outliers", "impossible_values")
 def targets_typed_wrong(case: Case, s: int, rng: Rng) -> Case | None:
     """Targets with a digit too many."""
     if case.classify:
@@ -201,7 +201,7 @@ def targets_typed_wrong(case: Case, s: int, rng: Rng) -> Case | None:
     return replace(wrong, columns=())
 
 
-@kind("contradictory_labels", "label_errors", "duplicated_rows", "rows_on_both_sides", exact=True)
+@kind("contradictory_labels", "rows_on_both_sides", exact=True)
 def same_row_two_labels(case: Case, s: int, rng: Rng) -> Case | None:
     """Equal rows with different outcomes."""
     if not case.classify:
@@ -240,7 +240,7 @@ def class_of_a_few_rows(case: Case, s: int, rng: Rng) -> Case | None:
     return with_values(case, case.target, rows, lambda v: "otro")
 
 
-@kind("target_type", "target_not_numeric", "numbers_as_text", exact=True)
+@kind("target_type", "numbers_as_text", exact=True)
 def words_in_the_target(case: Case, s: int, rng: Rng) -> Case | None:
     """A number to predict, with words in it."""
     if case.classify:
@@ -265,7 +265,7 @@ def columns_gone(case: Case, s: int, rng: Rng) -> Case | None:
     return replace(case, table=table, before=case.table, columns=())
 
 
-@kind("drift_inside", "schema_changed", "unit_jump", "label_drift")
+@kind("inner_drift", "unit_jump")
 def outcome_shifts(case: Case, s: int, rng: Rng) -> Case | None:
     """In the newest rows the target has another level."""
     if case.date is None or case.classify:
