@@ -30,7 +30,13 @@ def test_severities_are_those_of_the_file(audit: Auditor) -> None:
     checks = {"constant_column": CheckSpec(severity="block"), "one_class": CheckSpec(severity="off")}
     result = audit(TABLE, model=MODEL, spec=AuditSpec(checks=checks))
     assert severities(result) == {"constant_column": "block"}
-    assert "cauce.toml" in result.not_applicable["one_class"]
+    assert result.not_applicable["one_class"]["es"] == "desactivada en cauce.toml"
+
+
+def test_what_does_not_apply_is_told_in_both_languages(audit: Auditor) -> None:
+    for model in (None, MODEL):
+        for reason in audit(TABLE, model=model).not_applicable.values():
+            assert reason["en"] != reason["es"]
 
 
 def test_an_accepted_finding_stays_and_does_not_block(audit: Auditor) -> None:

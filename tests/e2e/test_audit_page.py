@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,3 +58,16 @@ def test_personal_data_stand_nowhere_on_the_page(tmp_path: Path) -> None:
 
 def test_without_an_audit_there_is_no_page(tmp_path: Path) -> None:
     assert audit_page_of(project(tmp_path), "rows") is None
+
+
+def test_the_record_of_an_earlier_cauce_is_made_anew(tmp_path: Path) -> None:
+    loop = project(tmp_path)
+    snapshot = load(loop, "rows")
+    told = audit(loop, snapshot)
+    path = loop.record("rows") / "audit.json"
+    record = json.loads(path.read_bytes())
+    record["not_applicable"] = {code: words["en"] for code, words in record["not_applicable"].items()}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert audit_page_of(loop, "rows") is None
+    assert audit(loop, snapshot).not_applicable == told.not_applicable
+    assert audit_page_of(loop, "rows") is not None

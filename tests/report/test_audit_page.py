@@ -35,7 +35,17 @@ def table() -> pa.Table:
 
 def view(*findings: Finding, private: tuple[str, ...] = ()) -> AuditView:
     types = {name: str(table().schema.field(name).type) for name in table().column_names}
-    audit = Audit("rows", "pay_model", "f", 200, findings, ("one_class",), {"rare_class": "no model"}, 0.3, AT)
+    audit = Audit(
+        "rows",
+        "pay_model",
+        "f",
+        200,
+        findings,
+        ("one_class",),
+        {"rare_class": {"en": "no model", "es": "sin modelo"}},
+        0.3,
+        AT,
+    )
     shown = tuple(ShownRows(("pay",), (1, 2), (("10",), ("",))) if one.rows else None for one in findings)
     titles = {"one_class": {"en": "one class", "es": "una sola clase"}}
     return AuditView("pay_model", audit, Snapshot("rows", 4, "f", 200, types, AT), titles, shown, private)

@@ -27,7 +27,7 @@ def near_duplicates(context: AuditContext, threshold: float) -> Outcome:
     """See texts whose shingles have at least `threshold` Jaccard similarity with those of an earlier, other text."""
     columns = [name for name, column in context.profile.columns.items() if _is_text(context, name) and column.n_present]
     if not columns:
-        return NotApplicable("no column of free text")
+        return NotApplicable("no column of free text", "ninguna columna de texto libre")
     longest = sorted(columns, key=lambda name: -(context.profile.column(name).mean or 0.0))[:MOST_COLUMNS]
     return [found for name in longest for found in _in_column(context, name, threshold)]
 

@@ -26,10 +26,13 @@ def class_balance(context: AuditContext, threshold: float) -> Outcome:
     if model is None or target is None:
         return NO_MODEL
     if model.task != "classify":
-        return NotApplicable("only classify has classes")
+        return NotApplicable("only classify has classes", "solo classify tiene clases")
     column = context.profile.column(target)
     if not column.exact or not 2 <= column.n_distinct <= MOST_CLASSES:
-        return NotApplicable("the target has fewer than two classes, or values that are no classes")
+        return NotApplicable(
+            "the target has fewer than two classes, or values that are no classes",
+            "el objetivo tiene menos de dos clases, o valores que no son clases",
+        )
     counts = sorted(column.counts.items(), key=lambda item: (-item[1], item[0]))
     (largest, most), (smallest, least) = counts[0], counts[-1]
     if most < threshold * least:
@@ -71,7 +74,7 @@ def small_group(context: AuditContext, threshold: float) -> Outcome:
     if model is None:
         return NO_MODEL
     if not model.sensitive:
-        return NotApplicable("the model names no sensitive column")
+        return NotApplicable("the model names no sensitive column", "el modelo no indica ninguna columna sensible")
     group = (context.data.group,) if context.data.group else ()
     table = rows_of(context, [*model.sensitive, *group])
     clusters = clusters_of(context, table)
@@ -141,7 +144,7 @@ def rare_in_training(context: AuditContext, threshold: float) -> Outcome:
         return NO_MODEL
     sides = context.sides()
     if sides is None:
-        return NotApplicable("the training's split is not known")
+        return NotApplicable("the training's split is not known", "no se conoce el reparto del entrenamiento")
     found = []
     for column, names, codes in _labels(context):
         lacking = _lacking(names, codes, sides, threshold)

@@ -23,9 +23,14 @@ from cauce.core.specs import FairnessMetric
 from cauce.evidence.gaps import Compared, of_means, of_metric, of_shares
 from cauce.profile.groups import favoured_class
 
-NOT_SENSITIVE = NotApplicable("the model names no sensitive column")
-NOT_FAVOURED = NotApplicable("several classes: name the one that people want in [models.NAME.fairness] favoured")
-NOT_FITTED = NotApplicable("no model could be fitted out of fold")
+NOT_SENSITIVE = NotApplicable("the model names no sensitive column", "el modelo no indica ninguna columna sensible")
+NOT_FAVOURED = NotApplicable(
+    "several classes: name the one that people want in [models.NAME.fairness] favoured",
+    "hay varias clases: indica la deseada en [models.NAME.fairness] favoured",
+)
+NOT_FITTED = NotApplicable(
+    "no model could be fitted out of fold", "no se pudo ajustar ningún modelo por validación cruzada"
+)
 KNOWN_TO = 0.1
 """Groups are compared whose shares are known to ± 10 points, whose means to a tenth of a standard deviation."""
 Bools = npt.NDArray[np.bool_]
@@ -87,7 +92,7 @@ def outcome_gap(context: AuditContext, threshold: float) -> Outcome:
         hits = np.asarray(np.asarray(strings.fill_null("").to_numpy(zero_copy_only=False)) == favoured, np.bool_)
         values = hits.astype(np.float64)
     elif context.profile.column(target).family in {"string", "other", "datetime"}:
-        return NotApplicable("the target holds no numbers")
+        return NotApplicable("the target holds no numbers", "el objetivo no contiene números")
     else:
         values = to_floats(array)
         known = np.isfinite(values)
@@ -164,7 +169,10 @@ def calibration_gap(context: AuditContext, threshold: float) -> Outcome:
     if isinstance(said, NotApplicable):
         return said
     if said.found.probabilities is None:
-        return NotApplicable("numbers have no probabilities; error_gap compares their errors")
+        return NotApplicable(
+            "numbers have no probabilities; error_gap compares their errors",
+            "un modelo de números no da probabilidades; error_gap compara sus errores",
+        )
     if said.place < 0:
         return NOT_FAVOURED
     apart = said.found.probabilities[:, said.place] - said.truth

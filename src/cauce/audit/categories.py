@@ -55,7 +55,7 @@ def category_variants(context: AuditContext, threshold: float) -> Outcome:
         if c.kind == "category" and c.n_present and c.share_distinct <= MOST_IDS and name != context.data.key
     ]
     if not names:
-        return NotApplicable("no column of categories")
+        return NotApplicable("no column of categories", "ninguna columna de categorías")
     found = []
     for name in names:
         groups = _variants(context.profile.column(name).counts)

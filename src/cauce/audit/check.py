@@ -109,9 +109,16 @@ class AuditContext:
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """A check that cannot say anything here, and why."""
+    """A check that cannot say anything here, and why, in a few words of each language."""
 
-    reason: str
+    en: str
+    es: str = ""
+    """As `en` where a project writes one language."""
+
+    @property
+    def reason(self) -> Words:
+        """Both languages."""
+        return {"en": self.en, "es": self.es or self.en}
 
 
 Outcome = Sequence[Finding] | NotApplicable

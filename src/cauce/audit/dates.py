@@ -103,7 +103,9 @@ def missing_time(context: AuditContext, threshold: float) -> Outcome:
     """See rows without a value in the data set's time column."""
     time, n_rows = context.data.time, context.profile.n_rows
     if time is None:
-        return NotApplicable("the data set names no time column")
+        return NotApplicable(
+            "the data set names no time column", "el conjunto de datos no indica ninguna columna de tiempo"
+        )
     n = context.profile.n_missing(time)
     if not n:
         return ()

@@ -16,7 +16,9 @@ def duplicated_rows(context: AuditContext, threshold: float) -> Outcome:
     """
     columns = tuple(name for name in context.profile.columns if name != context.data.key)
     if not columns or context.profile.n_rows < 2:
-        return NotApplicable("fewer than two rows, or no column but the key")
+        return NotApplicable(
+            "fewer than two rows, or no column but the key", "menos de dos filas, o ninguna columna aparte de la clave"
+        )
     from cauce.audit.hashing import repeats
 
     n, rows = repeats(context, columns)
@@ -63,7 +65,7 @@ def duplicated_key(context: AuditContext, threshold: float) -> Outcome:
     """See a key that is missing or shared by several rows."""
     key = context.data.key
     if key is None:
-        return NotApplicable("the data set names no key")
+        return NotApplicable("the data set names no key", "el conjunto de datos no indica ninguna clave")
     from cauce.audit.hashing import repeats
     from cauce.audit.rows import missing_rows
 

@@ -14,7 +14,7 @@ from cauce.core.specs import Severity
 if TYPE_CHECKING:
     from cauce.audit.scan import Hits, Scan
 
-NO_TEXT = NotApplicable("no text column")
+NO_TEXT = NotApplicable("no text column", "ninguna columna de texto")
 
 
 def _scanned(context: AuditContext) -> Scan:

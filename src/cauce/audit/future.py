@@ -63,7 +63,9 @@ def future_information(context: AuditContext, threshold: float) -> Outcome:
     """See date columns, among those the model predicts from, that lie after the row's own time."""
     time = context.data.time
     if time is None:
-        return NotApplicable("the data set names no time column")
+        return NotApplicable(
+            "the data set names no time column", "el conjunto de datos no indica ninguna columna de tiempo"
+        )
     columns = [name for name in context.features if _holds_dates(context, name)]
     if not columns or not _holds_dates(context, time):
         return ()
@@ -141,7 +143,7 @@ def missingness_leak(context: AuditContext, threshold: float) -> Outcome:
     if model is None or target is None:
         return NO_MODEL
     if model.task not in {"classify", "regress"}:
-        return NotApplicable(f"no figure of gaps for {model.task}")
+        return NotApplicable(f"no figure of gaps for {model.task}", f"no hay medida de los huecos para {model.task}")
     n_rows = context.profile.n_rows
     columns = [
         name

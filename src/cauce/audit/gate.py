@@ -38,7 +38,7 @@ from cauce.audit import (
 )
 from cauce.audit.check import AuditContext, Check, NotApplicable
 from cauce.audit.patterns import mask
-from cauce.core.artefacts import Audit, Finding
+from cauce.core.artefacts import Audit, Finding, Words
 from cauce.core.progress import Progress, silent
 from cauce.core.specs import AuditSpec, CheckSpec
 
@@ -73,6 +73,8 @@ FAMILIES: tuple[ModuleType, ...] = (
 """Modules that end in a table `CHECKS`, in the order in which they run."""
 CHECKS: Mapping[str, Check] = {check.code: check for family in FAMILIES for check in family.CHECKS}
 """Code → check, in the order in which they run."""
+OFF = NotApplicable("switched off in cauce.toml", "desactivada en cauce.toml")
+NO_ROWS = NotApplicable("the data set has no rows", "el conjunto de datos no tiene filas")
 
 
 def codes() -> tuple[str, ...]:
@@ -110,21 +112,21 @@ def run(
     started = clock()
     findings: list[Finding] = []
     passed: list[str] = []
-    not_applicable: dict[str, str] = {}
+    not_applicable: dict[str, Words] = {}
     checks = (*own, *CHECKS.values())
     for done, check in enumerate(checks):
         progress("audit", done, len(checks), check.code)
         settings = spec.checks.get(check.code, CheckSpec())
         if settings.severity == "off":
-            not_applicable[check.code] = "switched off in cauce.toml"
+            not_applicable[check.code] = OFF.reason
             continue
         if not context.profile.n_rows and check.code != "too_few_rows":
-            not_applicable[check.code] = "the data set has no rows"
+            not_applicable[check.code] = NO_ROWS.reason
             continue
         threshold = settings.threshold if settings.threshold is not None else check.threshold
         outcome = check.function(context, threshold or 0.0)
         if isinstance(outcome, NotApplicable):
-            not_applicable[check.code] = mask(outcome.reason)
+            not_applicable[check.code] = _masked_words(outcome.reason)
         elif outcome:
             findings += settle(outcome, spec)
         else:
@@ -163,9 +165,10 @@ def settle(findings: Iterable[Finding], spec: AuditSpec) -> tuple[Finding, ...]:
 
 def _masked(finding: Finding) -> Finding:
     """Return the finding without personal data: what a cell holds may stand in a message or an example."""
-    message, why, remedy = (
-        {language: mask(text) for language, text in words.items()}
-        for words in (finding.message, finding.why, finding.remedy)
-    )
+    message, why, remedy = map(_masked_words, (finding.message, finding.why, finding.remedy))
     examples = tuple(mask(text) for text in finding.examples)
     return replace(finding, message=message, why=why, remedy=remedy, examples=examples)
+
+
+def _masked_words(words: Words) -> Words:
+    return {language: mask(text) for language, text in words.items()}

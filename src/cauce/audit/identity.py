@@ -65,7 +65,7 @@ PEOPLE = frozenset(
 def id_like(context: AuditContext, threshold: float) -> Outcome:
     """See columns the model predicts from that are different in every row: running numbers and codes."""
     if context.profile.n_rows < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return NotApplicable(f"fewer than {LEAST_ROWS} rows", f"menos de {LEAST_ROWS} filas")
     columns = tuple(name for name in context.features if _unique(context, name, threshold) and _names(context, name))
     if not columns:
         return ()
@@ -134,9 +134,9 @@ def row_order_leak(context: AuditContext, threshold: float) -> Outcome:
     if model is None or target is None:
         return NO_MODEL
     if model.task not in {"classify", "regress"}:
-        return NotApplicable(f"no order of a target of {model.task}")
+        return NotApplicable(f"no order of a target of {model.task}", f"el objetivo de {model.task} no tiene orden")
     if context.profile.n_rows < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return NotApplicable(f"fewer than {LEAST_ROWS} rows", f"menos de {LEAST_ROWS} filas")
     import numpy as np
     import pyarrow as pa
 
@@ -185,9 +185,9 @@ def undeclared_group(context: AuditContext, threshold: float) -> Outcome:
     if model is None or target is None:
         return NO_MODEL
     if context.data.group is not None:
-        return NotApplicable("the data set names a group")
+        return NotApplicable("the data set names a group", "el conjunto de datos ya indica un grupo")
     if model.task not in {"classify", "regress"}:
-        return NotApplicable(f"no figure of a group for {model.task}")
+        return NotApplicable(f"no figure of a group for {model.task}", f"no hay medida de grupos para {model.task}")
     candidates = [name for name in context.profile.columns if _may_group(context, name)][:MOST_CANDIDATES]
     sides = context.sides() if candidates else None
     if sides is None or sides.kind not in {"random", "stratified"}:

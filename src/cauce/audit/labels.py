@@ -8,7 +8,7 @@ from cauce.core.artefacts import Finding
 from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
 
-NO_MODEL = NotApplicable("no model: the data set is judged alone")
+NO_MODEL = NotApplicable("no model: the data set is judged alone", "sin modelo: el conjunto de datos se juzga solo")
 FOLDS = 5
 
 
@@ -85,7 +85,7 @@ def one_class(context: AuditContext, threshold: float) -> Outcome:
         return NO_MODEL
     column = context.profile.column(target)
     if column.n_distinct != 1:
-        return () if column.n_distinct else NotApplicable("the target has no values")
+        return () if column.n_distinct else NotApplicable("the target has no values", "el objetivo no tiene valores")
     value = visible(next(iter(column.counts)))
     message = {
         "en": f"The target {named([target], 'en')} has one value in all rows: {value!r}.",
@@ -109,9 +109,12 @@ def rare_class(context: AuditContext, threshold: float) -> Outcome:
         return NO_MODEL
     column = context.profile.column(target)
     if model.task != "classify":
-        return NotApplicable("only classify has classes")
+        return NotApplicable("only classify has classes", "solo classify tiene clases")
     if not column.exact or column.n_distinct < 2:
-        return NotApplicable("the target has fewer than two classes, or values that are no classes")
+        return NotApplicable(
+            "the target has fewer than two classes, or values that are no classes",
+            "el objetivo tiene menos de dos clases, o valores que no son clases",
+        )
     rare = {value: n for value, n in column.counts.items() if n < threshold}
     if not rare:
         return ()

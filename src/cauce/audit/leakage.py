@@ -24,14 +24,17 @@ def target_leakage(context: AuditContext, threshold: float) -> Outcome:
     if model is None or target is None:
         return NO_MODEL
     if model.task not in {"classify", "regress"}:
-        return NotApplicable(f"no one-column model for {model.task}")
+        return NotApplicable(f"no one-column model for {model.task}", f"no hay modelo de una columna para {model.task}")
     from cauce.audit.single import judge_columns
 
     judged = judge_columns(
         context.sample, context.features, target, model.task, group=context.data.group, least=threshold
     )
     if judged.n_rows < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows with a target of its task's type")
+        return NotApplicable(
+            f"fewer than {LEAST_ROWS} rows with a target of its task's type",
+            f"menos de {LEAST_ROWS} filas con un objetivo del tipo que pide la tarea",
+        )
     shares = {name: share for name, share in judged.shares.items() if share >= threshold}
     sure = max(threshold, SURE)
     blocking = [name for name, share in shares.items() if share >= sure]

@@ -28,7 +28,10 @@ SUREST = 0.2
 SKILLED, LEARNED = 0.5, 0.1
 """Share of the errors of always saying the commonest class that the model spares: from which it is believed, and
 under which it says nothing of labels."""
-NO_FIT = NotApplicable("no model could be fitted: too few rows, too many classes, or no column to predict from")
+NO_FIT = NotApplicable(
+    "no model could be fitted: too few rows, too many classes, or no column to predict from",
+    "no se pudo ajustar ningún modelo: pocas filas, demasiadas clases o ninguna columna con la que predecir",
+)
 
 
 class _Noise(NamedTuple):
@@ -49,12 +52,18 @@ def label_errors(context: AuditContext, threshold: float) -> Outcome:
     if seen is None:
         return NO_FIT
     if len(seen.rows) < FEWEST:
-        return NotApplicable(f"fewer than {FEWEST} rows could be predicted by a model that had not seen them")
+        return NotApplicable(
+            f"fewer than {FEWEST} rows could be predicted by a model that had not seen them",
+            f"menos de {FEWEST} filas predichas por un modelo que no las había visto",
+        )
     if seen.probabilities is None:
         return _wrong_numbers(context, seen, threshold)
     noise = _noise_of(seen)
     if noise.skill < LEARNED:
-        return NotApplicable("the model that was fitted is hardly better than guessing, so it contradicts nothing")
+        return NotApplicable(
+            "the model that was fitted is hardly better than guessing, so it contradicts nothing",
+            "el modelo ajustado apenas acierta más que el azar, así que no contradice nada",
+        )
     if noise.lower < threshold:
         return ()
     from cauce.audit.confident import rank
@@ -232,7 +241,7 @@ def contradictory_labels(context: AuditContext, threshold: float) -> Outcome:
     if target is None:
         return NO_MODEL
     if not context.features:
-        return NotApplicable("no column to predict from")
+        return NotApplicable("no column to predict from", "ninguna columna con la que predecir")
     found = context.once("contradictions", _contradictions)
     n_rows = context.profile.n_rows
     share = found.n_rows / max(n_rows, 1)
@@ -280,7 +289,7 @@ def noise_ceiling(context: AuditContext, threshold: float) -> Outcome:
     if target is None or context.model is None:
         return NO_MODEL
     if not context.features:
-        return NotApplicable("no column to predict from")
+        return NotApplicable("no column to predict from", "ninguna columna con la que predecir")
     unavoidable = context.once("contradictions", _contradictions).unavoidable
     n = context.profile.n_rows - context.profile.n_missing(target)
     regress = context.model.task == "regress"

@@ -46,7 +46,10 @@ def outliers(context: AuditContext, threshold: float) -> Outcome:
     """See numbers that lie apart from all others, and not as the end of a heavy tail."""
     names = [n for n, c in context.profile.columns.items() if _worth(context, n) and c.n_numbers >= LEAST_ROWS]
     if not names:
-        return NotApplicable("no column of numbers with enough different values")
+        return NotApplicable(
+            "no column of numbers with enough different values",
+            "ninguna columna de números con suficientes valores distintos",
+        )
     found = []
     for name in names:
         limits = _limits(context, name, threshold)

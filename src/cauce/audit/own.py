@@ -262,7 +262,7 @@ def _guarded(check: OwnCheck, path: str) -> Check:
             told = f"{check.name} ({place}): {type(error).__name__}: {visible(str(error)).rstrip('.')}"
             failures = context.once(FAILURES, _no_failures)
             failures.append((check.code, told))
-            return NotApplicable(f"it failed: {told}")
+            return NotApplicable(f"it failed: {told}", f"ha fallado: {told}")
 
     return replace(check, function=run)
 
@@ -274,7 +274,10 @@ def _no_failures(context: AuditContext) -> list[tuple[str, str]]:
 def own_check_failed(context: AuditContext, threshold: float) -> Outcome:
     """Tell which of the project's own checks failed; the gate runs them before this one."""
     if FAILURES not in context.memory:
-        return NotApplicable("the project has no checks of its own, or none failed")
+        return NotApplicable(
+            "the project has no checks of its own, or none failed",
+            "el proyecto no tiene comprobaciones propias, o ninguna ha fallado",
+        )
     found = []
     for code, told in context.once(FAILURES, _no_failures):
         message = {

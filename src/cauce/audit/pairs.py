@@ -31,14 +31,19 @@ def pair_leakage(context: AuditContext, threshold: float) -> Outcome:
     if model is None or target is None:
         return NO_MODEL
     if model.task not in {"classify", "regress"}:
-        return NotApplicable(f"no two-column model for {model.task}")
+        return NotApplicable(
+            f"no two-column model for {model.task}", f"no hay modelo de dos columnas para {model.task}"
+        )
     from cauce.audit.pair_search import search
 
     found, n_rows = search(
         context.sample, context.features, target, model.task, least=threshold, group=context.data.group
     )
     if n_rows < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows with a target of its task's type")
+        return NotApplicable(
+            f"fewer than {LEAST_ROWS} rows with a target of its task's type",
+            f"menos de {LEAST_ROWS} filas con un objetivo del tipo que pide la tarea",
+        )
     pairs = [_Pair(*one) for one in found]
     return [_finding(context, pair, n_rows, threshold) for pair in pairs[:REPORTED]]
 

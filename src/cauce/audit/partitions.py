@@ -39,7 +39,10 @@ def cut_slice(context: AuditContext, threshold: float) -> Outcome:
     if not slices.ordered:
         return UNORDERED
     if np.isnan(slices.covered).any() or slices.n < FEWEST:
-        return NotApplicable(f"fewer than {FEWEST} slices, or slices cut to have equal numbers of rows")
+        return NotApplicable(
+            f"fewer than {FEWEST} slices, or slices cut to have equal numbers of rows",
+            f"menos de {FEWEST} tramos, o tramos cortados con el mismo número de filas",
+        )
     ratios = _against_neighbours(slices)
     logs = np.log(np.maximum(ratios, 1e-9))
     usual = logs[np.isfinite(logs)]

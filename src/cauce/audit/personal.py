@@ -14,7 +14,7 @@ from cauce.core.specs import Severity
 if TYPE_CHECKING:
     from cauce.audit.scan import Hits
 
-NO_TEXT = NotApplicable("no text column")
+NO_TEXT = NotApplicable("no text column", "ninguna columna de texto")
 FEW = 2
 LIKELY_FEW, LIKELY = 0.1, 0.001
 """Chance below which check digits that hold are taken for true ones: up to two texts of the shape, and more."""

@@ -36,7 +36,7 @@ def sensitive_proxy(context: AuditContext, threshold: float) -> Outcome:
     if model is None:
         return NO_MODEL
     if not model.sensitive:
-        return NotApplicable("the model names no sensitive column")
+        return NotApplicable("the model names no sensitive column", "el modelo no indica ninguna columna sensible")
     found = []
     for column in model.sensitive:
         finding = _of_column(context, column, threshold)

@@ -93,7 +93,7 @@ def constant_column(context: AuditContext, threshold: float) -> Outcome:
     """See columns in which one value has at least the threshold's share of the rows."""
     n_rows = context.profile.n_rows
     if n_rows < 2:
-        return NotApplicable("fewer than two rows")
+        return NotApplicable("fewer than two rows", "menos de dos filas")
     shares: dict[str, float] = {}
     value = {}
     for name, column in context.profile.columns.items():

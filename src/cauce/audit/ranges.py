@@ -82,7 +82,9 @@ def impossible_values(context: AuditContext, threshold: float) -> Outcome:
     """See numbers outside what the column's name allows: a negative price, an age of 230, a share of 130 %."""
     named_columns = {name: known for name in _numeric(context) if (known := range_named(name))}
     if not named_columns:
-        return NotApplicable("no column's name says what its numbers can be")
+        return NotApplicable(
+            "no column's name says what its numbers can be", "ningún nombre de columna dice qué números caben en ella"
+        )
     found = []
     for name, known in named_columns.items():
         finding = _impossible(context, name, known, threshold)
@@ -152,7 +154,7 @@ def stray_negatives(context: AuditContext, threshold: float) -> Outcome:
     """See a few negative numbers, as large as the others, in a column that is otherwise above zero."""
     numeric = _numeric(context)
     if not numeric:
-        return NotApplicable("no column of numbers")
+        return NotApplicable("no column of numbers", "ninguna columna de números")
     found = []
     for name in numeric:
         column = context.profile.column(name)

@@ -72,7 +72,9 @@ def population_coverage(context: AuditContext, threshold: float) -> Outcome:
     """
     declared, reference = context.data.population.shares, context.reference()
     if not declared and reference is None:
-        return NotApplicable("no population is declared for the data set")
+        return NotApplicable(
+            "no population is declared for the data set", "el conjunto de datos no declara ninguna población"
+        )
     compared = [_declared(context, column, shares) for column, shares in declared.items()]
     if reference is not None:
         shared = [name for name in context.profile.columns if name in reference.columns and name not in declared]

@@ -40,7 +40,7 @@ def sentinel_values(context: AuditContext, threshold: float) -> Outcome:
     """See numbers and dates that stand for a missing value, apart from the others or far too frequent."""
     columns = _columns(context)
     if not columns:
-        return NotApplicable("no column of numbers or dates")
+        return NotApplicable("no column of numbers or dates", "ninguna columna de números ni de fechas")
     found = []
     for name in columns:
         values = sentinels_of(context, name)

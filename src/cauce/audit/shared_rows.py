@@ -22,10 +22,13 @@ def rows_on_both_sides(context: AuditContext, threshold: float) -> Outcome:
     if context.model is None:
         return NO_MODEL
     if not context.features:
-        return NotApplicable("no column to predict from")
+        return NotApplicable("no column to predict from", "ninguna columna con la que predecir")
     sides = context.sides()
     if sides is None:
-        return NotApplicable("the rows cannot be split here: too few, too many, or no class")
+        return NotApplicable(
+            "the rows cannot be split here: too few, too many, or no class",
+            "las filas no se pueden repartir: son pocas, son demasiadas o falta la clase",
+        )
     n, n_agree, n_held, rows = _shared(context, sides)
     share = n / max(n_held, 1)
     if n < FEWEST or share < threshold:

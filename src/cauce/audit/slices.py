@@ -29,8 +29,14 @@ MOST_SLICES = 60
 LEAST_IN_SLICE = 50
 PER_SLICE, PER_NEWEST = 2_000, 10_000
 MOST_CELLS = 20_000_000
-NONE = NotApplicable("the data set names neither `time` nor `partition_by`, or has one slice")
-UNORDERED = NotApplicable("the partitions have no order in time, and the data set names no `time`")
+NONE = NotApplicable(
+    "the data set names neither `time` nor `partition_by`, or has one slice",
+    "el conjunto de datos no indica `time` ni `partition_by`, o tiene un solo tramo",
+)
+UNORDERED = NotApplicable(
+    "the partitions have no order in time, and the data set names no `time`",
+    "las particiones no siguen un orden en el tiempo y el conjunto de datos no indica `time`",
+)
 _DATED = re.compile(r"[0-9]{4}([-_/. ]?[QqTtWwSsHh]?[0-9]{1,2}){0,2}([T ].*)?")
 _TIMES = (
     "year month week day date quarter hour period wave cohort batch version ano anio mes semana dia fecha trimestre "

@@ -146,7 +146,7 @@ class Audit:
     findings: tuple[Finding, ...]
     passed: tuple[str, ...]
     """Codes of the checks that saw nothing."""
-    not_applicable: Mapping[str, str]
+    not_applicable: Mapping[str, Words]
     """Code → why the check does not apply."""
     seconds: float
     at: datetime

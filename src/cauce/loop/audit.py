@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Audit, Finding, Snapshot
-from cauce.core.errors import Blocked, Problems
+from cauce.core.errors import Blocked, Problems, UserError
 from cauce.core.files import fingerprint, read_artefact, write_artefact
 from cauce.core.scripts import read_script
 from cauce.loop import audit_views
@@ -61,7 +61,7 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
         snapshot.fingerprint, spec, model_spec or "", settings, against, *_own_texts(loop), version("cauce")
     )
     path = loop.record(model or snapshot.data) / "audit.json"
-    known = read_artefact(path, Audit)
+    known = recorded(path)
     if known is not None and known.fingerprint == seen:
         return known
     profile = profile_of(loop, snapshot)
@@ -93,6 +93,14 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     result = room.run(context, settings, fingerprint=seen, now=loop.now(), progress=loop.progress, own=own)
     write_artefact(path, result)
     return result
+
+
+def recorded(path: Path) -> Audit | None:
+    """Read an audit's record; None where there is none that this Cauce can read: the next audit writes it anew."""
+    try:
+        return read_artefact(path, Audit)
+    except UserError:
+        return None
 
 
 def with_findings(loop: Loop, result: Audit, more: tuple[Finding, ...]) -> Audit:

@@ -6,9 +6,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from cauce.core.artefacts import Audit, Finding, Snapshot
-from cauce.core.files import read_artefact
 from cauce.core.views import AuditView, ShownRows
-from cauce.loop.audit import profile_path
+from cauce.loop.audit import profile_path, recorded
 from cauce.loop.context import Loop
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def audit_page_of(loop: Loop, name: str) -> Page | None:
     from cauce import audit as room
     from cauce import data, profile
 
-    found = read_artefact(loop.record(name) / "audit.json", Audit)
+    found = recorded(loop.record(name) / "audit.json")
     snapshot = data.latest(loop.state.lake, found.data) if found else None
     if found is None or snapshot is None:
         return None

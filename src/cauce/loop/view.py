@@ -9,6 +9,7 @@ from cauce.core.artefacts import Audit, Decision, Release, Watched
 from cauce.core.files import read_artefact
 from cauce.core.locks import holder
 from cauce.core.views import ModelView, ProjectView
+from cauce.loop.audit import recorded
 from cauce.loop.context import Loop
 from cauce.loop.stages import Failure
 from cauce.loop.watch import ledger_of
@@ -38,7 +39,7 @@ def model_view(loop: Loop, name: str) -> ModelView:
     spec = loop.model(name)
     folder = loop.record(name)
     champion = _release(loop, name, "champion")
-    audit = read_artefact(folder / "audit.json", Audit)
+    audit = recorded(folder / "audit.json")
     error = read_artefact(folder / "error.json", Failure)
     traffic = ledger_of(loop, name).traffic(loop.now())
     return ModelView(
