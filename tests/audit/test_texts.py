@@ -37,11 +37,32 @@ def test_numbers_that_could_not_be_read_are_told(audit: Auditor) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [["1", "2", "a", "b"], ["007", "012"], ["2024-01-01", "2024-01-02"], ["Madrid", "Lugo"], ["12 %", "3 %"]],
-    ids=["too many words", "codes", "dates", "words", "units"],
+    [
+        ["1", "2", "a", "b"],
+        ["007", "012"],
+        ["2024-01-01", "2024-01-02"],
+        ["Madrid", "Lugo"],
+        [f"{i}th" for i in range(4)] + ["A12", "B13"],
+    ],
+    ids=["too many words", "codes", "dates", "words", "names that end in many ways"],
 )
 def test_other_text_passes(audit: Auditor, values: list[str]) -> None:
     assert "numbers_as_text" in audit(pa.table({"x": values * 30})).passed
+
+
+@pytest.mark.parametrize(
+    ("write", "unit"),
+    [("{} kg", "kg"), ("{}%", "%"), ("{} km/h", "km/h"), ("€ {}", "€"), ("EUR {}", "EUR"), ("{} EUR.", "EUR")],
+)
+def test_numbers_that_carry_a_unit_are_named_with_it(audit: Auditor, write: str, unit: str) -> None:
+    values = [*(write.format(i / 4) for i in range(195)), "unknown", None]
+    (found,) = of(audit(pa.table({"x": values})), "numbers_as_text")
+    assert f"carry a unit: '{unit}'" in found.message["en"]
+    assert found.rows == (195,)
+
+
+def test_names_of_one_letter_and_a_number_pass(audit: Auditor) -> None:
+    assert "numbers_as_text" in audit(pa.table({"room": [f"A{i}" for i in range(1, 120)]})).passed
 
 
 def test_a_label_of_digits_passes_and_a_target_of_regress_blocks(audit: Auditor) -> None:

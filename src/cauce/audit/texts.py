@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cauce.audit.check import MOST_ROWS, AuditContext, Check, Outcome
@@ -13,12 +14,18 @@ from cauce.core.specs import Severity
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NUMBER = (
-    r"^\s*[+-]?("
-    r"(0|[1-9][0-9]*)([.,][0-9]*)?([eE][+-]?[0-9]+)?|[.,][0-9]+"  # 12, 12.5, 12,5, 1e3; 007 is a code
-    r"|[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?|[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?"  # 1.272,24 and 1,272.24
-    r")\s*$"
+_DIGITS = (
+    r"[+-]?(?:"
+    r"(?:0|[1-9][0-9]*)(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]+)?|[.,][0-9]+"  # 12, 12.5, 12,5, 1e3; 007 is a code
+    r"|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"  # 1.272,24 and 1,272.24
+    r")"
 )
+NUMBER = rf"^\s*{_DIGITS}\s*$"
+_BEHIND = rf"^\s*{_DIGITS}\s*(?P<unit>[\pL%€$£°/²³]{{1,8}})\.?\s*$"
+_BEFORE = rf"^\s*(?P<unit>[\pL€$£]{{1,4}})\s*{_DIGITS}\s*$"
+_SIGNS = "€$£"
+LEAST_NUMBERS = 3
+"""Different numbers that must stand beside a unit."""
 MARKERS = frozenset(
     {"?", "-", "--", ".", "#n/a", "n.a.", "n/d", "nd", "s/d", "none", "unknown", "desconocido", "missing"}
 )
@@ -42,12 +49,41 @@ def numbers_as_text(context: AuditContext, threshold: float) -> Outcome:
         n_present = context.profile.column(name).n_present
         sampled = context.sample.column(name)
         n_known = len(sampled) - sampled.null_count
+        unit, pattern = "", NUMBER
         if n_known and _words_in(sampled).n > (1 - threshold + NEAR) * n_known:
-            continue
-        words = _all_words(context, name)
+            unit, pattern = _unit_in(sampled, threshold - NEAR)
+            if not unit:
+                continue
+        words = _all_words(context, name, pattern)
         if words.n <= (1 - threshold) * n_present:
-            found.append(_numbers(context, name, words, threshold))
+            found.append(_numbers(context, name, words, threshold, unit))
     return found
+
+
+def _unit_in(array: pa.Array | pa.ChunkedArray, least: float) -> tuple[str, str]:
+    """Return the unit that stands behind (`12 kg`) or before (`€ 12`) nearly every number, and what matches both.
+
+    One unit for all: names of parts and streets (`85123A`, `12th`) end in many ways. Before a number, only a sign of
+    money, or a word of capitals apart from it (`EUR 12`): `A12` is a name.
+    """
+    import pyarrow.compute as pc
+
+    from cauce.profile.arrays import to_strings
+
+    present = pc.drop_null(to_strings(array.combine_chunks() if hasattr(array, "combine_chunks") else array))
+    for pattern, ahead in ((_BEHIND, False), (_BEFORE, True)):
+        units = pc.struct_field(pc.extract_regex(present, pattern), "unit")
+        counted = {one["values"]: one["counts"] for one in pc.value_counts(units).to_pylist() if one["values"]}
+        unit = max(counted, key=lambda one: counted[one], default="")
+        if not unit or counted[unit] < least * len(present):
+            continue
+        written = re.escape(unit)
+        gap = r"\s*" if unit in _SIGNS or not ahead else r"\s+"
+        whole = rf"^\s*{written}{gap}{_DIGITS}\s*$" if ahead else rf"^\s*{_DIGITS}\s*{written}\.?\s*$"
+        with_unit = present.filter(pc.match_substring_regex(present, whole))
+        if len(with_unit) >= least * len(present) and pc.count_distinct(with_unit).as_py() >= LEAST_NUMBERS:
+            return unit, whole
+    return "", NUMBER
 
 
 def _wanted(context: AuditContext) -> list[str]:
@@ -58,7 +94,7 @@ def _wanted(context: AuditContext) -> list[str]:
     return [name for name, c in columns.items() if c.family == "string" and c.n_present and c.looks_like != "datetime"]
 
 
-def _words_in(array: pa.Array | pa.ChunkedArray) -> _Words:
+def _words_in(array: pa.Array | pa.ChunkedArray, pattern: str = NUMBER) -> _Words:
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -67,23 +103,23 @@ def _words_in(array: pa.Array | pa.ChunkedArray) -> _Words:
 
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     strings = to_strings(whole)
-    words = pc.fill_null(pc.invert(pc.match_substring_regex(strings, NUMBER)), False)
+    words = pc.fill_null(pc.invert(pc.match_substring_regex(strings, pattern)), False)
     places = np.flatnonzero(words.to_numpy(zero_copy_only=False))
     return _Words(len(places), {int(row): strings[int(row)].as_py() for row in places[:MOST_ROWS]})
 
 
-def _all_words(context: AuditContext, name: str) -> _Words:
+def _all_words(context: AuditContext, name: str, pattern: str) -> _Words:
     n, start = 0, 0
     first: dict[int, str] = {}
     for batch in context.batches([name]):
-        words = _words_in(batch.column(name))
+        words = _words_in(batch.column(name), pattern)
         n += words.n
         first |= {start + row: value for row, value in list(words.first.items())[: MOST_ROWS - len(first)]}
         start += batch.num_rows
     return _Words(n, first)
 
 
-def _numbers(context: AuditContext, name: str, words: _Words, threshold: float) -> Finding:
+def _numbers(context: AuditContext, name: str, words: _Words, threshold: float, unit: str) -> Finding:
     n_present = context.profile.column(name).n_present
     shown = list(words.first.items())[:3]
     more = words.n - len(shown)
@@ -99,7 +135,18 @@ def _numbers(context: AuditContext, name: str, words: _Words, threshold: float) 
         "en": "Correct those values at the source; leave an unknown one empty, or write NA.",
         "es": "Corrige esos valores en el origen; deja vacío el desconocido, o escribe NA.",
     }
-    if not words.n:
+    if unit:
+        message = {
+            "en": f"Column {named([name], 'en')} is text because its numbers carry a unit: {unit!r}.",
+            "es": f"La columna {named([name], 'es')} es texto porque sus números llevan una unidad: «{unit}».",
+        }
+        remedy = {
+            "en": "Write the numbers without their unit, at the source or in `prepare`, and the unit in the column's "
+            "name.",
+            "es": "Escribe los números sin su unidad, en el origen o en `prepare`, y la unidad en el nombre de la "
+            "columna.",
+        }
+    elif not words.n:
         message = {
             "en": f"Every value of column {named([name], 'en')} looks like a number, and the column is text.",
             "es": f"Todos los valores de la columna {named([name], 'es')} parecen números, y la columna es texto.",
