@@ -35,7 +35,7 @@ from benchmarks.audit.corruption.sets import SETS, Case
 
 from cauce.evidence.shares import wilson
 
-for family in ("quality", "rows", "people"):
+for family in ("quality", "rows", "people", "everyday"):
     import_module(f"benchmarks.audit.corruption.{family}")
 
 HERE = Path(__file__).resolve().parent
