@@ -47,6 +47,15 @@ def test_rows_that_a_deletion_vector_strikes_out_are_gone(place: Any) -> None:
     assert place.read()["id"].to_pylist() == [1, 2, 4, 5, 6, 7, 8]
 
 
+def test_rows_that_are_struck_out_are_gone_behind_a_link_too(place: Any) -> None:
+    folder = place.folder / "elsewhere"
+    write_deltalake(folder, pa.table({"id": list(range(10))}))
+    strike(folder, [0, 3, 9])
+    (place.folder / "table").symlink_to(folder, target_is_directory=True)
+    place.load("table")
+    assert place.read()["id"].to_pylist() == [1, 2, 4, 5, 6, 7, 8]
+
+
 def strike(folder: Path, rows: list[int]) -> None:
     """Add a commit whose deletion vector, written into the log itself, strikes out rows of the only file."""
     first = [json.loads(line) for line in (folder / "_delta_log" / f"{0:020}.json").read_text().splitlines()]

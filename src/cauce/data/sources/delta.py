@@ -44,7 +44,8 @@ class Delta:
     @contextmanager
     def opened(self, asked: Asked) -> Iterator[Raw]:
         """Open the newest version; see `Source`."""
-        folder = (asked.folder / asked.spec.source).absolute()
+        # Resolved, as deltalake names the files of deletion vectors: behind a link they would strike out nothing.
+        folder = (asked.folder / asked.spec.source).resolve()
         table = _table(asked, folder)
         names = [field.name for field in table.schema().fields]
         check_names(names, where=asked.at("source"))
