@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cauce.audit.by_group import by_group, clusters_of, rows_of
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome, Sides
 from cauce.audit.labels import NO_MODEL
-from cauce.audit.words import named, percent, visible
+from cauce.audit.words import named, percent, the_percent, visible
 from cauce.core.artefacts import Finding, GroupFigure
 from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
@@ -45,7 +45,7 @@ def class_balance(context: AuditContext, threshold: float) -> Outcome:
         "en": f"The classes of {named([target], 'en')} differ in size: {listed(shown, 'en', n_more=more)}. "
         f"Always saying {visible(largest)!r} is right in {percent(most / total, 'en')} of the rows.",
         "es": f"Las clases de {named([target], 'es')} tienen tamaños distintos: {listed(spanish, 'es', n_more=more)}. "
-        f"Decir siempre «{visible(largest)}» acierta en el {percent(most / total, 'es')} de las filas.",
+        f"Decir siempre «{visible(largest)}» acierta en {the_percent(most / total)} de las filas.",
     }
     metric = f"F1 or PR-AUC of {visible(smallest)!r}" if len(counts) == 2 else "the mean F1 over the classes"
     metrica = f"el F1 o el PR-AUC de «{visible(smallest)}»" if len(counts) == 2 else "el F1 medio de las clases"

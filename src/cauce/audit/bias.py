@@ -28,9 +28,7 @@ NOT_FAVOURED = NotApplicable(
     "several classes: name the one that people want in [models.NAME.fairness] favoured",
     "hay varias clases: indica la deseada en [models.NAME.fairness] favoured",
 )
-NOT_FITTED = NotApplicable(
-    "no model could be fitted out of fold", "no se pudo ajustar ningún modelo por validación cruzada"
-)
+NOT_FITTED = NotApplicable("no model could be fitted", "no se pudo ajustar ningún modelo")
 KNOWN_TO = 0.1
 """Groups are compared whose shares are known to ± 10 points, whose means to a tenth of a standard deviation."""
 Bools = npt.NDArray[np.bool_]
@@ -194,8 +192,8 @@ def _make_said(context: AuditContext) -> _Said | NotApplicable:
     n = len(found.rows)
     how = f", mitigate = {model.fairness.mitigate}" if mitigated else ""
     on = {
-        "en": f"out of fold on {number(n, 'en')} rows, {found.rung}{how}",
-        "es": f"fuera de pliegue en {number(n, 'es')} filas, {found.rung}{how}",
+        "en": f"on {number(n, 'en')} rows that the model had not seen, {found.rung}{how}",
+        "es": f"en {number(n, 'es')} filas que el modelo no había visto, {found.rung}{how}",
     }
     return _ready(context, found, on)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cauce.audit.check import MOST_ROWS, AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.labels import NO_MODEL
-from cauce.audit.words import named, percent, rows_in
+from cauce.audit.words import named, percent, rows_in, the_percent
 from cauce.core.artefacts import Finding
 from cauce.core.specs import Severity
 
@@ -172,7 +172,7 @@ def _gaps(context: AuditContext, name: str, distance: float, pure: float, thresh
     if one_sided:
         told = {
             "en": f"goes with one value of the target in {percent(pure, 'en')} of those rows",
-            "es": f"coincide con un único valor del objetivo en el {percent(pure, 'es')} de esas filas",
+            "es": f"coincide con un único valor del objetivo en {the_percent(pure)} de esas filas",
         }
     message = {
         "en": f"Whether column {named([name], 'en')} is filled in ({rows_in(n, 'en')} are) {told['en']} "

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from cauce.audit.by_group import ByGroup
 from cauce.audit.check import AuditContext
 from cauce.audit.gap_words import Figure, amount, apart
-from cauce.audit.words import named, visible
+from cauce.audit.words import named, rows_in, visible
 from cauce.core.artefacts import Finding, Words
-from cauce.core.figures import Language, number
+from cauce.core.figures import Language
 from cauce.core.specs import Severity
 from cauce.evidence.gaps import Compared
 
@@ -27,7 +27,7 @@ class Asked:
     code: str
     figure: Figure
     on: Words
-    """Which rows: ``"out of fold on 20,000 rows, boosting"``."""
+    """Which rows: ``"on 20,000 rows set aside"``."""
     threshold: float
     """A gap proven larger warns."""
     limit: float | None = None
@@ -133,11 +133,8 @@ def _rest(untold: str, n_missing: int, language: Language) -> str:
     if untold:
         text += f" Cannot be told for {untold}." if language == "en" else f" No se puede saber para {untold}."
     if n_missing:
-        n = number(n_missing, language)
-        if language == "en":
-            text += f" {n} rows without a value belong to no group."
-        else:
-            text += f" {n} filas sin valor no pertenecen a ningún grupo."
+        n = rows_in(n_missing, language)
+        text += f" Without a value, so in no group: {n}." if language == "en" else f" Sin valor ni grupo: {n}."
     return text
 
 

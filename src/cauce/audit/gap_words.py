@@ -32,7 +32,7 @@ def of_figure(kind: str, favoured: str) -> Figure:
         "demographic_parity": (f"the share predicted {en}", f"la proporción con predicción {es}"),
         "equal_opportunity": (
             f"the share of true {en} that is found",
-            f"la proporción de {es} reales que se encuentra",
+            f"la proporción de {es} reales que se detecta",
         ),
         "equalized_odds": (
             f"the share predicted {en}, among those who are or among those who are not,",
@@ -45,7 +45,7 @@ def of_figure(kind: str, favoured: str) -> Figure:
         ),
         "false_negative_rate": (
             f"the share of true {en} that is missed",
-            f"la proporción de {es} reales que se pierde",
+            f"la proporción de {es} reales que no se detecta",
         ),
         "calibration": (
             f"the predicted probability of {en} minus what came",
@@ -53,7 +53,7 @@ def of_figure(kind: str, favoured: str) -> Figure:
         ),
         "mean_outcome": ("the mean target", "la media del objetivo"),
         "mean_prediction": ("the mean prediction", "la media de las predicciones"),
-        "mean_error": ("the mean of prediction minus truth", "la media de predicción menos verdad"),
+        "mean_error": ("the mean of prediction minus truth", "la media de la predicción menos el valor real"),
         "absolute_error": ("the mean absolute error", "el error absoluto medio"),
     }
     return Figure(*known[kind], points=not kind.startswith(("mean", "absolute")))

@@ -157,7 +157,7 @@ def settle(findings: Iterable[Finding], spec: AuditSpec) -> tuple[Finding, ...]:
             continue
         if settings.severity is not None:
             finding = replace(finding, severity=settings.severity)
-        if settings.accept is not None and finding.severity == "block":
+        if settings.accept is not None:
             finding = replace(finding, accepted=settings.accept)
         settled.append(_masked(finding))
     return tuple(settled)

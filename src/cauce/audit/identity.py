@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.labels import NO_MODEL
-from cauce.audit.words import columns_in, named, percent, rows_in
+from cauce.audit.words import columns_in, named, percent, rows_in, the_percent
 from cauce.core.artefacts import Finding
 from cauce.core.figures import number
 from cauce.core.specs import Severity
@@ -160,8 +160,8 @@ def row_order_leak(context: AuditContext, threshold: float) -> Outcome:
     message = {
         "en": f"The rows lie in the order of the target {named([target], 'en')}: the position in the file tells "
         f"{percent(share, 'en')} {what[0]}{told['en']}.",
-        "es": f"Las filas están en el orden del objetivo {named([target], 'es')}: la posición en el fichero explica el "
-        f"{percent(share, 'es')} {what[1]}{told['es']}.",
+        "es": f"Las filas están en el orden del objetivo {named([target], 'es')}: la posición en el fichero explica "
+        f"{the_percent(share)} {what[1]}{told['es']}.",
     }
     why = {
         "en": "Whatever follows the order of the file, a running number, a date of entry, then tells the target, and "
@@ -231,7 +231,7 @@ def _group(context: AuditContext, name: str, gain: float, threshold: float) -> F
         "en": f"The {number(n_values, 'en')} values of {named([name], 'en')} tell {percent(gain, 'en')} of the target "
         f"{named([target], 'en')} and have rows on both sides of the split: {rows_in(n, 'en')} are no independent "
         "cases.",
-        "es": f"Los {number(n_values, 'es')} valores de {named([name], 'es')} explican el {percent(gain, 'es')} del "
+        "es": f"Los {number(n_values, 'es')} valores de {named([name], 'es')} explican {the_percent(gain)} del "
         f"objetivo {named([target], 'es')} y tienen filas a ambos lados de la partición: las {rows_in(n, 'es')} no "
         "son casos independientes.",
     }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.labels import NO_MODEL
-from cauce.audit.words import named, percent
+from cauce.audit.words import named, percent, the_percent
 from cauce.core.artefacts import Finding
 from cauce.core.figures import number
 
@@ -57,7 +57,7 @@ def _finding(context: AuditContext, pair: _Pair, n_rows: int, threshold: float) 
         f"{pair.how} they explain {percent(pair.share, 'en')} {what[0]} (the better one alone "
         f"{percent(pair.alone, 'en')}; {number(n_rows, 'en')} sampled rows).",
         "es": f"El objetivo {named([target], 'es')} se deduce de {named(pair.columns, 'es')} juntas: como {pair.how} "
-        f"explican el {percent(pair.share, 'es')} {what[1]} (la mejor por sí sola, el {percent(pair.alone, 'es')}; "
+        f"explican {the_percent(pair.share)} {what[1]} (la mejor por sí sola, {the_percent(pair.alone)}; "
         f"muestra de {number(n_rows, 'es')} filas).",
     }
     why = {

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
-from cauce.audit.words import columns_in, named, percent, rows_in, visible
+from cauce.audit.words import columns_in, named, percent, rows_in, the_percent, visible
 from cauce.core.artefacts import Finding
 from cauce.core.figures import listed, number
 
 if TYPE_CHECKING:
     from cauce.audit.histograms import Histogram
-    from cauce.audit.slices import Floats, Slices
+    from cauce.audit.slices import Floats, Mask, Slices
 
 FEWEST = 4
 """Slices from which the usual number of rows is known."""
 SPREADS = 4.0
 NEIGHBOURS = 3
+LOWEST = 0.8
+"""Share of the rows of the smallest earlier slice that a whole end of small ones must stay under."""
 LEAST_NEW = 100
 """Sampled rows that the newest stretch must have: further slices are added until it does."""
 UNLIKELY = 1e-6
@@ -49,8 +52,29 @@ def cut_slice(context: AuditContext, threshold: float) -> Outcome:
     spread = 1.4826 * float(np.median(np.abs(usual - np.median(usual))))
     enough = slices.covered >= 0.2
     low = enough & (ratios < threshold) & (logs < np.median(usual) - SPREADS * max(spread, 0.1))
+    low |= _low_end(slices, ratios, threshold)
     places = np.flatnonzero(low)
     return [_cut(slices, [int(p) for p in places], ratios, threshold)] if len(places) else ()
+
+
+def _low_end(slices: Slices, ratios: Floats, threshold: float) -> Mask:
+    """Mark the last slices where all of them, at most a third, have fewer rows than any before, and far fewer.
+
+    Beside one another they look usual; `ratios` of theirs become shares of what the slices before them had.
+    """
+    import numpy as np
+
+    rates = slices.counts / np.maximum(slices.covered, 0.05)
+    marks = np.zeros(slices.n, np.bool_)
+    for first in range(max(slices.n - slices.n // 3, FEWEST), slices.n):
+        before, last = rates[1:first], rates[first:]
+        judged = last[slices.covered[first:] >= 0.2]
+        usual = np.median(before[-2 * NEIGHBOURS :])
+        if len(judged) and judged.max() < threshold * usual and judged.max() < LOWEST * before[before > 0].min():
+            marks[first:] = slices.covered[first:] >= 0.2
+            ratios[first:] = last / max(usual, 1.0)
+            break
+    return marks
 
 
 def _against_neighbours(slices: Slices) -> Floats:
@@ -94,9 +118,7 @@ def _cut(slices: Slices, places: list[int], ratios: Floats, threshold: float) ->
 
 
 def rising_missing(context: AuditContext, threshold: float) -> Outcome:
-    """See columns in which the newest slice lacks far more values than any before."""
-    import numpy as np
-
+    """See columns in which the newest slices lack far more values than any before."""
     from cauce.audit.histograms import histograms_of
     from cauce.audit.slices import NONE, UNORDERED, slices_of
 
@@ -105,21 +127,42 @@ def rising_missing(context: AuditContext, threshold: float) -> Outcome:
         return NONE
     if not slices.ordered:
         return UNORDERED
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[int, dict[str, tuple[float, float]]] = defaultdict(dict)
     for histogram in histograms_of(context):
-        total = histogram.missing + histogram.present
-        w = newest(slices)
+        rise = _rise(slices, histogram, threshold)
+        if rise is not None:
+            found[rise[0]][histogram.name] = rise[1:]
+    return [_rising(slices, found[w], w, threshold) for w in sorted(found)]
+
+
+def _rise(slices: Slices, histogram: Histogram, threshold: float) -> tuple[int, float, float] | None:
+    """Return of how many slices the newest stretch with more missing is, and the shares before and in it.
+
+    The stretch begins where the step is clearest, in the newer half: a fault of some weeks must not hide itself.
+    """
+    import numpy as np
+
+    total = histogram.missing + histogram.present
+    n, least = slices.n, newest(slices)
+    best: tuple[float, int, float, float] | None = None
+    for w in range(least, max(n // 2, least) + 1):
         n_new, n_old = int(total[-w:].sum()), int(total[:-w].sum())
         if n_new < 20 or n_old < 20:
             continue
-        new, old = histogram.missing[-w:].sum() / n_new, histogram.missing[:-w].sum() / n_old
+        new, old = float(histogram.missing[-w:].sum() / n_new), float(histogram.missing[:-w].sum() / n_old)
         both = (histogram.missing.sum() + 1) / (n_new + n_old + 2)
-        error = float(np.sqrt(both * (1 - both) * (1 / n_new + 1 / n_old)))
-        before = histogram.missing[:-w] / np.maximum(total[:-w], 1)
-        top = float(before.max()) if (slices.n - w) >= 3 else old
-        if new - old >= threshold and new - old > 5 * error and new > 1.25 * top + 0.02:
-            found[histogram.name] = (float(old), float(new))
-    return [_rising(slices, found, threshold)] if found else ()
+        sure = (new - old) / float(np.sqrt(both * (1 - both) * (1 / n_new + 1 / n_old)))
+        before = (histogram.missing / np.maximum(total, 1))[:-w]
+        inside = _mixed_left_out(before) if w > least else before
+        top = float(inside.max()) if (n - w) >= 3 else old
+        if new - old >= threshold and sure > 5 and new > 1.25 * top + 0.02 and (best is None or sure > best[0]):
+            best = (sure, w, old, new)
+    return best[1:] if best else None
+
+
+def _mixed_left_out(before: Floats) -> Floats:
+    """Leave out the slice in which a change began: it is part old, part new."""
+    return before[:-1] if len(before) > FEWEST else before
 
 
 def newest(slices: Slices) -> int:
@@ -130,15 +173,15 @@ def newest(slices: Slices) -> int:
     return min(int(np.searchsorted(sizes, LEAST_NEW)) + 1, slices.n - 1)
 
 
-def _rising(slices: Slices, found: dict[str, tuple[float, float]], threshold: float) -> Finding:
+def _rising(slices: Slices, found: dict[str, tuple[float, float]], w: int, threshold: float) -> Finding:
     columns = tuple(sorted(found, key=lambda name: found[name][0] - found[name][1]))
     old, new = found[columns[0]]
-    n = round(new * int(slices.counts[-newest(slices) :].sum()))
+    n = round(new * int(slices.counts[-w:].sum()))
     message = {
-        "en": f"The newest rows ({visible(slices.by)} from {slices.labels[-newest(slices)]}) lack values in "
+        "en": f"The newest rows ({visible(slices.by)} from {slices.labels[-w]}) lack values in "
         f"{columns_in(columns, 'en')}: {percent(new, 'en')} missing, {percent(old, 'en')} before.",
-        "es": f"A las filas más recientes ({visible(slices.by)} desde {slices.labels[-newest(slices)]}) les faltan "
-        f"valores en {columns_in(columns, 'es')}: un {percent(new, 'es')}, antes un {percent(old, 'es')}.",
+        "es": f"A las filas más recientes ({visible(slices.by)} desde {slices.labels[-w]}) les faltan "
+        f"valores en {columns_in(columns, 'es')}: {the_percent(new)}, antes {the_percent(old)}.",
     }
     why = {
         "en": "Something changed at the source; the newest rows are those that judge, and those most like the future.",
@@ -148,7 +191,7 @@ def _rising(slices: Slices, found: dict[str, tuple[float, float]], threshold: fl
         "en": "Ask whoever fills the column what changed; load those rows again once it is mended.",
         "es": "Pregunta a quien rellena la columna qué ha cambiado; vuelve a cargar esas filas cuando esté arreglado.",
     }
-    rows = slices.first_rows[-1]
+    rows = slices.first_rows[-w]
     examples = tuple(f"{visible(c)}: {percent(found[c][0], 'en')} → {percent(found[c][1], 'en')}" for c in columns[:5])
     return Finding(
         "rising_missing", "warn", columns, n, message, why, remedy, rows, new - old, threshold, examples=examples
@@ -156,9 +199,7 @@ def _rising(slices: Slices, found: dict[str, tuple[float, float]], threshold: fl
 
 
 def stuck_column(context: AuditContext, threshold: float) -> Outcome:
-    """See columns with one single value in the newest slice that never stood still before."""
-    import numpy as np
-
+    """See columns with one single value in a stretch of slices that never stand still elsewhere."""
     from cauce.audit.histograms import histograms_of
     from cauce.audit.slices import NONE, UNORDERED, slices_of
 
@@ -167,18 +208,35 @@ def stuck_column(context: AuditContext, threshold: float) -> Outcome:
         return NONE
     if not slices.ordered:
         return UNORDERED
-    w = newest(slices)
-    stuck: dict[str, str] = {}
+    stuck: dict[tuple[int, int], dict[str, str]] = defaultdict(dict)
     for histogram in histograms_of(context):
-        now = histogram.values[(slices.of >= slices.n - w) & ~np.isnan(histogram.values)]
-        if len(now) < threshold or (now != now[0]).any() or histogram.name == context.target:
-            continue
-        before = [histogram.values[slices.of == place] for place in range(slices.n - w)]
-        tops = [_top_share(values[~np.isnan(values)]) for values in before]
-        known = [top for top in tops if top is not None]
-        if known and max(known) ** len(now) < UNLIKELY:
-            stuck[histogram.name] = _text_of(histogram, float(now[0]))
-    return [_stuck(slices, stuck, w, threshold)] if stuck else ()
+        run = None if histogram.name == context.target else _still(slices, histogram, threshold)
+        if run is not None:
+            stuck[run[0], run[1]][histogram.name] = _text_of(histogram, run[2])
+    return [_stuck(slices, stuck[run], run, threshold) for run in sorted(stuck)]
+
+
+def _still(slices: Slices, histogram: Histogram, threshold: float) -> tuple[int, int, float] | None:
+    """Return the one stretch of slices, its end excluded, in which a column stands still, and the value.
+
+    Not from the first slice on: what is not yet in use stands still by nature.
+    """
+    import numpy as np
+
+    present = ~np.isnan(histogram.values)
+    order = np.argsort(slices.of[present], kind="stable")
+    values, of = histogram.values[present][order], slices.of[present][order]
+    parts = np.split(values, np.searchsorted(of, np.arange(1, slices.n)))
+    alone = [bool(len(part)) and bool((part == part[0]).all()) for part in parts]
+    first = next((place for place, one in enumerate(alone) if one and len(parts[place]) >= 2), 0)
+    end = first
+    while end < slices.n and (not len(parts[end]) or (alone[end] and parts[end][0] == parts[first][0])):
+        end += 1
+    n_still = sum(len(part) for part in parts[first:end])
+    if not first or n_still < threshold:
+        return None
+    known = [top for part in parts[:first] + parts[end:] if (top := _top_share(part)) is not None]
+    return (first, end, float(parts[first][0])) if known and max(known) ** n_still < UNLIKELY else None
 
 
 def _top_share(values: Floats) -> float | None:
@@ -195,18 +253,20 @@ def _text_of(histogram: Histogram, value: float) -> str:
     return histogram.categories[int(value)] if histogram.kind == "category" else f"{value:g}"
 
 
-def _stuck(slices: Slices, stuck: dict[str, str], w: int, threshold: float) -> Finding:
+def _stuck(slices: Slices, stuck: dict[str, str], run: tuple[int, int], threshold: float) -> Finding:
     columns = tuple(stuck)
-    n = int(slices.counts[-w:].sum())
-    since = slices.labels[-w]
+    first, end = run
+    n = int(slices.counts[first:end].sum())
+    since, until = slices.labels[first], slices.labels[end - 1]
+    when, cuando = f"since {visible(slices.by)} = {since}", f"desde {visible(slices.by)} = {since}"
+    if end < slices.n:
+        when, cuando = f"{when} until {until}", f"{cuando} hasta {until}"
     shown = [f"{named([name], 'en')} = {visible(stuck[name])!r}" for name in columns[:5]]
     spanish = [f"{named([name], 'es')} = «{visible(stuck[name])}»" for name in columns[:5]]
     more = len(columns) - len(shown)
     message = {
-        "en": f"One value alone since {visible(slices.by)} = {since}, and many before: "
-        f"{listed(shown, 'en', n_more=more)}.",
-        "es": f"Un solo valor desde {visible(slices.by)} = {since}, y antes muchos: "
-        f"{listed(spanish, 'es', n_more=more)}.",
+        "en": f"One value alone {when}, and many before: {listed(shown, 'en', n_more=more)}.",
+        "es": f"Un solo valor {cuando}, y antes muchos: {listed(spanish, 'es', n_more=more)}.",
     }
     why = {
         "en": "A sensor, a form or an export that stands still looks like data; the model will be served the same.",
@@ -216,8 +276,8 @@ def _stuck(slices: Slices, stuck: dict[str, str], w: int, threshold: float) -> F
         "en": "Mend what fills the column and load those rows again, or name it under `ignore`.",
         "es": "Arregla lo que rellena la columna y vuelve a cargar esas filas, o ponla en `ignore`.",
     }
-    rows = slices.first_rows[-w]
-    return Finding("stuck_column", "warn", columns, n, message, why, remedy, rows, float(w), threshold)
+    rows = slices.first_rows[first]
+    return Finding("stuck_column", "warn", columns, n, message, why, remedy, rows, float(end - first), threshold)
 
 
 def shifted_columns(context: AuditContext, threshold: float) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome
-from cauce.audit.words import columns_in, named, percent, rows_in, visible
+from cauce.audit.words import columns_in, named, percent, rows_in, the_percent, visible
 from cauce.core.artefacts import Finding, changed_column
 from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
@@ -72,7 +72,7 @@ def missing_values(context: AuditContext, threshold: float) -> Outcome:
     worst = shares[columns[0]]
     message = {
         "en": f"Half-empty {columns_in(columns, 'en')}: up to {percent(worst, 'en')} of the values are missing.",
-        "es": f"Faltan muchos valores en {columns_in(columns, 'es')}: hasta un {percent(worst, 'es')}.",
+        "es": f"Faltan muchos valores en {columns_in(columns, 'es')}: hasta {the_percent(worst)}.",
     }
     if worst < 0.5:
         message["en"] = f"Values are missing in {columns_in(columns, 'en')}: up to {percent(worst, 'en')}."
@@ -109,7 +109,7 @@ def constant_column(context: AuditContext, threshold: float) -> Outcome:
     message = {
         "en": f"The same value in {percent(min(shares.values()), 'en')} of the rows: "
         f"{listed(shown, 'en', n_more=more)}.",
-        "es": f"El mismo valor en el {percent(min(shares.values()), 'es')} de las filas: "
+        "es": f"El mismo valor en {the_percent(min(shares.values()))} de las filas: "
         f"{listed(spanish, 'es', n_more=more)}.",
     }
     why = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cauce.audit.check import MOST_ROWS, AuditContext, Check, NotApplicable, Outcome
 from cauce.audit.labels import NO_MODEL
-from cauce.audit.words import percent, rows_in
+from cauce.audit.words import percent, rows_in, the_percent
 from cauce.core.artefacts import Finding
 from cauce.core.specs import Severity
 
@@ -41,7 +41,7 @@ def rows_on_both_sides(context: AuditContext, threshold: float) -> Outcome:
         "en": f"{rows_in(n, 'en')} of those set aside to judge ({percent(share, 'en')}) have the same columns as a row "
         f"that teaches; in {percent(agree, 'en')} of the cases one such row has the same target too.",
         "es": f"{rows_in(n, 'es')} de las reservadas para juzgar ({percent(share, 'es')}) coinciden en todas las "
-        f"columnas con una que enseña; en el {percent(agree, 'es')} de los casos coincide también el objetivo.",
+        f"columnas con una que enseña; en {the_percent(agree)} de los casos coincide también el objetivo.",
     }
     why = {
         "en": "On such rows the model is asked what it was told: its figures are better than they will be in use.",

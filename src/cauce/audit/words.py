@@ -44,6 +44,18 @@ def percent(share: float, language: Language) -> str:
     return figures.percent(round(share, 3), language)
 
 
+def the_percent(share: float) -> str:
+    r"""Write a share of 1 in Spanish, with its article.
+
+    Examples
+    --------
+    >>> the_percent(0.125), the_percent(0.99999)
+    ('el 12,5\xa0%', 'más del 99,9\xa0%')
+    """
+    text = percent(share, "es")
+    return f"el {text}" if text[0].isdigit() else text
+
+
 def plural(n: int, one: str, many: str, language: Language) -> str:
     """Count things.
 

@@ -128,7 +128,7 @@ class Finding:
     threshold: float | None = None
     """The threshold it was held against."""
     accepted: str | None = None
-    """The written reason for which a blocking finding is let pass."""
+    """The written reason for which it is let pass."""
     examples: tuple[str, ...] = ()
     """What was seen in the first rows concerned, at most 5, personal data masked."""
     groups: tuple[GroupFigure, ...] = ()
@@ -150,6 +150,8 @@ class Audit:
     """Code → why the check does not apply."""
     seconds: float
     at: datetime
+    version: int | None = None
+    """Of the snapshot that was looked at, whose rows the findings number."""
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

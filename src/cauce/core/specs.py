@@ -187,7 +187,7 @@ class CheckSpec(Spec):
     threshold: float | None = None
     """Threshold in place of the check's own; its meaning stands in docs/checks.md."""
     accept: str | None = Field(default=None, min_length=10)
-    """Why a blocking finding is accepted: a sentence that lands in the record."""
+    """Why its findings are accepted: a sentence that lands in the record; accepted ones stop nothing."""
 
 
 class AuditSpec(Spec):

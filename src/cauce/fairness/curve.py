@@ -203,7 +203,7 @@ def _reason(points: tuple[FairnessPoint, ...], chosen: int | None, max_gap: floa
     if chosen is None:
         return {
             "en": f"Nothing that the file allows brings the gap within {limit} on the rows set aside.",
-            "es": f"Nada de lo que el archivo permite lleva la diferencia a {limit} en las filas apartadas.",
+            "es": f"Nada de lo que el fichero permite lleva la diferencia a {limit} en las filas apartadas.",
         }
     point = points[chosen]
     assert point.gap is not None
@@ -221,6 +221,6 @@ def _reason(points: tuple[FairnessPoint, ...], chosen: int | None, max_gap: floa
         f"({least[0]} to {most[0]}), {'proven' if proven else 'measured, not proven'} within {limit}. "
         f"It costs {cost[0]} points of accuracy (95% interval {cost[1]} to {cost[2]}).",
         "es": f'mitigate = "{point.method}" con strength = {point.strength:g} deja la diferencia en {gap[1]} (de '
-        f"{least[1]} a {most[1]}), {'probado que cumple' if proven else 'cumple según lo medido, sin probarlo,'} "
+        f"{least[1]} a {most[1]}), {'probado que cumple' if proven else 'cumple según lo medido, sin quedar probado,'} "
         f"{limit}. Cuesta {spanish[0]} puntos de exactitud (intervalo del 95\u00a0%: de {spanish[1]} a {spanish[2]}).",
     }

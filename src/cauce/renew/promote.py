@@ -79,7 +79,7 @@ def fairer(model: str, *, champion: int, challenger: int, method: str, now: date
     reason = {
         "en": f"The file asks for mitigate = {method!r}, with which version {challenger} was let through the audit's "
         f"gate; version {champion} was fitted otherwise. What the mitigation costs stands in the release.",
-        "es": f"El archivo pide mitigate = {method!r}, con lo que la versión {challenger} pasó la auditoría; la "
+        "es": f"El fichero pide mitigate = {method!r}, con lo que la versión {challenger} pasó la auditoría; la "
         f"versión {champion} se ajustó de otro modo. Lo que cuesta la corrección figura en la versión registrada.",
     }
     return Decision(
