@@ -151,6 +151,22 @@ def test_a_slice_cut_short_is_named(audit: Auditor) -> None:
     assert "2022-07" in found.message["en"]
 
 
+def test_an_end_of_several_small_slices_is_named(audit: Auditor) -> None:
+    columns = table()
+    kept = np.random.default_rng(1).random(12 * PER) < np.where(np.arange(12 * PER) < 9 * PER, 1.0, 0.15)
+    found = {f.code: f for f in audited(audit, {name: values[kept] for name, values in columns.items()})}
+    assert found["cut_slice"].n_rows == kept[9 * PER :].sum()
+    assert "2022-10" in found["cut_slice"].message["en"]
+
+
+def test_a_slow_end_of_the_year_is_not_cut(audit: Auditor) -> None:
+    columns = table(24)
+    usual = np.where(np.arange(24 * PER) // PER % 12 < 9, 1.0, 0.3)  # as every year
+    kept = np.random.default_rng(1).random(24 * PER) < usual
+    found = audited(audit, {name: values[kept] for name, values in columns.items()})
+    assert not [f for f in found if f.code == "cut_slice" and "2023" in f.message["en"].partition(":")[0]]
+
+
 def test_a_month_that_has_only_begun_is_not_cut(audit: Auditor) -> None:
     start = datetime(2023, 1, 1)  # noqa: DTZ001 - the column has no zone
     at = [start + timedelta(hours=6 * i) for i in range(4 * 334 + 12)]
@@ -176,6 +192,23 @@ def test_a_column_that_stands_still_is_named(audit: Auditor) -> None:
     assert "'71.5'" in found["stuck_column"].message["en"]
 
 
+@pytest.mark.parametrize(("part", "when"), [((8, 12), "since month = 2022-09,"), ((4, 6), "2022-05 until 2022-06,")])
+def test_a_column_that_stands_still_for_several_slices_is_named(
+    audit: Auditor, part: tuple[int, int], when: str
+) -> None:
+    columns = table()
+    columns["weight"][part[0] * PER : part[1] * PER] = 71.5
+    found = {f.code: f for f in audited(audit, columns)}
+    assert (found["stuck_column"].columns, found["stuck_column"].n_rows) == (("weight",), (part[1] - part[0]) * PER)
+    assert when in found["stuck_column"].message["en"]
+
+
+def test_a_column_that_is_not_yet_in_use_is_not_named(audit: Auditor) -> None:
+    columns = table()
+    columns["weight"][: 4 * PER] = 0.0
+    assert not [f for f in audited(audit, columns) if f.code == "stuck_column"]
+
+
 def test_a_column_that_often_stands_still_is_not_named(audit: Auditor) -> None:
     columns = {**table(), "holiday": np.zeros(12 * PER)}
     columns["holiday"][PER : PER + 40] = 1
@@ -189,6 +222,23 @@ def test_values_gone_missing_are_named(audit: Auditor) -> None:
     columns["weight"] = np.where(gaps, np.nan, table()["weight"])
     (found,) = audited(audit, columns)
     assert (found.code, set(found.columns)) == ("rising_missing", {"city", "weight"})
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_values_gone_missing_some_slices_ago_are_named_with_the_day(audit: Auditor, share: float) -> None:
+    columns: dict[str, object] = dict(table())
+    gaps = np.random.default_rng(0).random(12 * PER) < np.where(np.arange(12 * PER) < 8 * PER, 0.03, share)
+    columns["city"] = pa.array(columns["city"], mask=gaps)
+    found = {f.code: f for f in audited(audit, columns)}
+    assert found["rising_missing"].columns == ("city",)
+    assert "from 2022-09" in found["rising_missing"].message["en"]
+
+
+def test_gaps_that_come_every_year_are_not_named(audit: Auditor) -> None:
+    columns: dict[str, object] = dict(table(24))
+    often = np.where(np.arange(24 * PER) // PER % 12 >= 9, 0.5, 0.02)
+    columns["city"] = pa.array(columns["city"], mask=np.random.default_rng(0).random(24 * PER) < often)
+    assert not [f for f in audited(audit, columns) if f.code == "rising_missing"]
 
 
 def test_time_is_cut_by_the_calendar_and_text_is_read_as_dates(make_context: Maker) -> None:
