@@ -56,6 +56,20 @@ def test_personal_data_stand_nowhere_on_the_page(tmp_path: Path) -> None:
     assert "@example.es" not in kept.replace("***@", "")
 
 
+def test_the_page_shows_the_rows_that_were_audited_although_newer_ones_were_loaded(tmp_path: Path) -> None:
+    loop = project(tmp_path)
+    audit(loop, load(loop, "rows"))
+    before = audit_page_of(loop, "rows")
+    table = pyarrow.csv.read_csv(tmp_path / "rows.csv")
+    pyarrow.csv.write_csv(table.slice(2), tmp_path / "rows.csv")
+    newer = load(loop, "rows")
+    after = audit_page_of(loop, "rows")
+    assert before is not None
+    assert after is not None
+    assert after.view.snapshot.version < newer.version
+    assert after.view.shown == before.view.shown
+
+
 def test_without_an_audit_there_is_no_page(tmp_path: Path) -> None:
     assert audit_page_of(project(tmp_path), "rows") is None
 

@@ -63,6 +63,9 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
     path = loop.record(model or snapshot.data) / "audit.json"
     known = recorded(path)
     if known is not None and known.fingerprint == seen:
+        if known.version != snapshot.version:  # the same content, compacted, say: the version before it may go
+            known = replace(known, version=snapshot.version)
+            write_artefact(path, known)
         return known
     profile = profile_of(loop, snapshot)
     if model is not None and (wrong := wrong_columns(loop, model, profile.columns)):
@@ -91,6 +94,7 @@ def audit(loop: Loop, snapshot: Snapshot, model: str | None = None) -> Audit:
         )
     own = own_checks(loop)
     result = room.run(context, settings, fingerprint=seen, now=loop.now(), progress=loop.progress, own=own)
+    result = replace(result, version=snapshot.version)
     write_artefact(path, result)
     return result
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from cauce.core.artefacts import Audit, Finding, Snapshot
+from cauce.core.errors import UserError
 from cauce.core.views import AuditView, ShownRows
 from cauce.loop.audit import profile_path, recorded
 from cauce.loop.context import Loop
@@ -27,12 +28,15 @@ class Page(NamedTuple):
 
 
 def audit_page_of(loop: Loop, name: str) -> Page | None:
-    """Return the newest audit of a model or data set; None where there is none. Nothing is audited anew."""
+    """Return the newest audit of a model or data set, with rows of the version that it looked at.
+
+    None where there is none, or where that version was removed. Nothing is audited anew.
+    """
     from cauce import audit as room
-    from cauce import data, profile
+    from cauce import profile
 
     found = recorded(loop.record(name) / "audit.json")
-    snapshot = data.latest(loop.state.lake, found.data) if found else None
+    snapshot = _audited(loop, found) if found else None
     if found is None or snapshot is None:
         return None
     private = {column for one in found.findings if one.code.startswith("personal") for column in one.columns}
@@ -46,6 +50,17 @@ def audit_page_of(loop: Loop, name: str) -> Page | None:
         private=tuple(sorted(private)),
     )
     return Page(view, profile.Profile.load(kept) if kept.exists() else None)
+
+
+def _audited(loop: Loop, found: Audit) -> Snapshot | None:
+    from cauce import data
+
+    if found.version is None:  # of an earlier Cauce
+        return None
+    try:
+        return data.snapshot_of(loop.state.lake, found.data, found.version)
+    except UserError:  # `keep` removed it
+        return None
 
 
 def _shown(loop: Loop, found: Audit, snapshot: Snapshot, private: Collection[str]) -> tuple[ShownRows | None, ...]:
