@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at", "day")
 
-UNNAMED: dict[str, object] = {"key": None, "time": None, "group": None, "partition_by": (), "cluster_by": (), "where": None,
-           "join": {}, "watermark": None, "deleted": None}  # fmt: skip
+UNNAMED: dict[str, object] = {
+    **dict.fromkeys(("key", "time", "group", "where", "watermark", "deleted")),
+    **{"partition_by": (), "cluster_by": (), "join": {}},
+}
 """A data set's keys that name columns, left out."""
 
 
