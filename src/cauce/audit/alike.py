@@ -79,10 +79,10 @@ def _in_column(context: AuditContext, name: str, threshold: float) -> list[Findi
         "mejor de lo que es; además, el mismo caso cuenta dos veces.",
     }
     remedy = {
-        "en": "Keep one text of each group at the source, or name a `group` that holds them together. If texts follow a pattern "
-        "by nature, raise the threshold.",
-        "es": "Conserva un texto de cada grupo en el origen, o indica un `group` que los mantenga juntos. Si los textos siguen una "
-        "plantilla, sube el umbral.",
+        "en": "Keep one text of each group at the source, or name a `group` that holds them together. If texts follow "
+        "a pattern by nature, raise the threshold.",
+        "es": "Conserva un texto de cada grupo en el origen, o indica un `group` que los mantenga juntos. Si los "
+        "textos siguen una plantilla, sube el umbral.",
     }
     first = tuple(sorted(rows[int(i)] for i in later)[:MOST_ROWS])
     return [
