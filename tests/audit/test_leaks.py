@@ -142,6 +142,15 @@ def test_rows_sorted_by_the_target_are_seen_and_a_counter_makes_it_a_warning(mak
     assert of(make_context, "row_order_leak", x=A, y=np.where(B > 5, "a", "b")) == []
 
 
+def test_an_order_with_many_rows_out_of_place_matters_where_a_column_counts_it(make_context: Contexts) -> None:
+    loose = RNG.random(N) < 0.18
+    y = np.sort(B)
+    y[loose] = RNG.permutation(y[loose])
+    (finding,) = of(make_context, "row_order_leak", "regress", x=A, line=np.arange(N), y=y)
+    assert 0.5 <= (finding.value or 0.0) < 0.75
+    assert of(make_context, "row_order_leak", "regress", x=A, y=y) == []
+
+
 def test_people_with_their_own_outcome_are_named_as_a_group(make_context: Contexts) -> None:
     who = RNG.permutation(np.repeat(np.arange(N // 5), 5))
     level = RNG.normal(size=N // 5)[who]

@@ -114,10 +114,14 @@ def degrees_beyond_the_globe(case: Case, s: int, rng: Rng) -> Case | None:
 
 @kind("outliers", "impossible_values")
 def decimal_points_lost(case: Case, s: int, rng: Rng) -> Case | None:
-    """Single values a thousand times too large."""
+    """Single values a thousand times too large; not zeros, nor gaps, that stay what they are."""
     column = pick(rng, case.numbers)
-    rows = some(case, 0, rng, least=int(at(s, 1, 3, 8, 20, 50)))
-    return with_values(case, column, rows, lambda v: None if v is None else v * 1000) if column else None
+    if column is None:
+        return None
+    numbers = numbers_of(case, column)
+    able = np.flatnonzero(~np.isnan(numbers) & (numbers != 0))
+    rows = np.sort(rng.choice(able, int(at(s, 1, 3, 8, 20, 50)), replace=False))
+    return with_values(case, column, rows, lambda v: v * 1000)
 
 
 @kind("broken_encoding", exact=True)

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
@@ -137,7 +137,8 @@ def run(jobs: list[tuple[str, str, int]], kept: Path, workers: int) -> dict[tupl
     done = {(one["set"], one["kind"], one["strength"]): one for one in map(json.loads, lines)}
     left = [job for job in jobs if job not in done]
     with ProcessPoolExecutor(workers) as pool, kept.open("a", encoding="utf-8") as sink:
-        for place, result in enumerate(pool.map(one_run, left, chunksize=1)):
+        for place, future in enumerate(as_completed([pool.submit(one_run, job) for job in left])):
+            result = future.result()
             sink.write(json.dumps(result) + "\n")
             sink.flush()
             done[result["set"], result["kind"], result["strength"]] = json.loads(json.dumps(result))
@@ -214,7 +215,8 @@ def main() -> None:
     if given.fresh:
         kept.unlink(missing_ok=True)
     jobs = [(name, "clean", -1 - place) for name in given.sets for place in range(1 + CONTROLS)]
-    jobs += [(name, kind, strength) for kind in given.kinds for name in given.sets for strength in range(STRENGTHS)]
+    # strength by strength: a run that is stopped has seen every kind
+    jobs += [(name, kind, strength) for strength in range(STRENGTHS) for kind in given.kinds for name in given.sets]
     done = run(jobs, kept, given.workers)
     result = summary({job: done[job] for job in jobs})
     partial = set(given.kinds) != set(KINDS) or set(given.sets) != set(SETS)

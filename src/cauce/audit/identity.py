@@ -128,6 +128,10 @@ def _one(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(array.chunks) if array.num_chunks != 1 else array.chunk(0)
 
 
+COUNTED = 2 / 3
+"""Part of the threshold of `row_order_leak` that is enough where a column tells the model the position."""
+
+
 def row_order_leak(context: AuditContext, threshold: float) -> Outcome:
     """See a target that the position in the file tells: rows sorted by it, or written class by class."""
     model, target = context.model, context.target
@@ -144,13 +148,14 @@ def row_order_leak(context: AuditContext, threshold: float) -> Outcome:
 
     column = _one(context.sample.select([target]), target)
     table = pa.table({"row": np.arange(len(column)), "target": column})
-    judged = judge_columns(table, ["row"], "target", model.task, least=threshold)
-    share = judged.shares.get("row", 0.0)
-    if share < threshold:
-        return ()
     counting = tuple(
         name for name in context.features if context.profile.column(name).family == "integer" and _rises(context, name)
     )
+    least = COUNTED * threshold if counting else threshold
+    judged = judge_columns(table, ["row"], "target", model.task, least=least)
+    share = judged.shares.get("row", 0.0)
+    if share < least:
+        return ()
     told = {
         "en": f", and {columns_in(counting, 'en')} can tell the model the position" if counting else "",
         "es": f", y {columns_in(counting, 'es')} puede revelar al modelo esa posición" if counting else "",
