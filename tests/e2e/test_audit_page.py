@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from cauce import Loop, load_project
-from cauce.loop.audit import audit
+from cauce.core.artefacts import Finding
+from cauce.loop.audit import audit, recorded, with_findings
 from cauce.loop.audit_page import MASK, audit_page_of
 from cauce.loop.load import load
 from cauce.report import audit_page
@@ -85,3 +86,18 @@ def test_the_record_of_an_earlier_cauce_is_made_anew(tmp_path: Path) -> None:
     assert audit_page_of(loop, "rows") is None
     assert audit(loop, snapshot).not_applicable == told.not_applicable
     assert audit_page_of(loop, "rows") is not None
+
+
+def test_what_blocked_a_renewal_does_not_block_the_next_one(tmp_path: Path) -> None:
+    loop = project(tmp_path)
+    snapshot = load(loop, "rows")
+    found = audit(loop, snapshot)
+    words = {"en": "a gap", "es": "una diferencia"}
+    gap = Finding("model_gap", "block", ("id",), 1, words, words, words)
+    assert with_findings(loop, found, (gap,), taught="rows of the ledger").blocking
+    told = recorded(loop.record("rows") / "audit.json")
+    assert told is not None
+    assert told.blocking  # the page tells it until then
+    assert not audit(loop, snapshot).blocking
+    assert with_findings(loop, found, (gap,)).blocking  # of the snapshot alone: the same training ends the same way
+    assert audit(loop, snapshot).blocking

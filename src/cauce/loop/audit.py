@@ -107,8 +107,15 @@ def recorded(path: Path) -> Audit | None:
         return None
 
 
-def with_findings(loop: Loop, result: Audit, more: tuple[Finding, ...]) -> Audit:
-    """Return the audit with a task's own findings added, under the same settings, and record it."""
+def with_findings(loop: Loop, result: Audit, more: tuple[Finding, ...], *, taught: str = "") -> Audit:
+    """Return the audit with a training's own findings added, under the same settings, and record it.
+
+    Parameters
+    ----------
+    taught
+        Fingerprint of the ledger's rows that were learnt from too; nothing without any. What was found with them is no
+        audit of the snapshot alone: the next one is made anew, else a renewal that was blocked would block all later.
+    """
     if not more:
         return result
     from cauce import audit as room
@@ -116,7 +123,8 @@ def with_findings(loop: Loop, result: Audit, more: tuple[Finding, ...]) -> Audit
     judged = room.settle(more, loop.project.file.audit)
     known = {(finding.code, finding.columns) for finding in judged}
     kept = tuple(finding for finding in result.findings if (finding.code, finding.columns) not in known)
-    extended = replace(result, findings=kept + judged)
+    seen = fingerprint(result.fingerprint, taught) if taught else result.fingerprint
+    extended = replace(result, findings=kept + judged, fingerprint=seen)
     write_artefact(loop.record(result.model or result.data) / "audit.json", extended)
     return extended
 

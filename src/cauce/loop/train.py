@@ -123,7 +123,7 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     task = plain_task(task_named(settings.task), plan)
     made = computed_for(features, functions, snapshot)
     rows = gather(loop, snapshot, features, ledger, made)
-    found = with_findings(loop, found, task.validate(rows.teach, features))
+    found = with_findings(loop, found, task.validate(rows.teach, features), taught=taught)
     gate(found, loop.project.file.project.language)
     job = _Job(
         task=task,
@@ -139,9 +139,8 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     )
     choice = _choose(loop, job)
     judged = _fit(loop, job, choice)
-    found = with_findings(
-        loop, found, held_out_findings(loop, judged.fitted, choice.chosen, rows.judge, job.spec, profile)
-    )
+    judging = held_out_findings(loop, judged.fitted, choice.chosen, rows.judge, job.spec, profile)
+    found = with_findings(loop, found, judging, taught=taught)
     gate(found, loop.project.file.project.language)
     training = _training(loop, job, choice, judged, seconds=time.monotonic() - begun)
     release = _register(loop, job, judged, training, found)
