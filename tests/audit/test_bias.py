@@ -110,6 +110,17 @@ def test_rows_set_aside_are_judged_by_the_same_check(make_context: Maker) -> Non
     assert "set aside" in one(held_out_gap(context, said_by(table, unequal))).message["en"]
 
 
+@pytest.mark.parametrize(("threshold", "severity"), [(None, "warn"), (0.0, "warn"), (0.9, "info")])
+def test_rows_set_aside_are_judged_by_the_threshold_of_the_file(
+    make_context: Maker, threshold: float | None, severity: str
+) -> None:
+    table = people()
+    rng = np.random.default_rng(3)
+    said = rng.random(N) < np.where(np.array(table["sex"].to_pylist()) == "f", 0.9, 0.3)
+    finding = one(held_out_gap(make_context(table, model=model()), said_by(table, said), threshold))
+    assert finding.severity == severity
+
+
 def test_errors_on_one_side_are_seen(make_context: Maker) -> None:
     table = people()
     truth = np.array([value == "yes" for value in table["hired"].to_pylist()])

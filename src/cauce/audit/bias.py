@@ -122,7 +122,10 @@ def model_gap(context: AuditContext, threshold: float) -> Outcome:
 
 
 def held_out_gap(context: AuditContext, found: OutOfFold, threshold: float | None = None) -> Outcome:
-    """See the same in what a fitted model says of rows set aside; `found.rows` are rows of `context.batches`."""
+    """See the same in what a fitted model says of rows set aside; `found.rows` are rows of `context.batches`.
+
+    Without a `threshold`, the check's own is taken.
+    """
     if context.model is None:
         return NO_MODEL
     n = len(found.rows)
@@ -131,8 +134,9 @@ def held_out_gap(context: AuditContext, found: OutOfFold, threshold: float | Non
         "es": f"en {number(n, 'es')} filas apartadas",
     }
     said = _ready(context, found, on)
-    default = next(check.threshold for check in CHECKS if check.code == "model_gap")
-    return said if isinstance(said, NotApplicable) else _of_model(context, said, threshold or default or 0.0)
+    if threshold is None:
+        threshold = next(check.threshold for check in CHECKS if check.code == "model_gap")
+    return said if isinstance(said, NotApplicable) else _of_model(context, said, threshold or 0.0)
 
 
 def error_gap(context: AuditContext, threshold: float) -> Outcome:

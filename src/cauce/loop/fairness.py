@@ -86,7 +86,8 @@ def held_out_findings(
     )
     said = fairness.say(fitted, judge, spec.target)
     found = room.OutOfFold(said.rows, said.truth, said.predictions, said.probabilities, fitted.classes, rung)
-    outcome = held_out_gap(context, found)
+    asked = loop.project.file.audit.checks.get("model_gap")
+    outcome = held_out_gap(context, found, asked.threshold if asked else None)
     if isinstance(outcome, room.NotApplicable):
         return ()
     return tuple(finding for finding in outcome if settings.fairness.mitigate != "off" or finding.severity == "block")
@@ -96,6 +97,6 @@ def record(task: Task, plan: Plan, plain: Fitted, fitted: Fitted, judge: pa.Tabl
     """Return what the mitigation did on the rows set aside: gap, loss and errors, each against the rung without it."""
     from cauce import fairness
 
-    losses = (np.asarray(task.losses(one, judge, spec).values) for one in (fitted, plain))
-    groups = task.losses(fitted, judge, spec).groups
-    return fairness.compare(plan, fitted, plain, judge, spec, losses=tuple(losses), clusters=groups)
+    ours, theirs = (task.losses(one, judge, spec) for one in (fitted, plain))
+    losses = (np.asarray(ours.values), np.asarray(theirs.values))
+    return fairness.compare(plan, fitted, plain, judge, spec, losses=losses, clusters=ours.groups)
