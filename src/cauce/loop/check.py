@@ -28,7 +28,8 @@ RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at",
 
 UNNAMED: dict[str, object] = {
     **dict.fromkeys(("key", "time", "group", "where", "watermark", "deleted")),
-    **{"partition_by": (), "cluster_by": (), "join": {}},
+    **dict.fromkeys(("partition_by", "cluster_by"), ()),
+    "join": {},
 }
 """A data set's keys that name columns, left out."""
 
