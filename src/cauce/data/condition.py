@@ -49,9 +49,14 @@ def check_condition(condition: str, names: Sequence[str], *, where: str, dialect
     >>> check_condition("age >= 18 and country is not null", ["age", "country"], where="cauce.toml:3")
     '"age" >= 18 AND NOT "country" IS NULL'
     """
-    tree = _parse(condition, where)
+    return str(checked_tree(condition, names, where=where).sql(dialect=dialect, comments=False))
+
+
+def checked_tree(condition: str, names: Sequence[str], *, where: str) -> Any:
+    """Return the syntax tree of a condition, its columns under the names that the source gives them; as above."""
     from sqlglot import exp
 
+    tree = _parse(condition, where)
     known = {name.lower(): name for name in names}
     for node in tree.walk():
         if isinstance(node, exp.Column):
@@ -59,7 +64,7 @@ def check_condition(condition: str, names: Sequence[str], *, where: str, dialect
         elif not _allowed(node):
             what = f"a condition may not contain {_shown(node)}"
             raise UserError(what, where=where, received=condition, hint=_HINT)
-    return str(tree.sql(dialect=dialect, comments=False))
+    return tree
 
 
 def _parse(condition: str, where: str) -> Any:

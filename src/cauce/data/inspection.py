@@ -59,6 +59,21 @@ def inspect(
     UserError
         The file cannot be read, its columns are not those of `spec`, or no row is left.
     """
+    head = _first_rows(name, spec, folder, where, n, most=n)
+    if head.num_rows == 0 and (spec.where is not None or spec.prepare):  # the first rows held none of those wanted
+        head = _first_rows(name, spec, folder, where, n, most=None)
+    if head.num_rows == 0:
+        raise no_rows(name, spec, where)
+    if spec.deleted in head.column_names:
+        head = head.drop_columns([spec.deleted])
+    if others is not None:
+        head = _with_joined(name, spec, head, others, where)
+    return Inspection(schema=head.schema, head=head)
+
+
+def _first_rows(
+    name: str, spec: DataSpec, folder: Path, where: Callable[..., str], n: int, *, most: int | None
+) -> pa.Table:
     import pyarrow as pa
 
     from cauce.data.prepare import prepared, read_steps, step_errors
@@ -74,18 +89,12 @@ def inspect(
             where=where,
             spill=Path(spill),
             prepare=(lambda rows: prepared(rows, steps)) if steps else None,
+            most=most,
         ) as source,
         step_errors(spec, where=where("data", name, "prepare")),
     ):
         reader = source.batches(n, limit=n)
-        head = pa.Table.from_batches(reader, reader.schema)
-    if head.num_rows == 0:
-        raise no_rows(name, spec, where)
-    if spec.deleted in head.column_names:
-        head = head.drop_columns([spec.deleted])
-    if others is not None:
-        head = _with_joined(name, spec, head, others, where)
-    return Inspection(schema=head.schema, head=head)
+        return pa.Table.from_batches(reader, reader.schema)
 
 
 def _with_joined(

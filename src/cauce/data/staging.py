@@ -93,9 +93,18 @@ def rows_of(asked: Asked, bound: Bound | None = None) -> Iterator[pa.RecordBatch
         return table if bound is None or spec.watermark is None else since(table, spec.watermark, bound)
 
     passes = prepare if asked.steps or bound is not None else None
+    # Beneath a step the bound would change what the step makes of its rows: it stands outside of all of them.
+    below = None if bound is None or spec.watermark is None or asked.steps else (spec.watermark, bound)
     with (
         opened(
-            asked.name, spec, asked.folder, where=asked.where, spill=asked.shop, prepare=passes, progress=asked.progress
+            asked.name,
+            spec,
+            asked.folder,
+            where=asked.where,
+            spill=asked.shop,
+            prepare=passes,
+            progress=asked.progress,
+            since=below,
         ) as source,
         step_errors(spec, where=asked.at("prepare")),
         _joined(asked, source.batches(BATCH)) as reader,

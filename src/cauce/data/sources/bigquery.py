@@ -77,8 +77,10 @@ def compiled(backend: Any, table: Any) -> str:
 def fetched(rows: Raw, table: Any, asked: Asked) -> Iterator[Raw]:
     """Run an expression in BigQuery and stream its rows into the spill folder, in the order of the key or of all."""
     names = list(table.columns)
-    key = asked.spec.key if asked.spec.key in names else None
+    key = asked.spec.key if asked.spec.key in names and asked.most is None else None
     query = compiled(rows.backend, table if key is None else table.order_by(key))
+    if asked.most is not None:
+        query += f" LIMIT {asked.most}"
     with _service_errors(asked):
         found = rows.backend.client.query_and_wait(query, page_size=_PAGE)
         fields = list(found.schema)

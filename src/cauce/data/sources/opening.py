@@ -65,6 +65,8 @@ def raw(
     spill: Path,
     reads: Sequence[Path] = (),
     progress: Progress = silent,
+    since: tuple[str, object] | None = None,
+    most: int | None = None,
 ) -> Iterator[Raw]:
     """Open a data set's source: the rows that fulfil `where`, under the source's own column names and types.
 
@@ -80,13 +82,18 @@ def raw(
         Existing folder in which DuckDB may put what does not fit into memory.
     reads
         Further folders whose files the backend may read, for joins.
+    since
+        A column and the least value that is wanted: a server is asked for no rows below, where it can be; others may
+        come too.
+    most
+        Rows that are enough for a first look, before `where`; others may come too.
 
     Raises
     ------
     UserError
         The source, its keys, or the condition on its columns is wrong. DuckDB's complaints within the block too.
     """
-    asked = Asked(name, spec, folder, where, spill, tuple(reads), progress)
+    asked = Asked(name, spec, folder, where, spill, tuple(reads), progress, since=since, most=most)
     with source_of(asked).opened(asked) as rows:
         yield rows if spec.where is None else _filtered(rows, spec.where, asked)
 
@@ -102,6 +109,8 @@ def opened(
     prepare: Prepare | None = None,
     reads: Sequence[Path] = (),
     progress: Progress = silent,
+    since: tuple[str, object] | None = None,
+    most: int | None = None,
 ) -> Iterator[Opened]:
     """Open a data set's source in the types that a snapshot holds; parameters and errors as `raw`.
 
@@ -110,9 +119,11 @@ def opened(
     prepare
         Called with the raw rows; what it returns is checked and streamed in their place.
     """
-    asked = Asked(name, spec, folder, where, spill, tuple(reads), progress)
+    asked = Asked(name, spec, folder, where, spill, tuple(reads), progress, since=since, most=most)
     with (
-        raw(name, spec, folder, where=where, spill=spill, reads=reads, progress=progress) as rows,
+        raw(
+            name, spec, folder, where=where, spill=spill, reads=reads, progress=progress, since=since, most=most
+        ) as rows,
         _prepared(rows, prepare, asked) as ready,
         condition_errors(spec.where, where=asked.at("where")),
     ):

@@ -15,7 +15,9 @@ from cauce.core.addresses import query_of, without_secret
 from cauce.core.errors import UserError
 from cauce.core.extras import need
 from cauce.data.columns import quoted
+from cauce.data.condition import checked_tree
 from cauce.data.sources.landing import land, landed, plain
+from cauce.data.sources.pushing import since, wider
 from cauce.data.sources.source import Asked, Raw
 from cauce.data.sources.tables import no_such_table, table_needed
 
@@ -48,6 +50,7 @@ SELECT k.name, t.typname::text, t.typcategory::text, k.modifier::bigint
 FROM kinds k JOIN pg_catalog.pg_type t ON t.oid = k.type WHERE t.typtype <> 'd' ORDER BY k.attnum
 """
 _AS_IT_IS = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bpchar", "name", "bytea"}
+_COMPARED = {"bool", "int2", "int4", "int8", "float8", "text", "varchar"}
 _MOMENTS = {"date", "timestamp", "timestamptz"}
 
 
@@ -56,6 +59,8 @@ class _Column(NamedTuple):
     query: str
     cast: str | None
     """DuckDB type that the text is brought to."""
+    kind: str = ""
+    """Type in the server; `decimal` where a decimal of 18 digits holds it; empty where it is compared here alone."""
 
 
 class Postgres:
@@ -82,7 +87,7 @@ class Postgres:
             columns = _columns(cursor, oid)
             if not columns:
                 raise asked.fault("the table has no columns", key="table", hint="Name another one.")
-            reader = _read(cursor, relation, columns, asked.spec.key)
+            reader = _read(cursor, relation, columns, asked)
             file = land(asked, reader.schema, reader)
         named = zip(plain(len(columns)), columns, strict=True)
         casts = {name: column.cast for name, column in named if column.cast is not None}
@@ -176,11 +181,13 @@ def _columns(cursor: Any, oid: int) -> list[_Column]:
 def _column(name: str, kind: str, category: str, modifier: int) -> _Column:
     column = quoted(name)
     if kind in _AS_IT_IS:
-        return _Column(name, column, None)
+        return _Column(name, column, None, kind if kind in _COMPARED else "")
     if kind in _MOMENTS:  # Arrow has no infinity for them: an end that never comes is missing
-        return _Column(name, f"CASE WHEN isfinite({column}) THEN {column} END", None)
+        return _Column(name, f"CASE WHEN isfinite({column}) THEN {column} END", None, kind)
     if kind == "numeric":
-        return _Column(name, f"NULLIF({column}, 'NaN')::text", _decimal(modifier))
+        cast = _decimal(modifier)
+        small = cast != "DOUBLE" and (modifier - 4) >> 16 & 0xFFFF <= 18
+        return _Column(name, f"NULLIF({column}, 'NaN')::text", cast, "decimal" if small else "")
     if kind == "money":
         return _Column(name, f"{column}::numeric::text", "DOUBLE")
     if kind in {"json", "jsonb"}:
@@ -196,14 +203,31 @@ def _decimal(modifier: int) -> str:
     return f"DECIMAL({precision}, {scale})" if modifier >= 4 and scale <= precision <= 38 else "DOUBLE"
 
 
-def _read(cursor: Any, relation: str, columns: list[_Column], key: str | None) -> pa.RecordBatchReader:
+def _read(cursor: Any, relation: str, columns: list[_Column], asked: Asked) -> pa.RecordBatchReader:
     import pyarrow as pa
 
-    names = plain(len(columns))
+    names, key = plain(len(columns)), asked.spec.key
     chosen = ", ".join(f"{column.query} AS {quoted(name)}" for name, column in zip(names, columns, strict=True))
-    order = f" ORDER BY {quoted(key)}" if key in {column.name for column in columns} and key is not None else ""
-    cursor.execute(f"SELECT {chosen} FROM {relation}{order}")  # noqa: S608 - names are quoted
+    query = f"SELECT {chosen} FROM {relation}{_wanted(columns, asked)}"  # noqa: S608 - names are quoted
+    if asked.most is not None:  # whichever rows come first: to sort a whole table for a look is too dear
+        query += f" LIMIT {asked.most}"
+    elif key is not None and key in {column.name for column in columns}:
+        query += f" ORDER BY {quoted(key)}"
+    cursor.execute(query)
     reader = cursor.fetch_record_batch()
     schema = pa.schema([pa.field(field.name, field.type) for field in reader.schema])
     batches = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader)
     return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _wanted(columns: list[_Column], asked: Asked) -> str:
+    """Return what the server can decide of the condition and the watermark; both are applied to what arrives too."""
+    kinds = {column.name: column.kind for column in columns}
+    conditions: list[str | None] = []
+    if asked.spec.where is not None:
+        conditions.append(wider(checked_tree(asked.spec.where, list(kinds), where=asked.at("where")), kinds))
+    if asked.since is not None:
+        column, bound = asked.since
+        conditions.append(since(column, bound, kinds.get(column, "")))
+    known = [condition for condition in conditions if condition is not None]
+    return f" WHERE {' AND '.join(known)}" if known else ""

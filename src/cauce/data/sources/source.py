@@ -33,6 +33,11 @@ class Asked:
     progress: Progress = silent
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     """Where secrets come from, and from nowhere else."""
+    since: tuple[str, object] | None = None
+    """A column of the source and the least value that is wanted of it: a kind may spare itself rows below, and need
+    not; rows without a value are wanted."""
+    most: int | None = None
+    """Rows that are enough, whichever: for a first look. A kind may give more."""
 
     @property
     def threads(self) -> int | None:

@@ -1,0 +1,1 @@
+SELECT * FROM `school`.`sales`.`grows` LIMIT 1000
