@@ -14,7 +14,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.specs import Severity
+from cauce.core.findings import Audit as Audit  # artefacts like the others, in a file of their own
+from cauce.core.findings import Finding as Finding
+from cauce.core.findings import GroupFigure as GroupFigure
+from cauce.core.findings import Words as Words
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
@@ -31,8 +34,6 @@ RungWhy = Literal[
 ]
 SignalCode = Literal["drift", "output_drift", "missing", "new_category", "out_of_range", "performance", "schema"]
 Alias = Literal["champion", "challenger"]
-Words = Mapping[str, str]
-"""One text in every language that people read: ``{"en": ..., "es": ...}``."""
 
 
 @dataclass(frozen=True)
@@ -93,70 +94,6 @@ def changed_column(change: str) -> str:
     """Return the column that an entry of `Snapshot.changes` names, spaces and all."""
     kind, _, rest = change.partition(": ")
     return re.sub(r"(?<=[^,]) \S+(, \S+)* → .+", "", rest) if kind == "retyped" else rest
-
-
-@dataclass(frozen=True)
-class GroupFigure:
-    """A figure of one group of rows, with its interval."""
-
-    group: str
-    """For people: ``"sex = female"``, ``"sex = female, age = 18-25"``."""
-    n_rows: int
-    value: float
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check saw."""
-
-    code: str
-    severity: Severity
-    columns: tuple[str, ...]
-    n_rows: int
-    """Rows concerned."""
-    message: Words
-    why: Words
-    """Why it matters."""
-    remedy: Words
-    """What to do."""
-    rows: tuple[int, ...] = ()
-    """The first row numbers concerned, from 0, at most 20."""
-    value: float | None = None
-    """The measured figure, where there is one."""
-    threshold: float | None = None
-    """The threshold it was held against."""
-    accepted: str | None = None
-    """The written reason for which it is let pass."""
-    examples: tuple[str, ...] = ()
-    """What was seen in the first rows concerned, at most 5, personal data masked."""
-    groups: tuple[GroupFigure, ...] = ()
-    """The figure of each group, where groups are compared."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What all checks saw in one snapshot, for one model's target or for the data set alone."""
-
-    data: str
-    model: str | None
-    fingerprint: str
-    n_rows: int
-    findings: tuple[Finding, ...]
-    passed: tuple[str, ...]
-    """Codes of the checks that saw nothing."""
-    not_applicable: Mapping[str, Words]
-    """Code → why the check does not apply."""
-    seconds: float
-    at: datetime
-    version: int | None = None
-    """Of the snapshot that was looked at, whose rows the findings number."""
-
-    @property
-    def blocking(self) -> tuple[Finding, ...]:
-        """Findings that stop a training: severity `block` and not accepted."""
-        return tuple(f for f in self.findings if f.severity == "block" and f.accepted is None)
 
 
 @dataclass(frozen=True)
