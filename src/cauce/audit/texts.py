@@ -71,6 +71,9 @@ def _unit_in(array: pa.Array | pa.ChunkedArray, least: float) -> tuple[str, str]
     from cauce.profile.arrays import to_strings
 
     present = pc.drop_null(to_strings(array.combine_chunks() if hasattr(array, "combine_chunks") else array))
+    with_digit = pc.sum(pc.match_substring_regex(present, "[0-9]")).as_py() or 0
+    if with_digit < least * len(present):  # the patterns below take 20 ms to compile, for every column anew
+        return "", NUMBER
     for pattern, ahead in ((_BEHIND, False), (_BEFORE, True)):
         units = pc.struct_field(pc.extract_regex(present, pattern), "unit")
         counted = {one["values"]: one["counts"] for one in pc.value_counts(units).to_pylist() if one["values"]}
