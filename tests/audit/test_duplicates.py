@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.audit import AuditContext
-from cauce.audit.hashing import hash_column, repeats
+from cauce.audit.hashing import hash_column, repeats, row_hashes, shared
 from cauce.core.artefacts import Audit, Finding
-from cauce.core.specs import DataSpec
+from cauce.core.specs import DataSpec, ModelSpec
 from cauce.profile import summarise
 
 Auditor = Callable[..., Audit]
@@ -30,20 +31,30 @@ CELL = st.one_of(st.none(), st.sampled_from(["", "a", "b", "ab", "ba", "aa", "ðŸ
 @settings(max_examples=80, deadline=None)
 def test_repeats_are_those_that_python_sees(rows: list[tuple[str | None, str | None, float | None]]) -> None:
     cleaned = [(a, b, None if c is None or c != c else c) for a, b, c in rows]
-    seen: set[object] = set()
-    expected = [i for i, row in enumerate(cleaned) if row in seen or seen.add(row)]  # type: ignore[func-returns-value]
     table = pa.table({"a": [r[0] for r in rows], "b": [r[1] for r in rows], "c": pa.array([r[2] for r in rows])})
-    profile = summarise(table.to_batches())
+    table = table.append_column("id", pa.array(range(len(rows))))
     context = AuditContext(
         "d",
-        DataSpec(source="x"),
-        None,
-        None,
-        profile,
-        lambda columns: iter(table.to_batches(max_chunksize=7)),
+        DataSpec(source="x", key="id"),
+        "m",
+        ModelSpec(task="classify", data="d", target="a", ignore=("id",)),
+        summarise(table.to_batches()),
+        lambda columns: iter(table.select(columns).to_batches(max_chunksize=7)),
         table,
     )
-    assert repeats(context, ("a", "b", "c")) == (len(expected), tuple(expected[:20]))
+    made = row_hashes(context)
+    assert repeats(made.whole) == repeated(cleaned)
+    assert repeats(made.features) == repeated([row[1:] for row in cleaned])
+    assert repeats(made.target) == repeated([row[:1] for row in cleaned])
+    assert made.has_target.tolist() == [row[0] is not None for row in cleaned]
+    alike = [i for i, row in enumerate(cleaned) if cleaned.count(row) > 1]
+    assert shared(made.whole).tolist() == alike
+
+
+def repeated(rows: list[Any]) -> tuple[int, tuple[int, ...]]:
+    seen: set[object] = set()
+    later = [i for i, row in enumerate(rows) if row in seen or seen.add(row)]  # type: ignore[func-returns-value]
+    return len(later), tuple(later[:20])
 
 
 @pytest.mark.parametrize(

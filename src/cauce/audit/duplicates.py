@@ -19,9 +19,9 @@ def duplicated_rows(context: AuditContext, threshold: float) -> Outcome:
         return NotApplicable(
             "fewer than two rows, or no column but the key", "menos de dos filas, o ninguna columna aparte de la clave"
         )
-    from cauce.audit.hashing import repeats
+    from cauce.audit.hashing import repeats, row_hashes
 
-    n, rows = repeats(context, columns)
+    n, rows = repeats(row_hashes(context).whole)
     if not n:
         return ()
     share = n / context.profile.n_rows
@@ -66,11 +66,11 @@ def duplicated_key(context: AuditContext, threshold: float) -> Outcome:
     key = context.data.key
     if key is None:
         return NotApplicable("the data set names no key", "el conjunto de datos no indica ninguna clave")
-    from cauce.audit.hashing import repeats
+    from cauce.audit.hashing import hashes_of, repeats
     from cauce.audit.rows import missing_rows
 
     n_missing = context.profile.n_missing(key)
-    n, rows = repeats(context, (key,))
+    n, rows = repeats(hashes_of(context, key))
     n_repeated = n - max(n_missing - 1, 0)
     if not n and not n_missing:
         return ()

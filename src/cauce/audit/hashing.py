@@ -6,7 +6,7 @@ one row, so no second look is taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,10 @@ import pyarrow.compute as pc
 from cauce.audit.check import MOST_ROWS, AuditContext
 from cauce.profile.hashing import Hashes, hash_quickly, mix
 
+Rows = npt.NDArray[np.int64]
+
+_PIECE = 1 << 20
+"""Rows that are looked up at once."""
 _MISSING = np.uint64(0x632BE59BD9B4E019)
 
 
@@ -58,19 +62,74 @@ def _as_text(array: pa.Array) -> pa.Array:
     return array.cast(pa.string())
 
 
-def hash_rows(batch: pa.RecordBatch) -> Hashes:
-    """Return a hash for each row over all the batch's columns, shape (n_rows,)."""
-    total = np.zeros(batch.num_rows, dtype=np.uint64)
-    for column in batch.columns:
-        total = mix(total ^ hash_column(column))
-    return total
+@dataclass(frozen=True, eq=False)
+class RowHashes:
+    """Every row as hashes, shape (n_rows,) each: 24 bytes a row, which all checks of one audit share."""
+
+    whole: Hashes
+    """Of all columns but the key."""
+    features: Hashes
+    """Of what the model predicts from."""
+    target: Hashes
+    """Of the target alone; zeros without one."""
+
+    @property
+    def has_target(self) -> npt.NDArray[np.bool_]:
+        """Whether the target is known, shape (n_rows,)."""
+        known: npt.NDArray[np.bool_] = self.target != _MISSING
+        return known
 
 
-def repeats(context: AuditContext, columns: Sequence[str]) -> tuple[int, tuple[int, ...]]:
-    """Return how many rows equal an earlier one in `columns`, and the first row numbers of those, at most 20."""
-    parts = [hash_rows(batch.select(list(columns))) for batch in context.batches(columns)]
-    hashes = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
-    later = order[1:][ordered[1:] == ordered[:-1]]
-    return len(later), tuple(np.sort(later)[:MOST_ROWS].tolist())
+def row_hashes(context: AuditContext) -> RowHashes:
+    """Return the rows' hashes; made in one pass, once an audit."""
+    return context.once("row hashes", _hash_all)
+
+
+def _hash_all(context: AuditContext) -> RowHashes:
+    """Hash each column once and add it to every sum that it belongs to."""
+    names = tuple(context.profile.columns)
+    salts = dict(zip(names, mix(np.arange(1, len(names) + 1, dtype=np.uint64)), strict=True))
+    whole, features, target = (np.zeros(context.profile.n_rows, np.uint64) for _ in range(3))
+    learnt = frozenset(context.features)
+    start = 0
+    for batch in context.batches(names):
+        here = slice(start, start + batch.num_rows)
+        for name in names:
+            hashes = hash_column(batch.column(name))
+            if name == context.target:
+                target[here] = hashes
+            hashes = mix(hashes ^ salts[name])
+            if name != context.data.key:
+                whole[here] += hashes
+            if name in learnt:
+                features[here] += hashes
+        start += batch.num_rows
+    return RowHashes(whole, features, target)
+
+
+def hashes_of(context: AuditContext, name: str) -> Hashes:
+    """Return the hash of one column's value in each row, shape (n_rows,)."""
+    return np.concatenate([np.empty(0, np.uint64), *(hash_column(b.column(name)) for b in context.batches([name]))])
+
+
+def shared(hashes: Hashes) -> Rows:
+    """Return the places whose hash another place has too, rising."""
+    ordered = np.sort(hashes)
+    several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    if not len(several):
+        return np.empty(0, np.int64)
+    found = []
+    for start in range(0, len(hashes), _PIECE):
+        piece = hashes[start : start + _PIECE]
+        at = np.minimum(np.searchsorted(several, piece), len(several) - 1)
+        found.append(np.flatnonzero(several[at] == piece) + start)
+    return np.concatenate(found)
+
+
+def repeats(hashes: Hashes) -> tuple[int, tuple[int, ...]]:
+    """Return how many places repeat the hash of an earlier one, and the first of those, at most 20."""
+    places = shared(hashes)
+    _, first = np.unique(hashes[places], return_index=True)
+    later = np.delete(places, first)
+    return len(later), tuple(later[:MOST_ROWS].tolist())

@@ -15,8 +15,6 @@ from cauce.core.figures import number
 from cauce.core.specs import Severity
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from cauce.audit.check import OutOfFold
 
 Rows = npt.NDArray[np.int64]
@@ -185,25 +183,17 @@ class _Contradictions(NamedTuple):
 
 
 def _contradictions(context: AuditContext) -> _Contradictions:
-    from cauce.audit.hashing import hash_rows
-    from cauce.audit.rows import is_missing
+    from cauce.audit.hashing import row_hashes, shared
 
     target = context.target or ""
-    features = list(context.features)
-    parts, labels, known = [], [], []
-    for batch in context.batches([*features, target]):
-        parts.append(hash_rows(batch.select(features)))
-        labels.append(_target_values(context, batch.column(target)))
-        known.append(~is_missing(batch.column(target)))
-    rows = np.flatnonzero(np.concatenate(known))
-    hashes, values = np.concatenate(parts)[rows], np.concatenate(labels)[rows]
-    _, group, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
-    repeated = sizes[group] > 1
-    rows, group, values = rows[repeated], group[repeated], values[repeated]
-    total = len(hashes)
+    made = row_hashes(context)
+    known = np.flatnonzero(made.has_target)
+    rows = known[shared(made.features[known])]
+    total = len(known)
     if not len(rows):
         return _Contradictions(0, (), 0, 0.0)
-    _, group = np.unique(group, return_inverse=True)
+    values = _target_values(context, rows)
+    _, group = np.unique(made.features[rows], return_inverse=True)
     if values.dtype == np.float64:
         good = np.isfinite(values)
         mean = np.bincount(group[good], values[good]) / np.maximum(np.bincount(group[good]), 1)
@@ -225,14 +215,18 @@ def _contradictions(context: AuditContext) -> _Contradictions:
     return _Contradictions(int(differing.sum()), first, len(rows), unavoidable)
 
 
-def _target_values(context: AuditContext, array: pa.Array) -> Rows | Floats | npt.NDArray[np.uint64]:
-    from cauce.audit.hashing import hash_column
+def _target_values(context: AuditContext, rows: Rows) -> Floats | npt.NDArray[np.uint64]:
+    """Return the target of the rows: its number in a regression, else its hash."""
+    from cauce.audit.by_group import rows_of
+    from cauce.audit.hashing import row_hashes
     from cauce.profile.arrays import family_of, to_floats
 
-    regress = context.model is not None and context.model.task == "regress"
-    if regress and family_of(array.type) in {"integer", "number", "boolean"}:
-        return to_floats(array) + 0.0
-    return hash_column(array)
+    target = context.target or ""
+    if context.model is not None and context.model.task == "regress":
+        column = rows_of(context, [target]).column(target).combine_chunks()
+        if family_of(column.type) in {"integer", "number", "boolean"}:
+            return to_floats(column)[rows] + 0.0
+    return row_hashes(context).target[rows]
 
 
 def contradictory_labels(context: AuditContext, threshold: float) -> Outcome:

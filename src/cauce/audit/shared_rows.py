@@ -61,21 +61,17 @@ def _shared(context: AuditContext, sides: Sides) -> tuple[int, int, int, tuple[i
     """Return how many rows that judge are shared, how many with their target, how many judge, and the first rows."""
     import numpy as np
 
-    from cauce.audit.hashing import hash_column, hash_rows
+    from cauce.audit.hashing import row_hashes
     from cauce.profile.hashing import mix
 
-    target = context.target or ""
-    features = list(context.features)
-    parts, wholes = [], []
-    for batch in context.batches([*features, target]):
-        part = hash_rows(batch.select(features))
-        parts.append(part)
-        wholes.append(mix(part ^ hash_column(batch.column(target))))
-    hashes, whole = np.concatenate(parts), np.concatenate(wholes)
+    made = row_hashes(context)
+    hashes = made.features
     teach = ~sides.held_out  # rows without a target are among them: too few to matter
     held = np.flatnonzero(sides.held_out)
     shared = held[np.isin(hashes[held], hashes[teach])]
-    n_agree = int(np.isin(whole[shared], whole[teach]).sum())
+    twins = np.flatnonzero(teach)[np.isin(hashes[teach], hashes[shared])]
+    shared_whole, twin_whole = (mix(hashes[rows] ^ made.target[rows]) for rows in (shared, twins))
+    n_agree = int(np.isin(shared_whole, twin_whole).sum())
     return len(shared), n_agree, len(held), tuple(shared[:MOST_ROWS].tolist())
 
 
