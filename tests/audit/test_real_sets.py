@@ -24,6 +24,7 @@ SETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "target", "task"), SETS, ids=[name for name, _, _ in SETS])
 def test_a_clean_real_set_is_not_blocked(audit: Auditor, name: str, target: str, task: str) -> None:
     path = DATA / f"{name}.parquet"

@@ -164,6 +164,7 @@ def test_watermarks_of_every_kind(place: Any, at: pa.DataType) -> None:
 EVENT = st.tuples(st.integers(1, 5), st.floats(0, 1), st.none() | st.sampled_from("xyz"), st.booleans())
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(EVENT, max_size=5), min_size=2, max_size=4), st.sampled_from([(), ("v",)]), st.booleans())
 def test_increments_end_where_a_full_load_ends(

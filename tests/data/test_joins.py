@@ -88,6 +88,7 @@ def oracle(left: pa.Table, right: pa.Table, days: int | None) -> list[int | None
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, KNOWN, st.none() | st.integers(0, 3))
 def test_the_join_is_what_plain_python_says(

@@ -119,6 +119,7 @@ def sheet_of(cells: bytes) -> bytes:
     return b'<?xml version="1.0"?><worksheet xmlns="' + space + b'"><sheetData>' + cells + b"</sheetData></worksheet>"
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_in_a_workbook_is_refused(tmp_path: Path) -> None:
     workbook(tmp_path / "rows.xlsx", sheet_of(b'<row r="1"><c r="A1"><v>1</v></c></row>' + b" " * 400_000_000))
     said, peak = apart(tmp_path, "rows.xlsx")
