@@ -118,8 +118,10 @@ def test_finished_pieces_are_found_again_and_old_ones_removed(
     assert before.items() <= after.items()
     assert again.slice(0, 40_000).equals(first)
     torn = next(tmp_path.iterdir())
-    torn.write_bytes(torn.read_bytes()[:100])
+    sound = torn.read_bytes()
+    torn.write_bytes(sound[:100])
     assert made(SLOW, grown, workers=1, kept=tmp_path).equals(again)
+    assert torn.read_bytes() == sound
     made(SLOW + "# another text\n", rows.slice(0, 10_000), workers=1, kept=tmp_path)
     assert not set(before) & {path.name for path in tmp_path.iterdir()}
 

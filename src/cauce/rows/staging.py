@@ -185,7 +185,10 @@ class _Kept:
         path = self.folder / self._name(piece)
         try:
             made = from_bytes(path.read_bytes())
-        except (OSError, ValueError):  # not there, or torn; Arrow's errors are ValueErrors
+        except OSError:
+            return None
+        except ValueError:  # torn by a power cut; Arrow's errors are ValueErrors
+            path.unlink(missing_ok=True)
             return None
         fits = made.num_rows == piece.num_rows and made.schema.names == list(self.found.functions.names)
         return made if fits else None
