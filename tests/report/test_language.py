@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cauce.core.artefacts import Action, Candidate, Kind, RungWhy, SignalCode, Verdict
 from cauce.core.protocols import Task
-from cauce.core.specs import Severity
+from cauce.core.specs import FairnessMetric, Mitigation, Severity
 from cauce.report import language
 from cauce.report.language import speak
 from cauce.tasks.tabular import Classify, Regress
@@ -29,6 +29,8 @@ FAMILIES = {
     "severity_": get_args(Severity),
     "kind_": get_args(Kind),
     "stage_": ["new", "blocked", "trained", "serving", "paused"],
+    "gap_": get_args(FairnessMetric),
+    "method_": get_args(Mitigation),
     "split_": ["random", "stratified", "group", "time"],
 }
 """Texts that are found by a value: one for every value."""

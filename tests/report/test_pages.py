@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cauce import report
-from cauce.core.artefacts import Metrics, Schema, Signal
+from cauce.core.artefacts import Comparison, GroupFigure, Metrics, Mitigation, Schema, Signal
 from cauce.core.views import ModelView, ProjectView
 from cauce.report.ladder import rows
 from cauce.report.language import speak
@@ -59,7 +59,31 @@ def views(full: ModelView, new: ModelView) -> Iterator[ModelView]:
     yield replace(full, stage="paused", watched=replace(full.watched, realised=None, realised_loss=None, signals=()))
     bare = Metrics({"mae": 1200.5, "rmse": 20000.0, "odd_metric": 0.00001}, "mae", {"en": "Plain.", "es": "Sin más."})
     release = replace(full.champion, training=replace(training, metrics=bare, importance={}))
+    fair = mitigated(full)
+    yield fair
+    assert fair.champion is not None
+    done = fair.champion.training.mitigation
+    assert done is not None
+    untold = replace(fair.champion.training, mitigation=replace(done, before=None, after=None, reduction=None))
+    yield replace(fair, champion=replace(fair.champion, training=untold))
     yield replace(full, champion=release, challenger=replace(full.champion, version=4))
+
+
+def mitigated(full: ModelView) -> ModelView:
+    """Give the same model as one that was fitted with thresholds."""
+    assert full.champion is not None
+    settings: dict[str, str | float] = {
+        "method": "thresholds", "strength": 1.0, "metric": "demographic_parity", "favoured": ">50K", "columns": "sex",
+    }  # fmt: skip
+    done = Mitigation(
+        settings,
+        GroupFigure("sex = Male ↔ sex = Female", 9000, 0.1738, 0.1631, 0.1842),
+        GroupFigure("sex = Female ↔ sex = Male", 9000, 0.0081, 0.0, 0.0193),
+        Comparison(9000, 9000, 0.0, 0.0, -0.1702, -0.1811, -0.1593, 0.95, 0.0, 0.01, "better"),
+        Comparison(9000, 9000, 0.3412, 0.3187, 0.0225, 0.0201, 0.0249, 0.95, 0.0, 0.002, "worse"),
+        Comparison(9000, 9000, 0.1671, 0.1482, 0.0189, 0.0152, 0.0226, 0.95, 0.0, 0.004, "worse"),
+    )
+    return replace(full, champion=replace(full.champion, training=replace(full.champion.training, mitigation=done)))
 
 
 def hostile(full: ModelView) -> ModelView:
@@ -144,6 +168,38 @@ def test_a_version_serves_since_its_promotion_not_since_its_training(full: Model
     assert "<dt>Took over</dt><dd>3 hours ago</dd>" in report.console_page(project)
     never = replace(full, decisions=())
     assert "<dt>Took over</dt><dd>2 days ago</dd>" in report.console_page(replace(project, models=(never,)))
+
+
+@pytest.mark.parametrize(
+    ("language", "lead", "gap", "change", "errors"),
+    [
+        (
+            "en",
+            "differ by 17.4%; with it, by 0.8%. Wrong predictions go from 14.8% to 16.7%.",
+            "0.8% (0.0% to 1.9%): sex = Female ↔ sex = Male",
+            "−17.0 points (−18.1 to −15.9)",
+            "+1.9 points (+1.5 to +2.3)",
+        ),
+        (
+            "es",
+            "en un 17,4\u00a0%; con ello, en un 0,8\u00a0%. Las predicciones erróneas pasan del 14,8\u00a0% al",
+            "0,8\u00a0% (de 0,0\u00a0% a 1,9\u00a0%): sex = Female ↔ sex = Male",
+            "−17,0 puntos (de −18,1 a −15,9)",
+            "+1,9 puntos (de +1,5 a +2,3)",
+        ),
+    ],
+)
+def test_report_and_console_say_what_was_done_about_the_gap_and_what_it_cost(
+    full: ModelView, project: ProjectView, language: Any, lead: str, gap: str, change: str, errors: str
+) -> None:
+    fair = mitigated(full)
+    alone = report.model_page(fair, language, project="academy", at=project.at)
+    console = report.console_page(replace(project, models=(fair,), language=language))
+    for html in (alone, console):
+        assert all(text in html for text in (lead, gap, change, errors, "<code>mitigate = thresholds</code>"))
+    title = speak(language).say("mitigation")
+    assert title in alone
+    assert title not in report.model_page(full, language, project="academy", at=project.at)
 
 
 def test_findings_that_block_come_first_and_accepted_ones_last(full: ModelView, project: ProjectView) -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from cauce.core.artefacts import Signal
 from cauce.core.views import AuditView, ModelView, ProjectView
 from cauce.profile import Profile
-from cauce.report import audit, columns, drawings, measures
+from cauce.report import audit, columns, drawings, measures, mitigation
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
@@ -120,6 +120,8 @@ def _functions(words: Language) -> Mapping[str, object]:
         ),
         "rungs": lambda choice: rows(choice, words),
         "gain": lambda choice: gain(choice, words),
+        "mitigation_lead": lambda done: mitigation.lead(done, words),
+        "mitigation_rows": lambda done: mitigation.table(done, words),
         "confusion": lambda metrics: drawings.confusion(metrics, words),
         "calibration": lambda metrics: drawings.calibration(metrics, words),
         "importance": lambda shares: drawings.importance_bars(shares, words),
