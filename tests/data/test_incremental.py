@@ -92,6 +92,14 @@ def test_late_rows_come_in_within_the_window_only(place: Any) -> None:
     assert values(place) == [(1, "a"), (2, "late"), (3, "too late")]
 
 
+def test_a_window_longer_than_the_calendar_reads_the_whole_source(place: Any) -> None:
+    source = place.put_table(rows((1, 10, "a")))
+    place.load(source, **KEYS, late="1000000d")
+    place.put_table(rows((1, 10, "a"), (2, 0, "late")))
+    place.load(source, **KEYS, late="1000000d")
+    assert values(place) == [(1, "a"), (2, "late")]
+
+
 def test_without_a_key_the_late_stretch_is_not_doubled(place: Any) -> None:
     keys = {"watermark": "at", "late": "1d"}
     source = place.put_table(rows((1, 0, "x"), (1, 1, "y"), (1, 1, "y")))

@@ -36,6 +36,12 @@ def parts(place: Any) -> int:
     return len(list((place.lake / "rows").rglob("part-*")))
 
 
+def test_a_time_longer_than_the_calendar_keeps_all(place: Any) -> None:
+    load(place, 0)
+    load(place, 1)
+    assert vacuum(place, 1000, keep="1000000d").forgotten == ()
+
+
 def test_versions_replaced_longer_ago_go_and_take_their_files(place: Any) -> None:
     for day in (0, 10, 100, 120):
         load(place, day)

@@ -70,7 +70,7 @@ class Merge:
 
 
 def newest_seen(stored: Stored, spec: DataSpec, *, spill: Path) -> Bound | None:
-    """Return the newest watermark that a version holds less the time within which rows may be late; None: no row."""
+    """Return the newest watermark that a version holds less the time within which rows may be late; None: no bound."""
     from cauce.data.duck import connect
     from cauce.data.relation import add_view
 
@@ -82,11 +82,14 @@ def newest_seen(stored: Stored, spec: DataSpec, *, spill: Path) -> Bound | None:
     newest = found["newest"][0].as_py()
     if newest is None:
         return None
-    late = timedelta(seconds=seconds(spec.late))
-    if isinstance(newest, datetime):
-        return newest.astimezone(UTC) - late
-    if isinstance(newest, date):
-        return newest - timedelta(days=-(-late // timedelta(days=1)))
+    try:
+        late = timedelta(seconds=seconds(spec.late))
+        if isinstance(newest, datetime):
+            return newest.astimezone(UTC) - late
+        if isinstance(newest, date):
+            return newest - timedelta(days=-(-late // timedelta(days=1)))
+    except OverflowError:  # before the year 1: all rows
+        return None
     bound: int | float = newest
     return bound
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def vacuum(
     table = lake / check_name(name)
     if not dry_run:
         recover(table, thorough=True)
-    old = _replaced_before(table, now - timedelta(seconds=seconds(keep))) if keep is not None else []
+    old = _replaced_longer_ago(table, seconds(keep), now) if keep is not None else []
     old = sorted(set(old) - forgotten(table))
     loose = [version for version in old if version not in pinned]
     gone, busy = (loose, []) if dry_run else _forget(table, loose)
@@ -84,10 +84,10 @@ def vacuum(
     return Vacuumed(name, tuple(gone), n_files, n_bytes, released, tuple(busy), dry_run)
 
 
-def _replaced_before(table: Path, moment: datetime) -> list[int]:
-    """Return the versions whose successor was made before `moment`."""
+def _replaced_longer_ago(table: Path, age_s: float, now: datetime) -> list[int]:
+    """Return the versions whose successor was made more than `age_s` seconds before `now`."""
     made = [(record.snapshot.version, record.made_at) for record in records(table)]
-    return [older for (_, at), (older, _) in pairwise(made) if at < moment]
+    return [older for (_, at), (older, _) in pairwise(made) if (now - at).total_seconds() > age_s]
 
 
 def _forget(table: Path, versions: Iterable[int]) -> tuple[list[int], list[int]]:
