@@ -171,6 +171,45 @@ def test_bigquery_is_asked_what_duckdb_would_be() -> None:
     assert query + "\n" == (GOLDEN / "prepare.sql").read_text(encoding="utf-8")
 
 
+FILTERED = """\
+SELECT city, count(*) FILTER (WHERE price > 3) AS n, sum(id) FILTER (WHERE city = 'b' OR id < 2) AS ids,
+  count(DISTINCT day) FILTER (price < 9) AS days, bool_and(id > 1) FILTER (price > 1) AS late,
+  avg(price + 1) FILTER (WHERE id IS NOT NULL) OVER (PARTITION BY city) AS mean,
+  stddev_pop(price) FILTER (id > 0) AS sd, string_agg(city, ',') FILTER (id > 0) AS cities, min(price) AS least
+FROM source
+"""
+
+
+def test_bigquery_knows_no_filter_and_gets_none() -> None:
+    query = translated(FILTERED, "SELECT * FROM `school.shop.sales`", "bigquery")
+    assert query + "\n" == (GOLDEN / "filtered.sql").read_text(encoding="utf-8")
+
+
+def test_aggregates_without_their_filter_give_what_they_gave_with_it() -> None:
+    import duckdb
+    import sqlglot
+
+    grouped = FILTERED.replace(" OVER (PARTITION BY city)", "") + "GROUP BY city ORDER BY city"
+    query = translated(grouped, "SELECT * FROM sales", "bigquery")
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE sales AS SELECT nullif(i, 4) AS id, 'abc'[i % 3 + 1] AS city, i / 2.0 AS price, "
+            "DATE '2026-01-01' + (i % 7)::INTEGER AS day FROM range(30) r(i)"
+        )
+        connection.execute("CREATE VIEW source AS FROM sales")
+        again = sqlglot.transpile(query, read="bigquery", write="duckdb")[0]
+        assert connection.sql(again).fetchall() == connection.sql(grouped).fetchall()
+
+
+@pytest.mark.parametrize(
+    "call", ["list(id)", "median(id)", "any_value(id)", "max(id, 2)", "string_agg(city ORDER BY id)"]
+)
+def test_a_filter_that_bigquery_cannot_do_without_is_refused(call: str) -> None:
+    text = f"SELECT\n  {call} FILTER (WHERE id > 1) AS a\nFROM source"
+    with pytest.raises(UserError, match=r"cities.sql:2: BigQuery has no FILTER"):
+        translated(text, "SELECT * FROM t", "bigquery", path="cities.sql")
+
+
 def test_a_watermark_is_asked_for_outside_of_the_steps(place: Any) -> None:
     put(place, "last.sql", "SELECT id % 3 AS id, max(day) AS day, count(*) AS n FROM source GROUP BY 1")
     keys = {"prepare": "last.sql", "key": "id", "watermark": "day"}

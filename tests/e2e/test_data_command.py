@@ -10,6 +10,10 @@ from typing import Any
 import pyarrow.csv
 import pytest
 
+from cauce.loop.context import Loop
+from cauce.loop.load import load
+from cauce.loop.material import inputs
+from cauce.project import load as read_project
 from e2e.school import TOML, Cauce, students
 
 
@@ -90,6 +94,37 @@ def test_versions_of_releases_outlive_keep(cauce: Cauce, school: Path) -> None:
     kept = told(cauce, "diff", "students", "0", "3")
     assert (kept["rows"]["changed"], [one["column"] for one in kept["summaries"]][:1]) == (600, ["hours"])
     assert "kept for releases (0)" in cauce("data", "vacuum", "students").stdout
+
+
+@pytest.mark.slow
+def test_a_reload_sees_what_an_increment_spares_itself(cauce: Cauce, school: Path) -> None:
+    keys = 'key = "id"\nwatermark = "seen"\n'
+    (school / "cauce.toml").write_text(TOML.replace('key = "id"\n', keys), encoding="utf-8")
+
+    def write(*rows: str) -> None:
+        (school / "students.csv").write_text("\n".join(["id,seen,hours,passed", *rows, ""]), encoding="utf-8")
+
+    write("1,2026-01-01,3,yes", "2,2026-01-02,4,no")
+    assert cauce("data", "reload", "students", "-q").returncode == 0
+    write("1,2026-01-01,3.5,yes", "2,2026-01-02,4,no", "3,2026-01-03,4,no")
+    load(Loop(read_project(school / "cauce.toml", {})), "students")
+    assert told(cauce, "log", "students")[0]["changes"]["changed"] == 0
+    shown = cauce("data", "reload", "students")
+    assert "version 2, from the whole source (3 rows)" in " ".join(shown.stdout.split()), shown.stderr
+    assert "cauce data diff students 1 2" in shown.stdout
+    assert told(cauce, "log", "students")[0]["changes"]["changed"] == 1
+    assert "says what version 2 holds" in " ".join(cauce("data", "reload", "students").stdout.split())
+    assert told(cauce, "reload", "students")["version"] == 2
+    assert cauce("data", "reload", "studnts").returncode == 2
+
+
+@pytest.mark.parametrize("named", ["", 'features = ["hours", "seen"]\n'])
+def test_a_watermark_is_learnt_from_only_where_it_is_named(school: Path, named: str) -> None:
+    keys = 'key = "id"\nwatermark = "seen"\ndeleted = "gone"\n'
+    (school / "cauce.toml").write_text(TOML.replace('key = "id"\n', keys) + named, encoding="utf-8")
+    loop = Loop(read_project(school / "cauce.toml", {}))
+    found = inputs(loop, "passed", ["id", "seen", "hours", "gone", "passed"])
+    assert found == (("hours", "seen") if named else ("hours",))
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ class AuditContext:
     @property
     def features(self) -> tuple[str, ...]:
         """The columns that the model predicts from, in the data's order; without a model, all that are left."""
-        roles = {self.data.key, self.data.time, self.data.group}
+        roles = {self.data.key, self.data.time, self.data.group, self.data.watermark}
         if self.model is None:
             return tuple(name for name in self.profile.columns if name not in roles)
         wanted = self.model.features or tuple(name for name in self.profile.columns if name not in roles)

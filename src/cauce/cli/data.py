@@ -40,6 +40,8 @@ def data_(*, common: Common = DEFAULT) -> int:
 
     `cauce data restore enrolments 3` makes version 3 the newest again, until the source changes.
 
+    `cauce data reload enrolments` reads the whole source again, whatever a watermark would spare.
+
     `cauce data vacuum enrolments --dry-run` says what `keep` would remove.
 
     `cauce data ddl enrolments > table.sql` writes the table's definition for BigQuery.
@@ -150,6 +152,33 @@ def restore(name: Name, version: int, /, *, common: Common = DEFAULT) -> int:
     if done.held:
         terminal.say("  The source, as it is now, is not loaded over it; once it changes, it is loaded as usual.")
     terminal.say(f"  back      cauce data restore {name} {done.before}")
+    return EXIT_DONE
+
+
+@data.command
+def reload(name: Name, /, *, common: Common = DEFAULT) -> int:
+    """Read a data set's whole source again, and make a version of it where the content differs.
+
+    For what an increment cannot see: rows that came later than `late`, rows that left the source without a mark,
+    rows whose watermark was not moved. Nothing is lost: the version before stays.
+    """
+    from cauce import data as rooms
+    from cauce.loop.load import load
+
+    with open_loop(common) as loop, loop.locked(wait_s=5.0):
+        loop.data(name)
+        before = rooms.latest(loop.state.lake, name)
+        done = load(loop, name, full=True)
+    if common.json:
+        terminal.show_json(done)
+        return EXIT_DONE
+    counted = terminal.counted(done.n_rows, "row")
+    if before is not None and before.version == done.version:
+        terminal.say(f"[bold]{name}[/]: the whole source says what version {done.version} holds ({counted}).")
+    else:
+        terminal.say(f"[bold]{name}[/]: version {done.version}, from the whole source ({counted}).")
+        if before is not None:
+            terminal.say(f"  compare   cauce data diff {name} {before.version} {done.version}")
     return EXIT_DONE
 
 

@@ -161,7 +161,7 @@ class ModelSpec(Spec):
     target: str
     """Column to predict."""
     features: tuple[str, ...] | None = None
-    """Columns to predict from; all but target, key, time and group when absent."""
+    """Columns to predict from; all but target, key, time, group and watermark when absent."""
     ignore: tuple[str, ...] = ()
     """Columns left out of the features."""
     loss: LossName | None = None

@@ -82,7 +82,8 @@ def prepared(rows: Raw, steps: Sequence[Step], *, order: Sequence[str] = ()) -> 
         if step.function is not None:
             table = _called(table, step)
         elif rows.engine == "bigquery":
-            table = rows.backend.sql(translated(step.script.text, rows.backend.compile(table), "bigquery"))
+            query = translated(step.script.text, rows.backend.compile(table), "bigquery", path=step.script.path)
+            table = rows.backend.sql(query)
         else:
             table = _viewed(rows.backend, table, step, number)
     said = not steps or (steps[-1].function is None and has_order(steps[-1].script.text))

@@ -139,8 +139,18 @@ def without_end(text: str) -> str:
     return text[: ends[0]] if ends else text
 
 
-def translated(text: str, before: str, dialect: str) -> str:
+def translated(text: str, before: str, dialect: str, *, path: str = "") -> str:
     """Return a step's SQL in another dialect, `source` being the query `before` of that dialect.
+
+    Parameters
+    ----------
+    path
+        Of the file, for errors.
+
+    Raises
+    ------
+    UserError
+        An aggregate with a FILTER that cannot be written without one.
 
     Examples
     --------
@@ -150,7 +160,7 @@ def translated(text: str, before: str, dialect: str) -> str:
     import sqlglot
     from sqlglot import exp
 
-    tree: Any = sqlglot.parse_one(text, dialect="duckdb")
+    tree: Any = _without_filters(sqlglot.parse_one(text, dialect="duckdb"), path)
     query = tree.sql(dialect=dialect, comments=False)
     again: Any = sqlglot.parse_one(query, dialect=dialect)
     inner: Any = sqlglot.parse_one(before, dialect=dialect)
@@ -162,3 +172,32 @@ def translated(text: str, before: str, dialect: str) -> str:
     else:
         found.set("expressions", [cte, *found.expressions])
     return str(again.sql(dialect=dialect))
+
+
+_PASS_OVER_MISSING = {"SUM", "AVG", "MIN", "MAX", "COUNT", "STDDEV", "STDDEV_SAMP", "STDDEV_POP", "VARIANCE",
+                      "VARIANCE_POP", "VAR_SAMP", "VAR_POP", "LOGICAL_AND", "LOGICAL_OR", "BOOL_AND", "BOOL_OR",
+                      "APPROX_DISTINCT", "GROUP_CONCAT", "STRING_AGG"}  # fmt: skip
+"""Aggregates for which a missing value is as good as no row, in both dialects."""
+
+
+def _without_filters(tree: Any, path: str) -> Any:
+    """Write `f(x) FILTER (WHERE c)` as `f(IF(c, x, NULL))`, and that of `count(*)` as COUNTIF: BigQuery has none."""
+    from sqlglot import exp
+
+    for node in list(tree.find_all(exp.Filter)):
+        call, condition = node.this, node.expression.this
+        inner = call.this
+        if isinstance(call, exp.Count) and isinstance(inner, exp.Star | None):
+            node.replace(exp.CountIf(this=condition.copy()))
+            continue
+        ordered = isinstance(call, exp.AggFunc) and isinstance(inner, exp.Order)
+        distinct = isinstance(inner, exp.Distinct)
+        value = inner.expressions[0] if distinct and len(inner.expressions) == 1 else inner
+        known = isinstance(call, exp.AggFunc) and call.sql_name() in _PASS_OVER_MISSING
+        if not known or ordered or (distinct and value is inner) or call.args.get("expressions"):
+            hint = "Write CASE WHEN condition THEN value END within the aggregate, or filter in a step of its own."
+            what = "BigQuery has no FILTER, and this one cannot be written without it"
+            raise UserError(what, where=_at(node, path), received=_shown(node), hint=hint)
+        value.replace(exp.If(this=condition.copy(), true=value.copy(), false=exp.Null()))
+        node.replace(call.copy())
+    return tree

@@ -104,11 +104,12 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
 def inputs(loop: Loop, model: str, columns: Iterable[str]) -> tuple[str, ...]:
     """Return the columns to predict from: those the file names, else all that a request can know.
 
-    Those are all but target, key, time, group and ignored ones, and but row functions' that take the target.
+    Those are all but target, key, time, group and ignored ones, but those that tell a source's news (`watermark`,
+    `deleted`: when a row was last written knows its outcome), and but row functions' that take the target.
     """
     spec = loop.model(model)
     data = loop.data(spec.data)
-    apart = {spec.target, *spec.ignore, data.key, data.time, data.group}
+    apart = {spec.target, *spec.ignore, data.key, data.time, data.group, data.watermark, data.deleted}
     apart |= from_target(functions_of(loop, spec.data), spec.target)
     named = spec.features or tuple(name for name in columns if name not in apart)
     # A threshold for each group is looked up by the request's sensitive columns, which the model within does not see.
