@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import count
 
 import pyarrow as pa
 import pytest
@@ -45,6 +46,6 @@ def audit() -> Callable[..., Audit]:
 
     def audited(table: pa.Table, *, spec: AuditSpec | None = None, **given: object) -> Audit:
         context = context_of(table, **given)  # type: ignore[arg-type]
-        return run(context, spec or AuditSpec(), fingerprint="f", now=NOW, clock=iter([1.0, 3.5]).__next__)
+        return run(context, spec or AuditSpec(), fingerprint="f", now=NOW, clock=count(1.0, 0.5).__next__)
 
     return audited

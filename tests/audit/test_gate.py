@@ -61,6 +61,14 @@ def test_every_code_has_one_outcome(audit: Auditor) -> None:
     assert sorted(told) == sorted(codes())
 
 
+def test_the_seconds_of_each_check_are_told(audit: Auditor) -> None:
+    checks = {"constant_column": CheckSpec(severity="off")}
+    result = audit(TABLE, model=MODEL, spec=AuditSpec(checks=checks))
+    assert set(result.check_seconds) == set(codes()) - {"constant_column"}
+    assert set(result.check_seconds.values()) == {0.5}  # the clock of these tests goes on by half a second a look
+    assert result.seconds > sum(result.check_seconds.values())
+
+
 def test_progress_counts_the_checks(make_context: Callable[..., AuditContext]) -> None:
     told: list[tuple[str, int, int, str]] = []
 

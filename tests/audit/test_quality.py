@@ -50,7 +50,7 @@ def test_a_clean_table_has_no_findings(audit: Auditor) -> None:
     result = audit(clean(), data=DATA, model=MODEL)
     assert result.findings == ()
     assert {"too_few_rows", "inner_drift", "impossible_values", "target_leakage"} <= set(result.passed)
-    assert (result.seconds, result.data, result.model, result.n_rows) == (2.5, "rows", "m", N)
+    assert (result.data, result.model, result.n_rows) == ("rows", "m", N)
 
 
 def test_a_data_set_alone_skips_the_checks_of_targets(audit: Auditor) -> None:

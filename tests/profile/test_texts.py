@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.profile import TextFacts, summarise
-from cauce.profile.measure import NUMBER
+from cauce.profile.text import NUMBER
 
 AWKWARD = st.sampled_from(
     ["", " ", "\u00a0", "\u3000x", "x\u2003", "12", " 12 ", "1,5", "1.272,24", "007", "-.5", "1e3", "+7", "12€",

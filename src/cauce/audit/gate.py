@@ -107,7 +107,7 @@ def run(
     now
         When this audit is made, in UTC.
     clock
-        Seconds that pass; `Audit.seconds` is measured with it.
+        Seconds that pass; `Audit.seconds` and `check_seconds` are measured with it.
     own
         The project's own checks, as `load_own` gives them; they run first.
     """
@@ -115,6 +115,7 @@ def run(
     findings: list[Finding] = []
     passed: list[str] = []
     not_applicable: dict[str, Words] = {}
+    spent: dict[str, float] = {}
     checks = (*own, *CHECKS.values())
     for done, check in enumerate(checks):
         progress("audit", done, len(checks), check.code)
@@ -126,7 +127,9 @@ def run(
             not_applicable[check.code] = NO_ROWS.reason
             continue
         threshold = settings.threshold if settings.threshold is not None else check.threshold
+        begun = clock()
         outcome = check.function(context, threshold or 0.0)
+        spent[check.code] = round(clock() - begun, 4)
         if isinstance(outcome, NotApplicable):
             not_applicable[check.code] = _masked_words(outcome.reason)
         elif outcome:
@@ -144,6 +147,7 @@ def run(
         not_applicable=not_applicable,
         seconds=clock() - started,
         at=now,
+        check_seconds=dict(sorted(spent.items(), key=lambda pair: -pair[1])),
     )
 
 

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 
 from cauce.audit.check import MOST_ROWS, AuditContext
 from cauce.audit.patterns import BARE, PATTERNS, Pattern
-from cauce.audit.texts import NUMBER
+from cauce.profile.column import ColumnProfile
+from cauce.profile.hashing import text_bytes
+from cauce.profile.text import CONTROL, MOJIBAKE, NUMBER
 
 Mask = npt.NDArray[np.bool_]
 
@@ -25,13 +27,7 @@ MOST_VERIFIED = 50_000
 the share found until then."""
 EXAMPLES = 5
 _DIGITS = r"[0-9][0-9 ./()\-]{5,}[0-9A-Za-z]"
-_MOJIBAKE = (
-    "Ã[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
-    "|Â[\u0080-\u00bf]|â€[\u0080-\u00bf\u0152\u0153\u0161\u017e\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|â‚¬|ðŸ"
-    "|â[\u0080-\u009f][\u0080-\u00bf]|[ÐÑ][\u0080-\u00bf][ÐÑ][\u0080-\u00bf]|ï»¿"
-)
 _ENTITY = r"&(?:#[0-9]{1,6}|#[xX][0-9a-fA-F]{1,5}|amp|lt|gt|quot|apos|nbsp|euro|copy|reg|laquo|raquo|iquest|iexcl|hellip|mdash|ndash|rsquo|lsquo|ldquo|rdquo|[A-Za-z](?:acute|grave|uml|tilde|circ|cedil|ring)|szlig|ordm|ordf|deg);"  # noqa: E501
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _INVISIBLE = r"[\x{200b}\x{200e}\x{200f}\x{2060}\x{feff}\x{00ad}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{0080}-\x{009f}]"
 _COMBINING = r"[\x{0300}-\x{036f}]"
 _PRECOMPOSED = r"[\x{00c0}-\x{00d6}\x{00d8}-\x{00f6}\x{00f8}-\x{017f}]"
@@ -69,7 +65,7 @@ def scan(context: AuditContext) -> Scan:
     start = 0
     for batch in context.batches(columns) if columns else ():
         for name in columns:
-            _scan_column(name, batch.column(name), start, found[name])
+            _scan_column(context.profile.column(name), batch.column(name), start, found[name])
         start += batch.num_rows
     return found
 
@@ -93,7 +89,7 @@ def _names_phones(name: str) -> bool:
     return any(token in PHONE_NAMES for token in tokens(name))
 
 
-def _scan_column(name: str, array: pa.Array, start: int, found: dict[str, Hits]) -> None:
+def _scan_column(column: ColumnProfile, array: pa.Array, start: int, found: dict[str, Hits]) -> None:
     from cauce.profile.arrays import to_strings
 
     coded = to_strings(array).dictionary_encode()
@@ -102,40 +98,51 @@ def _scan_column(name: str, array: pa.Array, start: int, found: dict[str, Hits])
         return
     codes = np.asarray(pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    is_text = not pa.types.is_integer(array.type)
-    for kind, mask in _kinds(values) if is_text else ():
+    letters = np.bincount(text_bytes(values)[0], minlength=256) > 0
+    for kind, mask in _kinds(column, values, letters):
         if mask.any():
             hits = found.setdefault(kind, Hits())
             _note(hits, values, mask, codes, counts, start)
-    for pattern, places in _shaped(values, bare=_names_phones(name)):
+    for pattern, places in _shaped(values, letters, bare=_names_phones(column.name)):
         _verify(found.setdefault(pattern.name, Hits()), pattern, values, places, codes, counts, start)
 
 
-def _kinds(values: pa.Array) -> Iterator[tuple[str, Mask]]:
-    """Give, for each kind that Arrow tells alone, which of the distinct values are of it."""
-    digits = _matches(values, _HAS_DIGIT)
-    numbers = _matches(values, NUMBER)
-    letters = _matches(values, r"\pL")
-    yield "number", numbers
-    yield "letters", letters
-    yield "word", letters & ~digits
-    yield "entity", _narrowed(values, _contains(values, "&"), _ENTITY)
-    ascii_only = np.asarray(pc.string_is_ascii(values).to_numpy(zero_copy_only=False), dtype=np.bool_)
-    wide = ~ascii_only
-    yield "invisible", _matches(values, _CONTROL) | _narrowed(values, wide, _INVISIBLE)
+def _kinds(column: ColumnProfile, values: pa.Array, letters: Mask) -> Iterator[tuple[str, Mask]]:
+    """Give, for each kind that Arrow tells alone, which of the distinct values are of it.
+
+    What the profile, or the bytes that occur at all, rule out is not asked: `letters` marks those of the 256.
+    """
+    facts = column.text
+    if facts is None:
+        return
+    if column.kind == "category" and facts.n_numeric:
+        worded = _matches(values, r"\pL")
+        yield "number", _matches(values, NUMBER)
+        yield "letters", worded
+        yield "word", worded & ~_matches(values, _HAS_DIGIT)
+    if letters[ord("&")] and letters[ord(";")]:
+        yield "entity", _narrowed(values, _contains(values, "&"), _ENTITY)
+    wide = np.zeros(len(values), np.bool_)
+    if letters[128:].any():
+        wide = ~np.asarray(pc.string_is_ascii(values).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    hidden = _matches(values, CONTROL) if facts.n_control else np.zeros(len(values), np.bool_)
+    yield "invisible", hidden | _narrowed(values, wide, _INVISIBLE)
     if not wide.any():
         return
-    yield "replacement", _narrowed(values, wide, "\ufffd")
-    yield "mojibake", _narrowed(values, wide, _MOJIBAKE)
+    if facts.n_replaced:
+        yield "replacement", _narrowed(values, wide, "\ufffd")
+    if facts.n_mojibake:
+        yield "mojibake", _narrowed(values, wide, MOJIBAKE)
     yield "combining", _narrowed(values, wide, _COMBINING)
     yield "precomposed", _narrowed(values, wide, _PRECOMPOSED)
 
 
-def _shaped(values: pa.Array, *, bare: bool) -> Iterator[tuple[Pattern, npt.NDArray[np.int64]]]:
+def _shaped(values: pa.Array, letters: Mask, *, bare: bool) -> Iterator[tuple[Pattern, npt.NDArray[np.int64]]]:
     """Give each pattern with the places of the values that could hold it."""
-    at = np.flatnonzero(_contains(values, "@"))
-    if len(at):
-        yield PATTERNS["email"], at
+    if letters[ord("@")]:
+        yield PATTERNS["email"], np.flatnonzero(_contains(values, "@"))
+    if not letters[ord("0") : ord("9") + 1].any():
+        return
     digits = np.flatnonzero(_matches(values, _DIGITS))
     if len(digits):
         few = values.take(pa.array(digits))

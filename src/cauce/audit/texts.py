@@ -10,19 +10,13 @@ from cauce.audit.words import named, percent, plural, rows_in, visible
 from cauce.core.artefacts import Finding
 from cauce.core.figures import listed, number
 from cauce.core.specs import Severity
+from cauce.profile.text import DIGITS, NUMBER
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DIGITS = (
-    r"[+-]?(?:"
-    r"(?:0|[1-9][0-9]*)(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]+)?|[.,][0-9]+"  # 12, 12.5, 12,5, 1e3; 007 is a code
-    r"|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"  # 1.272,24 and 1,272.24
-    r")"
-)
-NUMBER = rf"^\s*{_DIGITS}\s*$"
-_BEHIND = rf"^\s*{_DIGITS}\s*(?P<unit>[\pL%€$£°/²³]{{1,8}})\.?\s*$"
-_BEFORE = rf"^\s*(?P<unit>[\pL€$£]{{1,4}})\s*{_DIGITS}\s*$"
+_BEHIND = rf"^\s*{DIGITS}\s*(?P<unit>[\pL%€$£°/²³]{{1,8}})\.?\s*$"
+_BEFORE = rf"^\s*(?P<unit>[\pL€$£]{{1,4}})\s*{DIGITS}\s*$"
 _SIGNS = "€$£"
 LEAST_NUMBERS = 3
 """Different numbers that must stand beside a unit."""
@@ -82,7 +76,7 @@ def _unit_in(array: pa.Array | pa.ChunkedArray, least: float) -> tuple[str, str]
             continue
         written = re.escape(unit)
         gap = r"\s*" if unit in _SIGNS or not ahead else r"\s+"
-        whole = rf"^\s*{written}{gap}{_DIGITS}\s*$" if ahead else rf"^\s*{_DIGITS}\s*{written}\.?\s*$"
+        whole = rf"^\s*{written}{gap}{DIGITS}\s*$" if ahead else rf"^\s*{DIGITS}\s*{written}\.?\s*$"
         with_unit = present.filter(pc.match_substring_regex(present, whole))
         if len(with_unit) >= least * len(present) and pc.count_distinct(with_unit).as_py() >= LEAST_NUMBERS:
             return unit, whole
@@ -155,10 +149,10 @@ def _numbers(context: AuditContext, name: str, words: _Words, threshold: float, 
             "es": f"Todos los valores de la columna {named([name], 'es')} parecen números, y la columna es texto.",
         }
         remedy = {
-            "en": "Write all its numbers in one way at the source, best as 1234.5; if they are codes, set this check "
-            "to `info`.",
+            "en": "Write all its numbers in one way at the source, best as 1234.5; if they are codes, set "
+            "`severity` to `info` in `[audit.checks.numbers_as_text]`.",
             "es": "Escribe todos sus números de una sola forma en el origen, mejor como 1234.5; si son códigos, pon "
-            "esta comprobación en `info`.",
+            "`severity` en `info` en `[audit.checks.numbers_as_text]`.",
         }
     why = {
         "en": "As text, each number is a category of its own: larger and smaller are lost.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cauce.core.specs import Severity
@@ -69,6 +69,8 @@ class Audit:
     at: datetime
     version: int | None = None
     """Of the snapshot that was looked at, whose rows the findings number."""
+    check_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Code → seconds, the slowest first. What several checks share counts for the first of them that asks."""
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

@@ -13,18 +13,18 @@ import pyarrow.compute as pc
 
 from cauce.profile.hashing import Hashes, mix, text_bytes, words_of
 from cauce.profile.language import language_of
-from cauce.profile.text import LANGUAGES, LEAST_TEXT, LONGEST_WORD, MOST_WORDS, SAMPLED, TextFacts, pack_sample
-
-NUMBER = (
-    r"^\s*[+-]?("
-    r"(0|[1-9][0-9]*)([.,][0-9]*)?([eE][+-]?[0-9]+)?|[.,][0-9]+"  # 12, 12.5, 12,5, 1e3; 007 is a code
-    r"|[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?|[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?"  # 1.272,24 and 1,272.24
-    r")\s*$"
+from cauce.profile.text import (
+    CONTROL,
+    LANGUAGES,
+    LEAST_TEXT,
+    LONGEST_WORD,
+    MOJIBAKE,
+    MOST_WORDS,
+    NUMBER,
+    SAMPLED,
+    TextFacts,
+    pack_sample,
 )
-"""A number as English or Spanish readers write it."""
-# Bytes 80 to BF, the second half of most two-byte characters, as Windows-1252 and Latin-1 show them.
-_HIGH = r"\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
-MOJIBAKE = rf"[ÂÃ][{_HIGH}]|â[{_HIGH}][{_HIGH}\x{{FFFD}}]|ï¿½|ï»¿|ðŸ|ð\x{{9F}}"
 
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -54,7 +54,7 @@ def measure(values: pa.Array, weights: Counts, lengths: Counts, *, below: int) -
     blank, padded = _padding(values, ~filled, (_SPACE[first] | _SPACE[last]) & filled)
     numeric = _matching(values, _NUMERIC[first] & filled, NUMBER)
     foreign = _foreign(values, data)
-    controlled = _matching(values, filled & _any_control(data), r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]")
+    controlled = _matching(values, filled & _any_control(data), CONTROL)
     sample = _languages(values, lengths, data, starts, ends, below=below)
     return TextFacts(
         n_blank=int(weights[blank].sum()),

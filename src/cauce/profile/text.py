@@ -8,6 +8,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+DIGITS = (
+    r"[+-]?(?:"
+    r"(?:0|[1-9][0-9]*)(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]+)?|[.,][0-9]+"  # 12, 12.5, 12,5, 1e3; 007 is a code
+    r"|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"  # 1.272,24 and 1,272.24
+    r")"
+)
+NUMBER = rf"^\s*{DIGITS}\s*$"
+"""A number as English or Spanish readers write it, alone in its text."""
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+MOJIBAKE = (
+    "Ã[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
+    "|Â[\u0080-\u00bf]|â€[\u0080-\u00bf\u0152\u0153\u0161\u017e\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|â‚¬|ðŸ"
+    "|â[\u0080-\u009f][\u0080-\u00bf]|[ÐÑ][\u0080-\u00bf][ÐÑ][\u0080-\u00bf]|ï»¿|ï¿½"
+)
+"""UTF-8 that was read as Windows-1252 or Latin-1; capitals of Spanish and Portuguese before quotes are none."""
+
 LANGUAGES = ("en", "es", "other", "unknown")
 MOST_WORDS = 20
 """Values that are no numbers which are kept."""
