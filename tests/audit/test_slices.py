@@ -167,6 +167,20 @@ def test_a_slow_end_of_the_year_is_not_cut(audit: Auditor) -> None:
     assert not [f for f in found if f.code == "cut_slice" and "2023" in f.message["en"].partition(":")[0]]
 
 
+def test_a_day_of_rest_is_not_cut_and_a_lost_day_is(audit: Auditor) -> None:
+    days = np.repeat(np.arange(42), 80)
+    rest = (days % 7 == 5) & (np.arange(len(days)) % 80 > 2)
+    lost = (days == 23) & (np.arange(len(days)) % 80 > 2)
+    x = np.random.default_rng(0).normal(5, 1, len(days))
+    at = np.datetime64("2023-03-06") + days
+    spec = DataSpec(source="x", time="at")
+    assert audited(audit, {"at": at[~rest], "x": x[~rest]}, spec) == []
+    kept = ~rest & ~lost
+    (found,) = audited(audit, {"at": at[kept], "x": x[kept]}, spec)
+    assert (found.code, found.n_rows) == ("cut_slice", 3)
+    assert "2023-03-29" in found.message["en"]
+
+
 def test_a_month_that_has_only_begun_is_not_cut(audit: Auditor) -> None:
     start = datetime(2023, 1, 1)  # noqa: DTZ001 - the column has no zone
     at = [start + timedelta(hours=6 * i) for i in range(4 * 334 + 12)]
