@@ -80,9 +80,9 @@ def _in_column(context: AuditContext, name: str, threshold: float) -> list[Findi
     }
     remedy = {
         "en": "Keep one text of each group at the source, or name a `group` that holds them together. If texts follow "
-        "a pattern by nature, raise the threshold.",
+        "a pattern by nature, raise `threshold` in `[audit.checks.near_duplicates]`.",
         "es": "Conserva un texto de cada grupo en el origen, o indica un `group` que los mantenga juntos. Si los "
-        "textos siguen una plantilla, sube el umbral.",
+        "textos siguen una plantilla, sube `threshold` en `[audit.checks.near_duplicates]`.",
     }
     first = tuple(sorted(rows[int(i)] for i in later)[:MOST_ROWS])
     return [

@@ -167,8 +167,10 @@ def _impossible(context: AuditContext, name: str) -> list[Finding]:
         "es": "Suelen ser valores de relleno (1600-01-01, 9999-12-31) o erratas, y deforman cualquier escala.",
     }
     remedy = {
-        "en": "Leave unknown dates empty and correct the others; if they are true, accept the finding.",
-        "es": "Deja vacías las fechas desconocidas y corrige las demás; si son ciertas, acepta el aviso.",
+        "en": "Leave unknown dates empty and correct the others; if they are true, accept the finding in "
+        "`[audit.checks.impossible_dates]`.",
+        "es": "Deja vacías las fechas desconocidas y corrige las demás; si son ciertas, acepta el aviso en "
+        "`[audit.checks.impossible_dates]`.",
     }
     share = n / column.n_present
     return [Finding("impossible_dates", "warn", (name,), n, message, why, remedy, tuple(rows), share)]

@@ -133,9 +133,9 @@ def _finding(context: AuditContext, slices: Slices, found: list[_Drift], thresho
     }
     remedy = {
         "en": "Ask what changed. If the source is wrong, mend it; if the world changed, leave old rows out with "
-        "`where` or accept the finding.",
+        "`where` or accept the finding in `[audit.checks.inner_drift]`.",
         "es": "Averigua qué ha cambiado. Si falla el origen, corrígelo; si ha cambiado el mundo, excluye filas "
-        "antiguas con `where` o acepta el aviso.",
+        "antiguas con `where` o acepta el aviso en `[audit.checks.inner_drift]`.",
     }
     n = int(slices.counts[-w:].sum())
     rows = slices.first_rows[-w]

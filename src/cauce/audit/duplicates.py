@@ -42,8 +42,10 @@ def duplicated_rows(context: AuditContext, threshold: float) -> Outcome:
         "es": "Una fila que a la vez enseña y juzga hace que el modelo parezca mejor de lo que es.",
     }
     remedy = {
-        "en": "Remove the copies at the source; if rows repeat by nature, accept the finding or name a `group`.",
-        "es": "Elimina las copias en el origen; si es natural que se repitan, acepta el aviso o indica un `group`.",
+        "en": "Remove the copies at the source; if rows repeat by nature, accept the finding in "
+        "`[audit.checks.duplicated_rows]` or name a `group`.",
+        "es": "Elimina las copias en el origen; si es natural que se repitan, acepta el aviso en "
+        "`[audit.checks.duplicated_rows]` o indica un `group`.",
     }
     natural = combinations(context, columns) < context.profile.n_rows
     severity: Severity = "block" if share > threshold and not natural else "warn"

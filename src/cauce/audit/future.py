@@ -131,8 +131,10 @@ def _future(
         "plazo.",
     }
     remedy = {
-        "en": "Add the column to `ignore`; if the date was known beforehand, set this check to `info`.",
-        "es": "Pon la columna en `ignore`; si la fecha se conocía de antemano, deja esta comprobación en `info`.",
+        "en": "Add the column to `ignore`; if the date was known beforehand, set `severity` to `info` in "
+        "`[audit.checks.future_information]`.",
+        "es": "Pon la columna en `ignore`; si la fecha se conocía de antemano, pon `severity` en `info` en "
+        "`[audit.checks.future_information]`.",
     }
     return Finding("future_information", "warn", (name, time), n_later, message, why, remedy, rows, share, threshold)
 

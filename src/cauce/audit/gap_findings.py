@@ -180,7 +180,7 @@ def _remedy(context: AuditContext, asked: Asked, severity: Severity, *, told: bo
 _WHY: dict[str, Words] = {
     "outcome_gap": {
         "en": "A model learns the past: what one group was given less often, it will be predicted less often.",
-        "es": "Un modelo aprende el pasado: lo que un grupo recibió menos veces, se le predecirá menos veces.",
+        "es": "Un modelo aprende el pasado: lo que un grupo recibió menos veces se le predecirá menos veces.",
     },
     "model_gap": {
         "en": "Whoever belongs to the group on the wrong side bears it in every decision that follows the model.",

@@ -77,9 +77,9 @@ def _finding(
     can, put = ("puede", "ponla") if len(columns) == 1 else ("pueden", "ponlas")
     remedy = {
         "en": f"Ask whether {columns_in(columns, 'en')} can be known when predicting. If not, add to `ignore`; if so, "
-        "accept the finding with the reason.",
+        "accept the finding in `[audit.checks.target_leakage]` with the reason.",
         "es": f"Comprueba si se {can} conocer {columns_in(columns, 'es')} al predecir. Si no, {put} en `ignore`; si "
-        "sí, acepta el aviso con el motivo.",
+        "sí, acepta el aviso en `[audit.checks.target_leakage]` con el motivo.",
     }
     value = shares[columns[0]]
     return Finding("target_leakage", severity, columns, n_rows, message, why, remedy, (), value, at)

@@ -186,8 +186,10 @@ def _finding(context: AuditContext, name: str, limits: tuple[float, float], thre
         "equivocada o un dígito de más.",
     }
     remedy = {
-        "en": "Look at those rows: correct them at the source, leave them out with `where`, or accept them as true.",
-        "es": "Mira esas filas: corrígelas en el origen, exclúyelas con `where`, o acéptalas si son ciertas.",
+        "en": "Look at those rows: correct them at the source, leave them out with `where`, or accept the finding in "
+        "`[audit.checks.outliers]`.",
+        "es": "Mira esas filas: corrígelas en el origen, exclúyelas con `where`, o acepta el aviso en "
+        "`[audit.checks.outliers]`.",
     }
     examples = tuple(dict.fromkeys(numbers(float(value), digits=6)[0] for value in (*out[:2], *out[-2:])))[:5]
     return Finding("outliers", "warn", (name,), n, message, why, remedy, rows, farthest, threshold, examples=examples)

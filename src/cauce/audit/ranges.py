@@ -131,9 +131,9 @@ def _impossible(context: AuditContext, name: str, known: Range, threshold: float
     }
     remedy = {
         "en": "Correct those rows at the source, leave them empty, or leave the rows out with `where`; if true "
-        "(a refund), accept the finding.",
+        "(a refund), accept the finding in `[audit.checks.impossible_values]`.",
         "es": "Corrige esas filas en el origen, déjalas vacías o exclúyelas con `where`; si son ciertas (una "
-        "devolución, una corrección), acepta el aviso.",
+        "devolución, una corrección), acepta el aviso en `[audit.checks.impossible_values]`.",
     }
     return Finding(
         "impossible_values", "warn", (name,), n, message, why, remedy, rows, share, threshold, examples=examples

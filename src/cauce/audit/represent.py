@@ -176,9 +176,9 @@ def _finding(one: _Compared, comparisons: int, threshold: float) -> Finding:
         f"{number(one.effect, 'es')}).",
     }
     why = {
-        "en": "A model is as good as its rows of each kind are many: whom the rows leave out, it serves worse, and its "
+        "en": "A model serves those it has seen often: whom the rows leave out, it serves worse, and its "
         "figures here promise too much.",
-        "es": "Un modelo es tan bueno como abundantes son las filas de cada tipo: a quien falta en ellas lo atiende "
+        "es": "Un modelo acierta con quienes ha visto a menudo: a quienes faltan en las filas los atiende "
         "peor, y sus cifras aquí prometen demasiado.",
     }
     english = listed([f"{visible(v)} {w:.2f}" for v, w in weights], "en")
@@ -186,8 +186,8 @@ def _finding(one: _Compared, comparisons: int, threshold: float) -> Finding:
     remedy = {
         "en": "Gather rows where they are missing"
         + (f"; until then, rows would have to weigh {english} to stand for it." if weights else "."),
-        "es": "Reúne filas donde faltan"
-        + (f"; mientras tanto, tendrían que pesar {spanish} para representarla." if weights else "."),
+        "es": "Reúne más filas de quienes faltan"
+        + (f"; mientras tanto, para representarla las filas tendrían que pesar {spanish}." if weights else "."),
     }
     severity: Severity = "warn"
     shown = tuple(

@@ -137,8 +137,10 @@ def _finding(context: AuditContext, name: str, values: tuple[float, ...], thresh
         "es": "Tomado por un número, arrastra medias y rectas hacia sí, y los huecos no se cuentan como huecos.",
     }
     remedy = {
-        "en": "Leave such cells empty at the source or in `prepare` (SQL: NULLIF); if the value is true, accept it.",
-        "es": "Deja esas celdas vacías en el origen o en `prepare` (en SQL: NULLIF); si el valor es cierto, acéptalo.",
+        "en": "Leave such cells empty at the source or in `prepare` (SQL: NULLIF); if the value is true, accept the "
+        "finding in `[audit.checks.sentinel_values]`.",
+        "es": "Deja esas celdas vacías en el origen o en `prepare` (en SQL: NULLIF); si el valor es cierto, acepta "
+        "el aviso en `[audit.checks.sentinel_values]`.",
     }
     return Finding("sentinel_values", "warn", (name,), n, message, why, remedy, rows, share, threshold)
 
