@@ -11,6 +11,7 @@ import pytest
 
 from cauce import project
 from cauce.core.errors import Blocked
+from cauce.loop.check import check
 from cauce.loop.context import Loop
 from cauce.loop.fairness_curve import curve
 from cauce.loop.judge import settle
@@ -95,3 +96,41 @@ def test_the_curve_is_drawn_in_both_languages(folder: Path) -> None:
         assert all(len(row) == len(header) for row in rows)
         assert fairness_svg(found, language).startswith(b"<svg")
         assert found.reason[language] in fairness_page(found, language).replace("&#34;", '"')
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'favoured = "yes"',
+            'favoured = "Yes"',
+            "cauce.toml:13, [models.hired.fairness] favoured: not a class of 'hired'",
+        ),
+        ('sensitive = ["sex"]', 'sensitive = ["sexo"]', "cauce.toml:10, [models.hired] sensitive: not a column"),
+        (
+            "[models.hired]\n",
+            "[data.people.population.shares]\nsex = {F = 0.5}\n[models.hired]\n",
+            "cauce.toml:7, [data.people.population.shares.sex] F: not a value of column 'sex'",
+        ),
+        (
+            "[models.hired]\n",
+            "[data.people.population.shares]\nsexx = {f = 0.5}\n[models.hired]\n",
+            "cauce.toml:7, [data.people.population.shares.sexx]: not a column of 'people'",
+        ),
+    ],
+)
+def test_check_tells_a_wrong_group_class_or_share_with_its_line(folder: Path, old: str, new: str, said: str) -> None:
+    assert check(loop(folder, "")) == ()
+    path = folder / "cauce.toml"
+    path.write_text(path.read_text().replace(old, new))
+    (problem,) = check(Loop(project.load(path)))
+    assert str(problem).startswith(said)
+    assert "Did you mean" in str(problem)
+
+
+def test_a_share_of_a_value_that_no_row_has_is_no_fault(folder: Path) -> None:
+    loop(folder, "")
+    path = folder / "cauce.toml"
+    shares = "[data.people.population.shares]\nsex = {f = 0.5, m = 0.4, other = 0.1}\n[models.hired]\n"
+    path.write_text(path.read_text().replace("[models.hired]\n", shares))
+    assert check(Loop(project.load(path))) == ()

@@ -100,14 +100,19 @@ class _Learner:
     learn: Learn
     say: Say
     fitted: Fitted | None = None
+    said: Codes | None = None
+    """Of the training rows: Fairlearn asks for it twice a round."""
 
     def fit(self, _rows: Codes, labels: Any, sample_weight: Any) -> Self:
         self.fitted = self.learn(np.asarray(labels, np.int64), np.asarray(sample_weight, np.float64))
+        self.said = None
         return self
 
     def predict(self, _rows: Codes) -> Codes:
-        assert self.fitted is not None
-        return self.say(self.fitted)
+        if self.said is None:
+            assert self.fitted is not None
+            self.said = self.say(self.fitted)
+        return self.said
 
     def __sklearn_clone__(self) -> _Learner:
         return _Learner(self.learn, self.say)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Snapshot, TaskSpec
-from cauce.core.errors import Problems, UserError
+from cauce.core.errors import Problems, UserError, did_you_mean
 from cauce.core.registry import task as task_named
 from cauce.core.specs import DataSpec
 from cauce.loop.audit import own_checks
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from cauce.data import Inspection
 
 RESERVED = ("prediction", "prediction_id", "lower", "upper", "id", "unit", "at", "version", "truth", "truth_at", "day")
+
+FIRST_ROWS = 1000
+"""Rows of a source that are looked at: a source with fewer has been seen whole."""
 
 UNNAMED: dict[str, object] = {
     **dict.fromkeys(("key", "time", "group", "where", "watermark", "deleted")),
@@ -52,6 +56,7 @@ def check(loop: Loop) -> tuple[UserError, ...]:
     for name, seen in inspected.items():
         inspected[name], wrong = _computed(loop, name, seen)
         problems.extend(wrong)
+        problems.extend(_population(loop, name, inspected[name].head))
     for name, spec in loop.project.file.models.items():
         if spec.data in inspected:
             problems.extend(_model(loop, name, inspected[spec.data]))
@@ -77,7 +82,7 @@ def _inspect(loop: Loop, name: str, spec: DataSpec, seen: Mapping[str, Inspectio
         if other in seen
     }
     told = others if len(others) == len(spec.join) else None
-    return data.inspect(name, spec, loop.project.folder, where=loop.project.where, others=told)
+    return data.inspect(name, spec, loop.project.folder, where=loop.project.where, others=told, n=FIRST_ROWS)
 
 
 def _as_snapshot(name: str, seen: Inspection) -> Snapshot:
@@ -113,6 +118,7 @@ def _model(loop: Loop, name: str, seen: Inspection) -> list[UserError]:
         return []
     if not problems:
         problems.extend(_task(loop, name, seen.head))
+        problems.extend(_favoured(loop, name, seen.head))
     return problems
 
 
@@ -126,6 +132,60 @@ def _reserved(loop: Loop, name: str, columns: list[str]) -> list[UserError]:
         for column in needed
         if column in RESERVED or column.startswith("prob_")
     ]
+
+
+def _population(loop: Loop, name: str, head: pa.Table) -> Iterator[UserError]:
+    """Give a problem for each declared share of a column that is not there, or of a value that is written otherwise.
+
+    A value that no row has is no fault of the file: that the rows leave it out is for the audit to say.
+    """
+    for column, shares in loop.data(name).population.shares.items():
+        at = ("data", name, "population", "shares", column)
+        if column not in head.column_names:
+            hint = did_you_mean(column, head.column_names)
+            yield UserError(f"not a column of {name!r}", where=loop.project.where(*at), received=column, hint=hint)
+            continue
+        seen = _values(head, column)
+        for value in shares:
+            others = [other for other in seen if other not in shares]
+            meant = None if value in seen else _meant(value, others)
+            if meant is not None:
+                hint = f"Did you mean {meant!r}?"
+                what = f"not a value of column {column!r}"
+                yield UserError(what, where=loop.project.where(*at, value), received=value, hint=hint)
+
+
+def _favoured(loop: Loop, name: str, head: pa.Table) -> Iterator[UserError]:
+    """Give a problem where the favoured class is none: all rows were seen, or one class is written almost so."""
+    spec = loop.model(name)
+    favoured, rows = spec.fairness.favoured, labelled(head, spec.target)
+    if favoured is None or spec.task != "classify" or not rows.num_rows:
+        return
+    classes = _values(rows, spec.target)
+    meant = _meant(favoured, classes)
+    if favoured not in classes and (meant is not None or head.num_rows < FIRST_ROWS):
+        where = loop.project.where("models", name, "fairness", "favoured")
+        hint = did_you_mean(favoured, classes) if meant is None else f"Did you mean {meant!r}?"
+        yield UserError(f"not a class of {spec.target!r}", where=where, received=favoured, hint=hint)
+
+
+def _values(table: pa.Table, column: str) -> tuple[str, ...]:
+    """Return a column's values as text, as groups and classes are named."""
+    from cauce.profile.arrays import to_strings
+
+    return tuple(to_strings(table[column].combine_chunks()).drop_null().unique().to_pylist())
+
+
+def _meant(value: str, known: Sequence[str]) -> str | None:
+    """Return the value that is the same but for case and space, or, among words, but for a letter or so; else None.
+
+    Codes and ranges are near to each other without being misspelt: 18-24 and 25-34.
+    """
+    plain = {"".join(other.split()).casefold(): other for other in known}
+    given = "".join(value.split()).casefold()
+    words = [other for other in plain if not any(map(str.isdigit, other))]
+    near = get_close_matches(given, words, n=1, cutoff=0.85) if not any(map(str.isdigit, given)) else []
+    return plain.get(given, plain[near[0]] if near else None)
 
 
 def _task(loop: Loop, name: str, head: pa.Table) -> list[UserError]:

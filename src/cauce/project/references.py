@@ -60,6 +60,7 @@ def faults(
         yield from _joins(file, origins, name, data, data_names)
         yield from _increments(origins, name, data)
         yield from _secret(origins, name, data)
+        yield from _population(origins, name, data, data_names)
     for name, spec in file.models.items():
         if spec.data not in data_names:
             hint = did_you_mean(spec.data, data_names) or f"Add [data.{spec.data}] with its source."
@@ -139,6 +140,9 @@ def _fairness(asked: _Asked) -> Iterator[UserError]:
     if fairness.mitigate != "off" and spec.task in TASKS and spec.task != "classify":
         hint = "Remove it; gaps of numbers are measured, not mitigated."
         yield asked.fault("fairness.mitigate", "only classify can be mitigated", received=fairness.mitigate, hint=hint)
+    if fairness.favoured is not None and spec.task in TASKS and spec.task != "classify":
+        hint = "Remove it; gaps of numbers are those between means."
+        yield asked.fault("fairness.favoured", "only classify has classes", received=fairness.favoured, hint=hint)
     if fairness.mitigate == "thresholds" and not fairness.at_prediction:
         what = "a threshold for each group needs the sensitive columns at prediction"
         hint = "Set at_prediction = true where that is allowed, or choose reductions, reweigh or balance."
@@ -156,6 +160,21 @@ def _same_column(origins: Origins, name: str, data: DataSpec) -> Iterator[UserEr
     if data.key is not None and data.key == data.group:
         hint = "The key names one row, the group many: name another column."
         yield UserError("also the key", where=origins.where("data", name, "group"), received=data.group, hint=hint)
+
+
+def _population(origins: Origins, name: str, data: DataSpec, known: Collection[str]) -> Iterator[UserError]:
+    """What the population names: another data set, and shares that are parts of 1."""
+    at, other = ("data", name, "population"), data.population.reference
+    if other is not None and (other == name or other not in known):
+        hint = did_you_mean(other, [one for one in known if one != name]) or "Name another data set of this file."
+        what = "a data set is no reference for itself" if other == name else "no such data set"
+        yield UserError(what, where=origins.where(*at, "reference"), received=other, hint=hint)
+    for column, shares in data.population.shares.items():
+        total = sum(shares.values())
+        if total > 1.001:
+            hint = "Shares are parts of 1; what is left belongs to all other values."
+            where = origins.where(*at, "shares", column)
+            yield UserError("the shares sum to more than 1", where=where, received=round(total, 4), hint=hint)
 
 
 def _secret(origins: Origins, name: str, data: DataSpec) -> Iterator[UserError]:
