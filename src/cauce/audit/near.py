@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cauce.profile.hashing import Hashes, mix, text_bytes
+from cauce.profile.hashing import Hashes, mix, text_bytes, words_of
 
 Rows = npt.NDArray[np.int64]
 WIDTH = 5
@@ -34,6 +34,8 @@ _PIECE = 4_000_000
 """Bytes that are hashed at once."""
 _ROWS = 16_384
 """Signatures that are densified at once."""
+_FIVE = np.uint64((1 << 8 * WIDTH) - 1)
+"""The bytes of a shingle among the eight of a word."""
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SALT = np.uint64(0x51A7C0DE)
 
@@ -115,15 +117,12 @@ def _pieces(texts: pa.Array) -> Iterator[tuple[int, pa.Array]]:
 def _shingles(texts: pa.Array) -> tuple[Hashes, Rows]:
     """Return every 5-byte sequence as a number, and the text that each is of."""
     data, lengths = text_bytes(texts)
-    n_each = np.maximum(lengths - (WIDTH - 1), 0)
-    owner = np.repeat(np.arange(len(lengths)), n_each)
-    starts = np.cumsum(lengths) - lengths
-    ends = np.cumsum(n_each)
-    at = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - n_each, n_each) + np.repeat(starts, n_each)
-    packed = np.zeros(len(at), np.uint64)
-    for i in range(WIDTH):
-        packed |= data[at + i].astype(np.uint64) << np.uint64(8 * i)
-    return packed, owner
+    ends = np.cumsum(lengths)
+    inside = np.ones(len(data), np.bool_)  # all places but the last four of each text begin a shingle
+    for i in range(1, WIDTH):
+        inside[(ends - i)[lengths >= i]] = False
+    packed = words_of(data)[inside] & _FIVE
+    return packed, np.repeat(np.arange(len(lengths)), np.maximum(lengths - (WIDTH - 1), 0))
 
 
 def _densified(signatures: Hashes) -> Hashes:
