@@ -217,6 +217,12 @@ def test_a_column_that_stands_still_for_several_slices_is_named(
     assert when in found["stuck_column"].message["en"]
 
 
+def test_a_column_with_a_value_here_and_there_does_not_stand_still(audit: Auditor) -> None:
+    columns: dict[str, object] = dict(table())
+    columns["note"] = pa.array([f"n{row}" if row in {400, 900, 950} else None for row in range(12 * PER)])
+    assert not [f for f in audited(audit, columns) if f.code == "stuck_column"]
+
+
 def test_a_column_that_is_not_yet_in_use_is_not_named(audit: Auditor) -> None:
     columns = table()
     columns["weight"][: 4 * PER] = 0.0

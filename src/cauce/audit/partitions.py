@@ -137,11 +137,13 @@ def _still(slices: Slices, histogram: Histogram, threshold: float) -> tuple[int,
     parts = np.split(values, np.searchsorted(of, np.arange(1, slices.n)))
     alone = [bool(len(part)) and bool((part == part[0]).all()) for part in parts]
     first = next((place for place, one in enumerate(alone) if one and len(parts[place]) >= 2), 0)
+    if not first:
+        return None
     end = first
     while end < slices.n and (not len(parts[end]) or (alone[end] and parts[end][0] == parts[first][0])):
         end += 1
     n_still = sum(len(part) for part in parts[first:end])
-    if not first or n_still < threshold:
+    if n_still < threshold:
         return None
     known = [top for part in parts[:first] + parts[end:] if (top := _top_share(part)) is not None]
     return (first, end, float(parts[first][0])) if known and max(known) ** n_still < UNLIKELY else None
