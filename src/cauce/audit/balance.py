@@ -202,8 +202,8 @@ def _rare(column: str, lacking: list[_Lacking], kind: str, threshold: float) -> 
         f"{kind}): {listed(spanish, 'es', n_more=more)}.",
     }
     why = {
-        "en": "What a model has hardly seen it predicts badly, and just that is what will come more often.",
-        "es": "Lo que un modelo apenas ha visto lo predice mal, y justo eso es lo que vendrá más a menudo.",
+        "en": "What a model has hardly seen it predicts badly, and that is what will come more often.",
+        "es": "Lo que un modelo apenas ha visto lo predice mal, y eso es lo que vendrá más a menudo.",
     }
     remedy = {
         "en": "Wait for more such rows, train again soon, or split otherwise if the order in time does not matter.",
