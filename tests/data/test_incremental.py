@@ -83,9 +83,9 @@ def test_a_key_that_comes_several_times_keeps_its_newest_row(place: Any) -> None
 
 
 def test_late_rows_come_in_within_the_window_only(place: Any) -> None:
-    source = place.put_table(rows((1, 10, "a")))
+    source = place.put_table(rows((1, 0, "a")))
     place.load(source, **KEYS, late="2d")
-    place.put_table(rows((1, 10, "a"), (2, 8, "late"), (3, 7.9, "too late")))
+    place.put_table(rows((1, 0, "a"), (2, -2, "late"), (3, -2.1, "too late")))
     place.load(source, **KEYS, late="2d")
     assert values(place) == [(1, "a"), (2, "late")]
     place.load(source, **KEYS, late="3d")
@@ -101,6 +101,15 @@ def test_a_window_longer_than_the_calendar_reads_the_whole_source(place: Any) ->
 
 
 def test_without_a_key_the_late_stretch_is_not_doubled(place: Any) -> None:
+def test_one_row_from_the_far_future_keeps_no_other_out(place: Any) -> None:
+    spec, far = DataSpec(source="rows.parquet", **KEYS), (2, 355_000, "a wrong year")
+    for day, told in ((1, [(1, 0, "a"), far]), (3, [(1, 0, "a"), far, (3, 2, "new")])):
+        place.put_table(rows(*told), "rows.parquet")
+        now = START + timedelta(days=day)
+        data.load("rows", spec, place.folder, place.lake, now=now, where=lambda *_: "")
+    assert values(place) == [(1, "a"), (2, "a wrong year"), (3, "new")]
+
+
     keys = {"watermark": "at", "late": "1d"}
     source = place.put_table(rows((1, 0, "x"), (1, 1, "y"), (1, 1, "y")))
     place.load(source, **keys)

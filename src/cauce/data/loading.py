@@ -163,7 +163,7 @@ def _increment(asked: Asked, table: Path, before: Record) -> _Staged | None:
 
     spec, snapshot = asked.spec, before.snapshot
     stored = open_version(table, snapshot.version)
-    bound = newest_seen(stored, spec, spill=asked.shop)
+    bound = newest_seen(stored, spec, snapshot.loaded_at, spill=asked.shop)
     if bound is None:
         return None
     arrived, staged = asked.shop / "arrived.parquet", asked.shop / "staged.parquet"

@@ -69,8 +69,12 @@ class Merge:
         return ", ".join(f"{table}.{quoted(name)}" for name in self.columns)
 
 
-def newest_seen(stored: Stored, spec: DataSpec, *, spill: Path) -> Bound | None:
-    """Return the newest watermark that a version holds less the time within which rows may be late; None: no bound."""
+def newest_seen(stored: Stored, spec: DataSpec, loaded_at: datetime, *, spill: Path) -> Bound | None:
+    """Return the newest watermark that a version holds less the time within which rows may be late; None: no bound.
+
+    A moment later than `loaded_at`, when the version was loaded, counts as that: one row dated 2999 by mistake would
+    keep all others out for ever.
+    """
     from cauce.data.duck import connect
     from cauce.data.relation import add_view
 
@@ -85,9 +89,9 @@ def newest_seen(stored: Stored, spec: DataSpec, *, spill: Path) -> Bound | None:
     try:
         late = timedelta(seconds=seconds(spec.late))
         if isinstance(newest, datetime):
-            return newest.astimezone(UTC) - late
+            return min(newest.astimezone(UTC), loaded_at) - late
         if isinstance(newest, date):
-            return newest - timedelta(days=-(-late // timedelta(days=1)))
+            return min(newest, loaded_at.date()) - timedelta(days=-(-late // timedelta(days=1)))
     except OverflowError:  # before the year 1: all rows
         return None
     bound: int | float = newest
