@@ -107,7 +107,7 @@ def join_gave_one_value(case: Case, s: int, rng: Rng) -> Case | None:
     return put(case, column, pa.array(numbers, from_pandas=True))
 
 
-@kind("shifted_columns", "numbers_as_text", "mixed_types", "impossible_values", exact=True)
+@kind("shifted_columns", "numbers_as_text", "mixed_types", "impossible_values", "outliers", exact=True)
 def cells_moved_by_one(case: Case, s: int, rng: Rng) -> Case | None:
     """An unquoted comma: in some rows every cell stands one column too far to the right."""
     apart = {case.target, case.date, "row_id"}

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 SHORTEST = 8
 LEAST_AT_END = 20
-"""Texts of the greatest length, in the sample, from which anything is concluded."""
-TIMES = 4.0
+"""Different texts of the greatest length, in the sample, from which anything is concluded."""
+TIMES = 2.5
 """How many times more of them than of any of the five lengths below."""
 LENGTHS = 10
 """Fewest different lengths: codes have fewer."""
 SEVERAL_WORDS = 0.5
-"""Share of them that must have more than one word, and that must differ from all others: codes and lists do not."""
+"""Share of them that must have more than one word: codes have not."""
 
 
 def cut_texts(context: AuditContext, threshold: float) -> Outcome:
@@ -48,7 +48,7 @@ def _end_of(array: pa.ChunkedArray) -> int | None:
 
     from cauce.profile.arrays import to_strings
 
-    texts = pc.drop_null(to_strings(array.combine_chunks()))
+    texts = pc.unique(pc.drop_null(to_strings(array.combine_chunks())))  # a sentence said often is no cut one
     if len(texts) < LEAST_AT_END:
         return None
     counts = np.bincount(_lengths(texts))
@@ -57,9 +57,7 @@ def _end_of(array: pa.ChunkedArray) -> int | None:
     if most < SHORTEST or (counts > 0).sum() < LENGTHS or counts[most] < max(LEAST_AT_END, TIMES * below):
         return None
     ended = texts.filter(pa.array(_lengths(texts) == most))
-    words = pc.sum(pc.match_substring(ended, " ")).as_py()
-    several = min(words, pc.count_distinct(ended).as_py()) >= SEVERAL_WORDS * len(ended)
-    return most if several else None
+    return most if pc.sum(pc.match_substring(ended, " ")).as_py() >= SEVERAL_WORDS * len(ended) else None
 
 
 def _lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
