@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from cauce.core.errors import did_you_mean
 from cauce.core.extras import need
@@ -21,6 +25,9 @@ from cauce.core.files import fingerprint
 from cauce.data.sources.local import Rows
 from cauce.data.sources.source import Asked, Raw
 
+_SERVICE = "https://storage.googleapis.com"
+_PATIENCE = 10.0
+"""Seconds that the first contact may take."""
 _PIECE = 8 << 20
 _ROOM = 1.2
 """Free disk that an object needs, as a multiple of its size."""
@@ -52,12 +59,26 @@ def _connect(asked: Asked) -> Any:
     files = need("gcsfs.core", extra="gcs", what="a Cloud Storage source").GCSFileSystem
     emulated = asked.environment.get("STORAGE_EMULATOR_HOST")
     options: dict[str, Any] = {"token": "anon", "endpoint_url": _address(emulated)} if emulated else {}
+    # gcsfs writes a traceback for what becomes one line here, and tries for two minutes before it does.
+    logging.getLogger("gcsfs").addHandler(logging.NullHandler())
+    _answers(_address(emulated) if emulated else _SERVICE)
     # No listing is kept: the next look sees what is there then.
     return files(access="read_only", use_listings_cache=False, skip_instance_cache=True, **options)
 
 
 def _address(emulator: str) -> str:
     return emulator if "://" in emulator else f"http://{emulator}"
+
+
+def _answers(address: str) -> None:
+    """Raise ConnectionError at once where nothing answers; a proxy is left to answer for itself."""
+    parts = urlsplit(address)
+    if parts.scheme in getproxies():
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port or 443), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise ConnectionError(f"{parts.netloc} does not answer: {error.strerror or error}") from None
 
 
 def _info(files: Any, asked: Asked) -> Mapping[str, Any]:
