@@ -100,7 +100,6 @@ def test_a_window_longer_than_the_calendar_reads_the_whole_source(place: Any) ->
     assert values(place) == [(1, "a"), (2, "late")]
 
 
-def test_without_a_key_the_late_stretch_is_not_doubled(place: Any) -> None:
 def test_one_row_from_the_far_future_keeps_no_other_out(place: Any) -> None:
     spec, far = DataSpec(source="rows.parquet", **KEYS), (2, 355_000, "a wrong year")
     for day, told in ((1, [(1, 0, "a"), far]), (3, [(1, 0, "a"), far, (3, 2, "new")])):
@@ -110,6 +109,7 @@ def test_one_row_from_the_far_future_keeps_no_other_out(place: Any) -> None:
     assert values(place) == [(1, "a"), (2, "a wrong year"), (3, "new")]
 
 
+def test_without_a_key_the_late_stretch_is_not_doubled(place: Any) -> None:
     keys = {"watermark": "at", "late": "1d"}
     source = place.put_table(rows((1, 0, "x"), (1, 1, "y"), (1, 1, "y")))
     place.load(source, **keys)
