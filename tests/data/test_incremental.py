@@ -18,6 +18,7 @@ from cauce import data
 from cauce.core.errors import UserError
 from cauce.core.specs import DataSpec
 from cauce.data import loading
+from cauce.data.versions import open_version
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = {"key": "id", "watermark": "at"}
@@ -204,6 +205,60 @@ def test_increments_end_where_a_full_load_ends(
         assert sorted(values(one), key=repr) == sorted(values(whole), key=repr)
         assert found is not None
         assert (found.fingerprint, found.n_rows) == (expected.fingerprint, expected.n_rows)
+
+
+ODD = ["it's", "a/b=c %", 'ñ \\ "x"', "OR 1=1 --", None, "-1", "plain"]
+
+
+@pytest.mark.parametrize("kind", ["text", "whole", "boolean", "day"])
+def test_only_partitions_with_changes_are_rewritten(place: Any, kind: str) -> None:
+    """Rows change within a partition, move between two, and empty one; the files of the others stay."""
+    values: dict[str, list[Any]] = {
+        "text": ODD,
+        "whole": [-3, 0, 7, 12, None, 99, 100],
+        "boolean": [True, False, None, True, False, None, True],
+        "day": [None, *(START.date() + timedelta(days=n) for n in range(6))],
+    }
+    parts = values[kind]
+
+    def table(*given: tuple[int, float, Any, bool]) -> pa.Table:
+        columns = zip(*given, strict=True)
+        ids, days, found, gone = (list(column) for column in columns)
+        at = [START + timedelta(hours=day) for day in days]
+        return pa.table({"id": ids, "at": pa.array(at, SCHEMA.field("at").type), "p": pa.array(found), "gone": gone})
+
+    def files() -> dict[Any, set[str]]:
+        stored = open_version(place.lake / "rows", data.latest(place.lake, "rows").version)  # type: ignore[union-attr]
+        found: dict[Any, set[str]] = {}
+        for file in stored.files:
+            found.setdefault(file.values["p"], set()).add(file.path.name)
+        return found
+
+    keys = {**KEYS, "deleted": "gone", "partition_by": ("p",)}
+    base = [(n, 0.0, part, False) for n, part in enumerate(parts * 2)]
+    source = place.put_table(table(*base))
+    place.load(source, **keys)
+    before = files()
+    for n, changes in enumerate([[(1, 1.0, parts[1], False)], [(0, 2.0, parts[1], False), (7, 2.0, parts[0], True)]]):
+        base = [*base, *changes]
+        place.put_table(table(*base))
+        snapshot = place.load(source, **keys)
+        after = files()
+        untouched = set(before) - set(parts[:2] if n else parts[1:2])
+        assert all(after[part] == before[part] for part in untouched)
+        assert after[parts[1]] != before[parts[1]]
+        assert data.entries(place.lake, "rows")[0].operation == "merge"
+        full = data.load(
+            "whole",
+            DataSpec(source=source, **keys),
+            place.folder,
+            place.lake,
+            now=START,
+            where=lambda *_: "",
+        )
+        assert (snapshot.fingerprint, snapshot.n_rows) == (full.fingerprint, full.n_rows)
+        assert place.read(columns=["id", "p"]).equals(data.read(place.lake, "whole", columns=["id", "p"]))
+        before = after
 
 
 KILLED = """

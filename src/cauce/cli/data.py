@@ -301,6 +301,10 @@ def _what_changed(one: Logged) -> str:
     parts = list(one.entry.columns)
     if one.rows is not None:
         parts.insert(0, _rows(one.rows))
+    if one.entry.late:
+        parts.append(f"{one.entry.late:,} came late")
+    if one.entry.missed:
+        parts.append(f"{one.entry.missed:,} too late, not read")
     return "; ".join(parts)
 
 

@@ -37,7 +37,7 @@ def settle(table: Path, record: Record, *, cluster_by: Sequence[str], now: datet
     """
     if not is_crowded(table, record.snapshot.version):
         return record
-    done = replace(record, to_cluster=(), operation="compact", at=now)
+    done = replace(record, to_cluster=(), operation="compact", at=now, late=0, missed=0)
     if cluster_by:
         version = cluster(table, cluster_by, record=encode(done))
     else:

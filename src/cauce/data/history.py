@@ -37,6 +37,10 @@ class Entry:
     """Size of its files; files that several versions share count in each."""
     readable: bool
     """False where `keep` has removed it."""
+    late: int = 0
+    """Rows that this increment took in although newer ones had come before."""
+    missed: int = 0
+    """Rows of the source that were new by then and too late for this increment; known of files alone."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def _entry(
         restored=record.restored,
         n_bytes=sizes.get(snapshot.version, 0),
         readable=snapshot.version not in gone,
+        late=record.late,
+        missed=record.missed,
     )
 
 
@@ -166,6 +172,8 @@ def restore(lake: Path, name: str, version: int, *, now: datetime, mark: str = "
         wanted,
         snapshot=snapshot,
         operation="restore",
+        late=0,
+        missed=0,
         at=now,
         restored=version,
         held=held,

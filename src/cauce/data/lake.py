@@ -18,7 +18,7 @@ from cauce.core.errors import UserError, did_you_mean
 from cauce.core.files import disk_errors, sync_folder, write_bytes
 from cauce.core.names import check_name
 from cauce.data import readers
-from cauce.data.columns import ROW
+from cauce.data.columns import ROW, quoted
 from cauce.data.filters import Filter, checked
 from cauce.data.log import ACKNOWLEDGED, last_version, records
 from cauce.data.versions import open_version
@@ -148,8 +148,14 @@ def write(
     mode: Literal["overwrite", "append"],
     partition_by: Sequence[str] = (),
     record: Mapping[str, str] | None = None,
+    within: str | None = None,
 ) -> int:
     """Commit rows as the next version and return it; on any error the version before stays the newest.
+
+    Parameters
+    ----------
+    within
+        Condition on partition columns (`partitions`): the rows replace these partitions alone, and lie in them.
 
     Raises
     ------
@@ -160,17 +166,42 @@ def write(
 
     with lake_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        write_deltalake(
-            str(folder),
-            rows,
-            mode=mode,
-            schema_mode="overwrite" if mode == "overwrite" else "merge",
-            partition_by=list(partition_by) if mode == "overwrite" else None,
-            commit_properties=CommitProperties(custom_metadata=dict(record or {})),
-            post_commithook_properties=_keep_log(),
-            writer_properties=_writer(),
-        )
+        told: dict[str, Any] = {
+            "commit_properties": CommitProperties(custom_metadata=dict(record or {})),
+            "post_commithook_properties": _keep_log(),
+            "writer_properties": _writer(),
+        }
+        if mode == "append":
+            write_deltalake(str(folder), rows, mode="append", schema_mode="merge", **told)
+        elif within is not None:
+            write_deltalake(str(folder), rows, mode="overwrite", predicate=within, **told)
+        else:
+            parts = list(partition_by)
+            write_deltalake(str(folder), rows, mode="overwrite", schema_mode="overwrite", partition_by=parts, **told)
         return acknowledge(folder)
+
+
+def partitions(values: pa.Table) -> str:
+    r"""Return the condition that rows of some partitions fulfil: a row of `values` for each partition.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> partitions(pa.table({"year": [2025, None], "city": ["L'Hospitalet", "Roma"]}))
+    '("year" = 2025 AND "city" = \'L\'\'Hospitalet\') OR ("year" IS NULL AND "city" = \'Roma\')'
+    """
+    return " OR ".join(
+        f"({' AND '.join(_partition(name, value) for name, value in row.items())})" for row in values.to_pylist()
+    )
+
+
+def _partition(name: str, value: Any) -> str:
+    column = quoted(name)
+    if value is None:
+        return f"{column} IS NULL"
+    if isinstance(value, bool | int):
+        return f"{column} = {str(value).lower()}"
+    return f"{column} = '{str(value).replace(chr(39), chr(39) * 2)}'"
 
 
 def cluster(folder: Path, columns: Sequence[str], *, record: Mapping[str, str]) -> int:

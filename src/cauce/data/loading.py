@@ -24,15 +24,17 @@ from cauce.data.columns import ROW
 from cauce.data.compaction import settle
 from cauce.data.inspection import no_rows
 from cauce.data.joins import Other
-from cauce.data.lake import cluster, write
+from cauce.data.lake import cluster, partitions, write
 from cauce.data.log import Record, encode, records
-from cauce.data.merging import check_arrived, merged, newest_seen, settled
+from cauce.data.merging import Merge, check_arrived, merged, newest_seen, settled
 from cauce.data.prepare import read_steps
 from cauce.data.recovery import recover
 from cauce.data.staging import BATCH, Asked, Computed, rows_of, settings_of, stage
-from cauce.data.versions import open_version
+from cauce.data.versions import Stored, open_version
 
 _STEPS = 4
+_MOST_REWRITTEN = 100
+"""Partitions from which on the whole table is rewritten: the condition that names them stays short."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class _Staged:
     """Of the whole table with them."""
     mode: Literal["overwrite", "append"] = "overwrite"
     operation: Literal["load", "merge"] = "load"
+    late: int = 0
+    missed: int = 0
+    within: str | None = None
+    """The partitions that the rows replace; None for all."""
 
 
 def load(
@@ -167,7 +173,8 @@ def _increment(asked: Asked, table: Path, before: Record) -> _Staged | None:
     if bound is None:
         return None
     arrived, staged = asked.shop / "arrived.parquet", asked.shop / "staged.parquet"
-    with rows_of(asked, bound) as reader:
+    beyond = asked.shop / "beyond.parquet"
+    with rows_of(asked, bound, beyond=beyond) as reader:
         types = {field.name: str(field.type) for field in reader.schema if field.name != spec.deleted}
         if list(types.items()) != list(snapshot.types.items()):
             return None
@@ -175,6 +182,9 @@ def _increment(asked: Asked, table: Path, before: Record) -> _Staged | None:
     asked.progress(f"load {asked.name}", 1, _STEPS, f"merging {n_arrived:,} rows")
     check_arrived(arrived, asked.name, spec, where=asked.where, spill=asked.shop)
     with merged(arrived, stored, spec, bound, spill=asked.shop) as merge:
+        missed = merge.missed(beyond) if beyond.exists() else 0
+        if missed:
+            asked.progress(f"load {asked.name}", 1, _STEPS, f"{missed:,} rows too late, not read")
         come = merge.come(BATCH)
         sums = RowSums(come.schema.remove(come.schema.get_field_index(ROW)), snapshot.fingerprint)
         n_rows = snapshot.n_rows + merge.new - merge.deleted
@@ -184,10 +194,23 @@ def _increment(asked: Asked, table: Path, before: Record) -> _Staged | None:
             return _Staged(staged, snapshot.fingerprint, n_rows)
         for batch in merge.gone(BATCH):
             sums.take(batch)
+        within = None
         if not merge.only_new:
-            stage(asked, merge.whole(BATCH), staged, None)
-    check_staged(staged, asked.name, spec, where=asked.where, spill=asked.shop)
-    return _Staged(staged, sums.hexdigest(), n_rows, "append" if merge.only_new else "overwrite", "merge")
+            within = _within(merge, stored, spec)
+            n_staged = stage(asked, merge.whole(BATCH, within or "true"), staged, None)
+    if merge.only_new or n_staged:  # else partitions were emptied
+        check_staged(staged, asked.name, spec, where=asked.where, spill=asked.shop)
+    mode: Literal["append", "overwrite"] = "append" if merge.only_new else "overwrite"
+    return _Staged(staged, sums.hexdigest(), n_rows, mode, "merge", merge.late, missed, within)
+
+
+def _within(merge: Merge, stored: Stored, spec: DataSpec) -> str | None:
+    """Return the condition on the partitions that are to be rewritten; None where all are, or a table has none."""
+    if not spec.partition_by or spec.cluster_by:  # clustering rewrites all of them anyway
+        return None
+    touched = merge.touched(spec.partition_by)
+    held = {tuple(file.values[name] for name in spec.partition_by) for file in stored.files}
+    return partitions(touched) if touched.num_rows < min(len(held), _MOST_REWRITTEN) else None
 
 
 def _record(asked: Asked, staged: _Staged, settings: str, now: datetime, before: Record | None) -> Record:
@@ -198,7 +221,9 @@ def _record(asked: Asked, staged: _Staged, settings: str, now: datetime, before:
     changes = changed(before.snapshot.types, types) if before else ()
     snapshot = Snapshot(asked.name, -1, staged.content, staged.n_rows, types, now, changes)
     to_cluster = asked.spec.cluster_by if staged.mode == "overwrite" else ()
-    return Record(snapshot, settings, to_cluster, operation=staged.operation, at=now)
+    return Record(
+        snapshot, settings, to_cluster, operation=staged.operation, at=now, late=staged.late, missed=staged.missed
+    )
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -225,12 +250,14 @@ def _commit(table: Path, staged: _Staged, record: Record, spec: DataSpec) -> Rec
 
     with pq.ParquetFile(staged.path) as file:
         rows: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(BATCH))
-        version = write(table, rows, mode=staged.mode, partition_by=spec.partition_by, record=encode(record))
+        version = write(
+            table, rows, mode=staged.mode, partition_by=spec.partition_by, record=encode(record), within=staged.within
+        )
     return replace(record, snapshot=replace(record.snapshot, version=version))
 
 
 def _clustered(table: Path, record: Record, now: datetime) -> Record:
     """Z-order the version that `record` names; also one whose load was killed between the two commits."""
-    done = replace(record, to_cluster=(), operation="cluster", at=now)
+    done = replace(record, to_cluster=(), operation="cluster", at=now, late=0, missed=0)
     version = cluster(table, record.to_cluster, record=encode(done))
     return replace(done, snapshot=replace(done.snapshot, version=version))

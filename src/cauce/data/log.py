@@ -42,6 +42,10 @@ class Record:
     loaded over the restored version."""
     held_mark: str = ""
     """The source's mark (size, time of change …) at that restore, where the caller knew one."""
+    late: int = 0
+    """Rows that this increment took in although newer ones had come before."""
+    missed: int = 0
+    """Keys that the source held then, from before the window of `late`, and the table did not."""
 
     @property
     def made_at(self) -> datetime:

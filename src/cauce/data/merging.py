@@ -6,7 +6,7 @@ the place of its first arrival. Without a key rows are appended, those that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -37,6 +37,10 @@ class Merge:
     updated: int
     deleted: int
     columns: tuple[str, ...]
+    key: str
+    """Quoted; empty where there is none."""
+    late: int
+    """Rows taken in whose watermark is older than the newest one that was there."""
 
     @property
     def only_new(self) -> bool:
@@ -52,11 +56,37 @@ class Merge:
         """Stream the rows that are new or updated, with their row numbers, in their order."""
         return self.connection.sql(f"{self._come()} ORDER BY {quoted(ROW)}").to_arrow_reader(size)
 
-    def whole(self, size: int) -> pa.RecordBatchReader:
-        """Stream the merged table with its row numbers, in their order."""
+    def touched(self, partition_by: Sequence[str]) -> pa.Table:
+        """Return the partitions that rows leave or come into."""
+        names, row = ", ".join(map(quoted, partition_by)), quoted(ROW)
+        query = (
+            f"SELECT {names} FROM kept k JOIN change c ON k.{row} = c.kept_row UNION "  # noqa: S608 - names are quoted
+            f"SELECT {names} FROM arrived a JOIN change c ON a.{row} = c.arrived_row WHERE NOT c.gone ORDER BY ALL"
+        )
+        return self.connection.sql(query).to_arrow_table()
+
+    def whole(self, size: int, within: str = "true") -> pa.RecordBatchReader:
+        """Stream the merged table with its row numbers, in their order; or that of some partitions."""
         row = quoted(ROW)
         stay = f"SELECT {self._list('k')}, k.{row} FROM kept k ANTI JOIN change c ON k.{row} = c.kept_row"  # noqa: S608
-        return self.connection.sql(f"{stay} UNION ALL {self._come()} ORDER BY {row}").to_arrow_reader(size)
+        query = f"SELECT * FROM ({stay} UNION ALL {self._come()}) WHERE {within} ORDER BY {row}"  # noqa: S608
+        return self.connection.sql(query).to_arrow_reader(size)
+
+    def missed(self, beyond: Path) -> int:
+        """Count the keys of rows from before the window that the table neither holds nor is given.
+
+        Parameters
+        ----------
+        beyond
+            A Parquet file of those rows' keys, as `key`, and whether they are `gone`: a key that is so once is none.
+        """
+        shown = str(beyond).replace("'", "''")
+        query = (
+            f"SELECT count(*) FROM (SELECT key FROM read_parquet('{shown}', hive_partitioning=false) "  # noqa: S608
+            f"GROUP BY key HAVING NOT bool_or(gone)) b ANTI JOIN kept k ON k.{self.key} = b.key "
+            f"ANTI JOIN arrived a ON a.{self.key} = b.key"
+        )
+        return int(self.connection.execute(query).fetchall()[0][0])
 
     def _come(self) -> str:
         row = quoted(ROW)
@@ -104,17 +134,26 @@ def since(table: Any, watermark: str, bound: Bound) -> Any:
     The condition stands outside of every step of a preparation; the engine takes it inwards as far as that changes
     nothing, mostly into the reading of the source.
     """
+    column = table[watermark]
+    return table.filter((column >= _literal(bound, column.type())) | column.isnull())
+
+
+def before(table: Any, watermark: str, bound: Bound) -> Any:
+    """Return the other rows of an Ibis table: those from before a watermark."""
+    column = table[watermark]
+    return table.filter(column < _literal(bound, column.type()))
+
+
+def _literal(bound: Bound, kind: Any) -> Any:
     import ibis
 
-    column = table[watermark]
-    kind = column.type()
     value: object = bound
     if isinstance(bound, datetime):
         if kind.is_date():
             value = bound.date()
         elif kind.is_timestamp() and kind.timezone is None:
             value = bound.replace(tzinfo=None)
-    return table.filter((column >= ibis.literal(value, type=kind)) | column.isnull())
+    return ibis.literal(value, type=kind)
 
 
 def check_arrived(arrived: Path, name: str, spec: DataSpec, *, where: Callable[..., str], spill: Path) -> None:
@@ -222,7 +261,12 @@ def merged(arrived: Path, stored: Stored, spec: DataSpec, bound: Bound | None, *
             "count(*) FILTER (gone) FROM change"
         ).fetchall()[0]  # all, so that the connection is free for the next query
         new, updated, deleted = map(int, counts)
-        yield Merge(connection, new, updated, deleted, columns)
+        mark = quoted(spec.watermark or "")
+        late = connection.execute(
+            f"SELECT count(*) FROM change c JOIN arrived a ON a.{quoted(ROW)} = c.arrived_row "  # noqa: S608
+            f"WHERE a.{mark} < (SELECT max({mark}) FROM kept)"
+        ).fetchall()[0][0]
+        yield Merge(connection, new, updated, deleted, columns, quoted(spec.key) if spec.key else "", int(late))
 
 
 def _by_key(spec: DataSpec, columns: tuple[str, ...]) -> str:

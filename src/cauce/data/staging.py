@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cauce.core.errors import UserError
 from cauce.core.files import fingerprint
 from cauce.core.progress import Progress
 from cauce.core.scripts import read_script
 from cauce.core.specs import DataSpec
-from cauce.data.columns import ROW
+from cauce.data.columns import ROW, normal_form, quoted
 from cauce.data.joins import Other, joined, plan
-from cauce.data.merging import Bound, since
+from cauce.data.merging import Bound, before, since
 from cauce.data.prepare import Step, prepared, step_errors
 
 if TYPE_CHECKING:
@@ -75,25 +75,32 @@ def settings_of(spec: DataSpec, steps: tuple[Step, ...], others: Mapping[str, Ot
 
 
 @contextmanager
-def rows_of(asked: Asked, bound: Bound | None = None) -> Iterator[pa.RecordBatchReader]:
+def rows_of(asked: Asked, bound: Bound | None = None, *, beyond: Path | None = None) -> Iterator[pa.RecordBatchReader]:
     """Stream the source's rows as the snapshot would hold them, but for those marked as deleted.
 
     Parameters
     ----------
     bound
         Only rows whose watermark is at least this; all where None.
+    beyond
+        File that gets the keys of the other rows, where the source is read whole anyway; not made where it is not.
     """
-    from cauce.data.sources import Raw, opened
+    from cauce.data.sources import Raw, opened, spares_rows
 
     spec = asked.spec
 
     def prepare(rows: Raw) -> object:
         order = [name for name in (spec.time, spec.key) if name is not None]
         table = prepared(rows, asked.steps, order=order)
-        return table if bound is None or spec.watermark is None else since(table, spec.watermark, bound)
+        if bound is None or spec.watermark is None:
+            return table
+        if beyond is not None and spec.key is not None and rows.engine == "duckdb" and not spared:
+            _write_keys(rows.backend, before(table, spec.watermark, bound), spec, beyond)
+        return since(table, spec.watermark, bound)
 
     passes = prepare if asked.steps or bound is not None else None
     # Beneath a step the bound would change what the step makes of its rows: it stands outside of all of them.
+    spared = not asked.steps and spares_rows(asked.name, spec, asked.folder, where=asked.where)
     below = None if bound is None or spec.watermark is None or asked.steps else (spec.watermark, bound)
     with (
         opened(
@@ -110,6 +117,22 @@ def rows_of(asked: Asked, bound: Bound | None = None) -> Iterator[pa.RecordBatch
         _joined(asked, source.batches(BATCH)) as reader,
     ):
         yield reader if asked.computed is None else asked.computed(reader)
+
+
+def _write_keys(backend: Any, table: Any, spec: DataSpec, path: Path) -> None:
+    """Write the keys of rows, in the form that the lake has, and whether each is marked as deleted."""
+    import pyarrow.parquet as pq
+
+    from cauce.data.sources.backend import described
+
+    view = "__cauce_beyond"
+    backend.create_view(view, table)
+    key = normal_form(spec.key or "", described(backend, view)[spec.key or ""], where="")
+    gone = f"coalesce(CAST({quoted(spec.deleted)} AS BOOLEAN), false)" if spec.deleted else "false"
+    reader = backend.con.sql(f"SELECT {key} AS key, {gone} AS gone FROM {view}").to_arrow_reader(BATCH)  # noqa: S608
+    with pq.ParquetWriter(path, reader.schema, compression="snappy") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cauce.data.sources.opening import Opened, Prepare, mark, opened, raw
+from cauce.data.sources.opening import Opened, Prepare, mark, opened, raw, spares_rows
 from cauce.data.sources.source import Raw, Source
 
-__all__ = ["Opened", "Prepare", "Raw", "Source", "mark", "opened", "raw"]
+__all__ = ["Opened", "Prepare", "Raw", "Source", "mark", "opened", "raw", "spares_rows"]

@@ -14,7 +14,7 @@ from cauce.data.columns import HUGE, check_names, check_spec_columns, normal_for
 from cauce.data.condition import check_condition
 from cauce.data.faults import condition_errors, refused_condition
 from cauce.data.sources.backend import described
-from cauce.data.sources.kinds import source_of
+from cauce.data.sources.kinds import format_of, source_of
 from cauce.data.sources.source import Asked, Raw
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def mark(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str]) 
     """
     asked = Asked(name, spec, folder, where, spill=folder)  # nothing is spilled at a glance
     return source_of(asked).mark(asked)
+
+
+def spares_rows(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str]) -> bool:
+    """Say whether the source's kind may leave out rows below a watermark: a file is read whole anyway."""
+    return format_of(Asked(name, spec, folder, where, spill=folder)) in {"postgres", "bigquery", "sqlite"}
 
 
 @contextmanager
