@@ -106,6 +106,16 @@ def test_a_change_that_came_three_slices_ago_is_named(audit: Auditor) -> None:
     assert found["inner_drift"].columns == ("plan",)
 
 
+def test_parts_of_the_date_do_not_drift(audit: Auditor) -> None:
+    days = np.repeat(np.arange(38), 60)
+    at = np.datetime64("2023-03-06") + days
+    x = np.random.default_rng(0).normal(5, 1, len(days))
+    columns = {"at": at, "weekday": days % 7, "month": np.where(days < 26, 3, 4), "x": x}
+    assert audited(audit, columns, DataSpec(source="x", time="at")) == []
+    columns["colour"] = columns.pop("month")
+    assert [f.columns for f in audited(audit, columns, DataSpec(source="x", time="at"))] == [("colour",)]
+
+
 def test_two_partitions_are_enough_for_drift(audit: Auditor) -> None:
     columns = table(2, per=400)
     columns["spend"][-400:] += 40

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cauce.audit.check import AuditContext, Check, Outcome
+from cauce.audit.names import tokens
 from cauce.audit.partitions import newest
 from cauce.audit.patterns import mask
 from cauce.audit.words import columns_in, named, percent, visible
@@ -29,6 +30,12 @@ CALIBRATED = 3
 """Earlier stretches from which on they say what is usual."""
 FEWEST_EXPECTED = 20.0
 SHOWN = 5
+_PARTS = (
+    "year yr month mnth week weekday day dow doy quarter season holiday hour hr period ano anio mes semana dia "
+    "trimestre estacion festivo hora periodo"
+)
+CALENDAR = frozenset(_PARTS.split())
+MOST_DAYS = 366
 
 
 class _Drift(NamedTuple):
@@ -48,7 +55,9 @@ def inner_drift(context: AuditContext, threshold: float) -> Outcome:
         return NONE
     if not slices.ordered:
         return UNORDERED
-    histograms = [h for h in histograms_of(context) if not _names_rows(context, h.name)]
+    histograms = [
+        h for h in histograms_of(context) if not (_names_rows(context, h.name) or _is_calendar(context, h.name))
+    ]
     windows = _windows(slices)
     level = ALPHA / max(len(histograms) * len(windows), 1)
     found = []
@@ -62,6 +71,12 @@ def _names_rows(context: AuditContext, name: str) -> bool:
     """Say whether a column gives rows a number: new ones are then new by nature."""
     column = context.profile.column(name)
     return column.family == "datetime" or (column.family == "integer" and column.share_distinct > 0.9)
+
+
+def _is_calendar(context: AuditContext, name: str) -> bool:
+    """Say whether a column is a part of the date, by its name: two days of June have no Sunday and no March."""
+    column = context.profile.column(name)
+    return column.n_distinct <= MOST_DAYS and any(token in CALENDAR for token in tokens(name))
 
 
 def _windows(slices: Slices) -> tuple[int, ...]:
