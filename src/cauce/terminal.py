@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, TextIO
 
 from cauce.core.errors import Problems, UserError
 from cauce.core.progress import Progress, silent
@@ -91,6 +91,21 @@ def _fault(error: UserError) -> dict[str, object]:
     return {"what": error.what, "where": error.where, "received": received, "hint": error.hint}
 
 
+_results: list[TextIO] = []
+"""Standard output, while what else is printed goes to standard error."""
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Keep standard output for `show_json`: what a project's own Python prints goes to standard error."""
+    _results.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.pop()
+
+
 def show_json(value: object) -> None:
     """Print a value as JSON: artefacts, mappings, sequences, times, paths."""
     import orjson
@@ -103,8 +118,9 @@ def show_json(value: object) -> None:
         return str(item)
 
     option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-    sys.stdout.buffer.write(orjson.dumps(value, default=other, option=option))
-    sys.stdout.buffer.flush()
+    output = (_results[-1] if _results else sys.stdout).buffer
+    output.write(orjson.dumps(value, default=other, option=option))
+    output.flush()
 
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

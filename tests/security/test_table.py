@@ -65,6 +65,18 @@ TABLE: dict[str, tuple[str, ...]] = {
         "data/sources/test_postgres.py::test_nothing_secret_lies_in_the_lake",
         "project/test_load.py::test_a_password_in_an_address_is_refused_and_not_shown",
     ),
+    "the project's own code and SQL": (
+        "core/test_scripts.py::test_names_that_lead_outside_are_refused",
+        "core/test_scripts.py::test_a_link_that_leads_outside_is_refused",
+        "security/test_own_code.py::test_code_that_exits_is_an_error_with_its_line_and_no_success",
+        "security/test_own_code.py::test_a_check_that_exits_is_told_and_the_audit_goes_on",
+        "security/test_own_code.py::test_what_code_prints_is_no_part_of_the_answer",
+        "security/test_own_code.py::test_a_with_hides_no_table_beyond_its_reach",
+        "security/test_own_code.py::test_every_function_of_duckdb_that_is_not_the_same_each_time_is_refused",
+        "security/test_own_code.py::test_every_table_function_of_duckdb_but_those_of_numbers_is_refused",
+        "e2e/test_rows.py::test_a_changed_byte_of_the_packed_code_is_refused_before_it_runs",
+    ),
+    "damaged records": ("security/test_kept.py::test_what_is_kept_and_cannot_be_read_is_made_anew",),
     "telemetry": (
         "track/test_silence.py::test_telemetry_stays_off_where_the_environment_asks_for_it",
         "security/test_http.py::test_the_service_reads_no_telemetry_settings",

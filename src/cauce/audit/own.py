@@ -24,7 +24,7 @@ from cauce.audit.check import MOST_ROWS, AuditContext, Check, NotApplicable, Out
 from cauce.audit.words import visible
 from cauce.core.artefacts import Finding, Words
 from cauce.core.errors import UserError
-from cauce.core.scripts import line_in, read_script, run_script
+from cauce.core.scripts import RAISED, line_in, read_script, run_script
 from cauce.core.specs import Severity
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -257,7 +257,7 @@ def _guarded(check: OwnCheck, path: str) -> Check:
     def run(context: AuditContext, threshold: float) -> Outcome:
         try:
             return check.function(context, threshold)
-        except Exception as error:  # it is the user's code: whatever it raises is told with its line
+        except RAISED as error:  # it is the user's code: whatever it raises is told with its line
             place = f"{path}:{line_in(error, path)}"
             told = f"{check.name} ({place}): {type(error).__name__}: {visible(str(error)).rstrip('.')}"
             failures = context.once(FAILURES, _no_failures)

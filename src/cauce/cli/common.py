@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +49,8 @@ def open_loop(common: Common) -> Iterator[Loop]:
     from cauce.loop.audit import known_codes
     from cauce.loop.context import Loop
 
-    with terminal.progress_bars(quiet=common.quiet or common.json) as progress:
+    alone = terminal.results_alone() if common.json else nullcontext()
+    with alone, terminal.progress_bars(quiet=common.quiet or common.json) as progress:
         yield Loop(project.load(project.find(common.project), checks=known_codes()), progress)
 
 

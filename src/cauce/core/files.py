@@ -131,6 +131,14 @@ def read_artefact(path: Path, kind: type[T]) -> T | None:
     return from_json(content, kind, where=str(path))
 
 
+def read_kept(path: Path, kind: type[T]) -> T | None:
+    """Read what was kept to spare work; None too where it is cut off or of another Cauce: it is then made anew."""
+    try:
+        return read_artefact(path, kind)
+    except UserError:
+        return None
+
+
 def fingerprint(*parts: object) -> str:
     """Return a SHA-256 of `parts`: artefacts by their JSON, bytes as they are, the rest by repr.
 

@@ -16,6 +16,8 @@ from types import ModuleType
 
 from cauce.core.errors import UserError
 
+RAISED = (Exception, SystemExit)
+"""What a project's code raises is told with its line: `sys.exit()` in it must not end Cauce as if all were done."""
 LARGEST = 1_000_000  # bytes; what people write by hand is a few thousand
 _numbers = itertools.count()
 
@@ -95,7 +97,7 @@ def run_script(script: Script) -> ModuleType:
         where = f"{script.path}:{line_in(error, script.path)}"
         hint = "Install it in Cauce's environment. A file of the project cannot import another one."
         raise UserError(f"imports {error.name}, which is not there", where=where, hint=hint) from error
-    except Exception as error:  # it is the user's code: whatever it raises is told with its line
+    except RAISED as error:  # it is the user's code: whatever it raises is told with its line
         where = f"{script.path}:{line_in(error, script.path)}"
         raise UserError(f"{type(error).__name__}: {error}", where=where, hint="Mend the line.") from error
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cauce.core.errors import UserError, did_you_mean
-from cauce.core.scripts import Script, line_in, read_script, run_script
+from cauce.core.scripts import RAISED, Script, line_in, read_script, run_script
 from cauce.core.specs import DataSpec
 from cauce.data.columns import quoted
 from cauce.data.statements import check_statement, has_order, translated, without_end
@@ -143,7 +143,7 @@ def _called(table: Any, step: Step) -> Any:
         raise UserError(f"no such function in {path}", where=step.where, received=step.function, hint=hint)
     try:
         result = function(table)
-    except Exception as error:  # it is the user's code: whatever it raises is told with its line
+    except RAISED as error:  # it is the user's code: whatever it raises is told with its line
         at = f"{path}:{line_in(error, path)}"
         what = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'failed'}"
         names = ", ".join(list(table.columns)[:12])

@@ -18,7 +18,8 @@ _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "explode"}
 _REFUSED = re.compile(
     r"(read|write|sniff|parquet|duckdb|pragma|pg|glob|query|current|getenv|getvariable|random|rand|randn|setseed|uuid|"
     r"gen_random|now|today|nextval|currval|txid|which_secret|transaction|external|session|get_current|scan|ml|http|"
-    r"add_parquet|force_checkpoint|checkpoint|in_search_path|version|localtime|localtimestamp|generate_uuid)"
+    r"add_parquet|force_checkpoint|checkpoint|in_search_path|version|localtime|localtimestamp|generate_uuid|"
+    r"sleep|setval|stats|vector_type|json_execute)"
     r"(_.*|v[0-9].*|csv|parquet|[0-9].*|date|time|timestamp|datetime|user|schemas?|database|\..*)?"
 )
 
@@ -66,34 +67,46 @@ def check_statement(text: str, path: str) -> Any:
         kind = type(tree).__name__.upper()
         raise UserError("not a SELECT", where=path, received=kind, hint=_HINT)
     for node in tree.walk():
-        _check_node(node, _names_within(tree), path)
+        _check_node(node, path)
     return tree
 
 
-def _names_within(tree: Any) -> set[str]:
+def _names_seen(table: Any) -> set[str]:
+    """Return the names of WITH that a table's place sees: a name made elsewhere hides no real table."""
     from sqlglot import exp
 
-    return {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
+    found: set[str] = set()
+    inner, outer = table, table.parent
+    while outer is not None:
+        if isinstance(outer, exp.With):
+            before = outer.expressions[: [one is inner for one in outer.expressions].index(True)]
+            found |= {cte.alias_or_name.lower() for cte in (before, [*before, inner])[bool(outer.recursive)]}
+        elif not isinstance(inner, exp.With):
+            around = outer.args.get("with_") or outer.args.get("with")
+            found |= {cte.alias_or_name.lower() for cte in around.expressions} if around is not None else set()
+        inner, outer = outer, outer.parent
+    return found
 
 
-def _check_node(node: Any, within: set[str], path: str) -> None:
+def _check_node(node: Any, path: str) -> None:
     from sqlglot import exp
 
     if isinstance(node, exp.CTE) and node.alias_or_name.lower() == SOURCE:
         what = "a WITH of the name `source` hides the rows of the step before"
         raise UserError(what, where=_at(node, path), received=SOURCE, hint="Give it another name.")
     if isinstance(node, exp.Table):
-        _check_table(node, within, path)
+        _check_table(node, path)
     elif isinstance(node, (exp.DDL, exp.DML, exp.Command, exp.Into, exp.TableSample)):
         raise UserError(f"may not contain {_shown(node)}", where=_at(node, path), received=None, hint=_HINT)
     elif isinstance(node, exp.Func) and not isinstance(node, (exp.And, exp.Or, exp.Xor)):
         name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
-        if _REFUSED.fullmatch(name.lower()):
+        alone = name.lower() == "age" and len(node.args.get("expressions") or [1]) == 1  # counts up to today
+        if alone or _REFUSED.fullmatch(name.lower()):
             hint = "The same source must always give the same rows, and a step reads nothing but `source`."
             raise UserError(f"may not call {_shown(node)}", where=_at(node, path), received=name, hint=hint)
 
 
-def _check_table(node: Any, within: set[str], path: str) -> None:
+def _check_table(node: Any, path: str) -> None:
     from sqlglot import exp
 
     if isinstance(node.this, exp.Func):
@@ -101,7 +114,7 @@ def _check_table(node: Any, within: set[str], path: str) -> None:
         if name.lower() in _TABLE_FUNCTIONS or isinstance(node.this, exp.GenerateSeries):
             return
         raise UserError(f"may not read {_shown(node.this)}", where=_at(node, path), received=name, hint=_HINT)
-    if node.db or node.catalog or node.name.lower() not in {SOURCE, *within}:
+    if node.db or node.catalog or node.name.lower() not in {SOURCE, *_names_seen(node)}:
         hint = f"{_HINT} Other data sets are joined by [data.NAME.join.OTHER]."
         raise UserError("reads a table other than `source`", where=_at(node, path), received=_shown(node), hint=hint)
 

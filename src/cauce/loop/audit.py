@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -40,7 +41,8 @@ def profile_of(loop: Loop, snapshot: Snapshot) -> Profile:
 
     path = profile_path(loop, snapshot)
     if path.exists():
-        return profile.Profile.load(path)
+        with suppress(UserError):  # cut off, say: it is made anew
+            return profile.Profile.load(path)
     batches = data.batches(loop.state.lake, snapshot.data, version=snapshot.version)
     made = profile.summarise(_told(loop, batches, snapshot.n_rows))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from cauce.core.errors import UserError
-from cauce.core.files import fingerprint, read_artefact, write_artefact
+from cauce.core.files import fingerprint, read_kept, write_artefact
 from cauce.loop.audit import profile_of
 from cauce.loop.context import Loop
 from cauce.loop.doctor import size_of
@@ -137,7 +137,7 @@ def _compared(loop: Loop, name: str, before: int, after: int) -> Compared:
     old, new = (data.snapshot_of(loop.state.lake, name, version) for version in (before, after))
     seen = fingerprint(old.fingerprint, new.fingerprint, key or "", dict(old.types), dict(new.types))
     path = loop.state.runs / "diff" / f"{seen}.json"
-    known = read_artefact(path, data.Compared)
+    known = read_kept(path, data.Compared)
     if known is None:
         known = data.compare_versions(loop.state.lake, name, before, after, key=key)
         write_artefact(path, known)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cauce.core.artefacts import Snapshot
 from cauce.core.errors import UserError
-from cauce.core.files import fingerprint, read_artefact, write_artefact
+from cauce.core.files import fingerprint, read_kept, write_artefact
 from cauce.loop.context import Loop
 from cauce.loop.retention import vacuum_after_load
 from cauce.loop.rows import functions_of, while_loading
@@ -40,7 +40,7 @@ def load(loop: Loop, name: str, *, full: bool = False) -> Snapshot:
     path = loop.state.runs / "load" / f"{name}.json"
     others = _others(loop, name)
     mark = _mark(loop, name, functions.digest)
-    seen = read_artefact(path, Seen)
+    seen = read_kept(path, Seen)
     if (
         not full
         and seen is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cauce.core.errors import UserError
-from cauce.core.scripts import line_in
+from cauce.core.scripts import RAISED, line_in
 from cauce.rows.forms import Form, arrow_type, form_of, plain, seen, without_nan
 from cauce.rows.functions import RowFunction, RowFunctions
 
@@ -115,7 +115,7 @@ def with_empty(table: pa.Table, functions: RowFunctions) -> pa.Table:
 def _called(function: RowFunction, arrays: list[pa.Array], numbers: Sequence[int] | None) -> pa.Array:
     try:
         found = function.call(*arrays)
-    except Exception as error:  # it is the user's code: whatever it raises is told with line, row and values
+    except RAISED as error:  # it is the user's code: whatever it raises is told with line, row and values
         raise _failure(function, arrays, error, numbers) from error
     return _array(function, found, len(arrays[0]))
 
@@ -170,7 +170,7 @@ def _spelt(form: Form) -> str:
 
 
 def _failure(
-    function: RowFunction, arrays: list[pa.Array], error: Exception, numbers: Sequence[int] | None
+    function: RowFunction, arrays: list[pa.Array], error: BaseException, numbers: Sequence[int] | None
 ) -> RowFailed:
     """Say what a function raised, on which row, with which values."""
     row, error = _first_failing(function, arrays, error)
@@ -203,7 +203,9 @@ def _cut(value: object) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def _first_failing(function: RowFunction, arrays: list[pa.Array], error: Exception) -> tuple[int | None, Exception]:
+def _first_failing(
+    function: RowFunction, arrays: list[pa.Array], error: BaseException
+) -> tuple[int | None, BaseException]:
     """Return a row on which the function fails alone, found by halving, and what it raised there."""
     low, high = 0, len(arrays[0])
     while high - low > 1:
@@ -218,9 +220,9 @@ def _first_failing(function: RowFunction, arrays: list[pa.Array], error: Excepti
     return (low if high - low == 1 else None), error
 
 
-def _raised(function: RowFunction, arrays: list[pa.Array]) -> Exception | None:
+def _raised(function: RowFunction, arrays: list[pa.Array]) -> BaseException | None:
     try:
         function.call(*arrays)
-    except Exception as error:  # the user's code, looked at again
+    except RAISED as error:  # the user's code, looked at again
         return error
     return None
