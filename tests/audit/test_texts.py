@@ -79,5 +79,11 @@ def test_marks_for_missing_values_are_counted(audit: Auditor) -> None:
     assert "' ?' (10): 10 rows (5.0%)" in found.message["en"] or "' ?' (10): 10 rows (5%)" in found.message["en"]
 
 
+def test_blanks_in_place_of_a_value_are_counted(audit: Auditor) -> None:
+    (found,) = of(audit(pa.table({"work": ["private", "state"] * 95 + ["  ", ""] * 5})), "missing_markers")
+    assert (found.n_rows, found.value) == (10, 0.05)
+    assert "'  ' (5)" in found.message["en"]
+
+
 def test_a_rare_mark_passes(audit: Auditor) -> None:
     assert "missing_markers" in audit(pa.table({"work": ["private"] * 500 + ["-"]})).passed

@@ -21,9 +21,10 @@ _SIGNS = "€$£"
 LEAST_NUMBERS = 3
 """Different numbers that must stand beside a unit."""
 MARKERS = frozenset(
-    {"?", "-", "--", ".", "#n/a", "n.a.", "n/d", "nd", "s/d", "none", "unknown", "desconocido", "missing"}
+    {"", "?", "-", "--", ".", "#n/a", "n.a.", "n/d", "nd", "s/d", "none", "unknown", "desconocido", "missing"}
 )
-"""What people write, in lower case, for a value that they do not know; NA, NaN and NULL are read as missing already."""
+"""What people write, in lower case and without blanks, for a value that they do not know; NA, NaN and NULL are read as
+missing already."""
 NEAR = 0.05
 """How far the sample's share may lie under the threshold for the whole column to be counted."""
 
