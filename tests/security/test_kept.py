@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from cauce import data
+from cauce.core.errors import UserError
+from cauce.core.specs import DataSpec
 
 TOML = """
 [project]
@@ -39,3 +44,16 @@ def test_what_is_kept_and_cannot_be_read_is_made_anew(tmp_path: Path, damage: by
         done = cauce(tmp_path, *command)
         assert done.returncode == 0, done.stderr
     assert done.stdout == before
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [("_forgotten.json", b"{"), ("_delta_log/00000000000000000000.json", b'{"a')]
+)
+def test_a_damaged_lake_is_told_with_its_file(tmp_path: Path, name: str, damage: bytes) -> None:
+    (tmp_path / "rows.csv").write_text("id,a\n1,2\n3,4\n")
+    spec, now = DataSpec(source="rows.csv"), datetime(2026, 1, 2, tzinfo=UTC)
+    data.load("rows", spec, tmp_path, tmp_path / "lake", now=now, where=lambda *_: "cauce.toml:1")
+    (tmp_path / "lake" / "rows" / name).write_bytes(damage)
+    with pytest.raises(UserError) as told:
+        data.entries(tmp_path / "lake", "rows")
+    assert told.value.where.endswith(name)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cauce.core.artefacts import Snapshot
+from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
 
 KEY = "cauce"
@@ -80,10 +81,11 @@ def records(table: Path) -> Iterator[Record]:
     for version, path in reversed(commits(table)):
         try:
             found = _record(version, path)
-        except ValueError:
+        except ValueError as error:
             if version > acknowledged(table):
                 continue
-            raise
+            hint = "Bring the file back from a backup."
+            raise UserError("a version's commit is damaged", where=str(path), received=version, hint=hint) from error
         if found is not None:
             yield found
 

@@ -163,6 +163,9 @@ def forgotten(folder: Path) -> frozenset[int]:
         return frozenset(json.loads((folder / FORGOTTEN).read_bytes()))
     except FileNotFoundError:
         return frozenset()
+    except (ValueError, TypeError) as error:
+        hint = "Bring the file back from a backup: it says which versions `keep` removed."
+        raise UserError("not a readable list of versions", where=str(folder / FORGOTTEN), hint=hint) from error
 
 
 FORGOTTEN = "_forgotten.json"
