@@ -1,10 +1,13 @@
-"""Every task of the registry passes every check of the public conformance suite."""
+"""Every task of the registry, and every mitigation around one, passes every check of the public conformance suite."""
 
 from pathlib import Path
 
 import pytest
 
 from cauce.core import registry
+from cauce.core.specs import FairnessSpec, Mitigation, ModelSpec
+from cauce.fairness import Mitigated, make_plan
+from cauce.profile import summarise
 from cauce.testing import TASK_CHECKS
 
 
@@ -12,3 +15,26 @@ from cauce.testing import TASK_CHECKS
 @pytest.mark.parametrize("name", registry.TASKS)
 def test_task_conforms(name: str, check: str, tmp_path: Path) -> None:
     TASK_CHECKS[check](registry.task(name), tmp_path)
+
+
+@pytest.mark.parametrize("check", TASK_CHECKS)
+@pytest.mark.parametrize("method", ["reweigh", "thresholds", pytest.param("reductions", marks=pytest.mark.slow)])
+def test_a_mitigated_task_conforms(
+    method: Mitigation, check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if method == "reductions":
+        pytest.importorskip("fairlearn")
+        monkeypatch.setattr("cauce.fairness.reductions.ROUNDS", 2)
+    plain = registry.task("classify")
+    table, spec = plain.example()
+    asked = ModelSpec(
+        task="classify",
+        data="d",
+        target=spec.target,
+        sensitive=("works",),
+        ignore=("works",),
+        fairness=FairnessSpec(mitigate=method, favoured="pass", at_prediction=True),
+    )
+    plan = make_plan("m", asked, summarise(table.to_batches()))
+    assert plan is not None
+    TASK_CHECKS[check](Mitigated(plain, plan), tmp_path)

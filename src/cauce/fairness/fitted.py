@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -116,10 +116,13 @@ class FairClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote, with models of the task classify within."""
+        """Read what a mitigated task's model saved, models of the task classify within.
+
+        Where nothing had to stand around that model, as with weights alone, this gives the model itself.
+        """
         from cauce.core.registry import load_fitted
 
-        return cls.read(folder, lambda inner: load_fitted("classify", inner))
+        return cast("Self", load_fitted("classify", folder))
 
     @classmethod
     def read(cls, folder: Path, load_member: Callable[[Path], Fitted]) -> Self:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, Finding, Losses, Metrics, TaskSpec
 from cauce.core.protocols import Example, Fitted, ProfileView, Task
+from cauce.fairness.fitted import FairClassifier
 from cauce.fairness.plan import Plan
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ class Mitigated:
     def __init__(self, task: Task, plan: Plan) -> None:
         self.task, self.plan = task, plan
         self.name = task.name
-        self.fitted: type[Fitted] = (
-            task.fitted
-        )  # of the models within; `core.registry.load_fitted` reads a mitigated one
+        self.fitted: type[Fitted] = FairClassifier
         self.losses_known = task.losses_known
 
     def example(self) -> Example:
@@ -78,6 +77,10 @@ class Mitigated:
         """
         from cauce.fairness import fit
 
+        if weights is not None and not weights.all():  # rows of weight zero count in no group either
+            import pyarrow as pa
+
+            table, weights = table.filter(pa.array(weights > 0)), weights[weights > 0]
         work = fit.Work(self.task, self.plan, candidate, params, table, weights, spec)
         if self.plan.method == "off" or candidate.name == "prior":
             return fit.plain(work)
