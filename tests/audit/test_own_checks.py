@@ -144,3 +144,18 @@ def test_a_check_can_be_called_in_a_test_of_the_project() -> None:
 
     assert small.function(context_of(TABLE), 0.0) == ()
     assert finding("x").severity == "warn"
+
+
+def test_a_check_keeps_to_the_data_sets_that_it_names(tmp_path: Path) -> None:
+    name = context_of(TABLE).data_name
+    text = f"""
+@own_check("elsewhere", data=["payments", "bookings"])
+def elsewhere(context):
+    return finding("seen")
+
+@own_check("here", data={name!r})
+def here(context):
+    return finding("seen")
+"""
+    result = audited(tmp_path, text)
+    assert [one.code for one in result.findings if one.code in {"elsewhere", "here"}] == ["here"]

@@ -208,6 +208,17 @@ def test_reductions_of_three_classes_are_refused() -> None:
 
 
 @pytest.mark.slow
+def test_the_curve_of_three_classes_leaves_reductions_out() -> None:
+    labels = pa.array((["yes", "no", "maybe"] * 534)[:1600])
+    plan = plan_for("thresholds")
+    asking = spec_for(plan)
+    teach, judge = (people(seed=seed).set_column(3, "hired", labels) for seed in (0, 1))
+    rows = Rows(teach, judge, plan.within(asking), asking)
+    found = curve(task_named("classify"), plan, LINEAR, rows, max_gap=0.1, at_prediction=False)
+    assert {point.method for point in found.points} == {"off", "majority", "balance", "reweigh", "thresholds"}
+
+
+@pytest.mark.slow
 def test_the_curve_recommends_what_suffices_at_the_fewest_errors() -> None:
     pytest.importorskip("fairlearn")
     plan = plan_for("thresholds")

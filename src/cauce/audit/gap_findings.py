@@ -165,9 +165,9 @@ def _remedy(context: AuditContext, asked: Asked, severity: Severity, *, told: bo
     if used == "off":
         return {
             "en": f"Run `cauce fairness {model}`: it shows what closing the gap costs. Then set mitigate in {section} "
-            '("reweigh", "reductions" or "thresholds").',
+            '("reweigh", "thresholds" or, with two classes, "reductions").',
             "es": f"Ejecuta `cauce fairness {model}`: muestra lo que cuesta cerrar la diferencia. Después pon mitigate "
-            f'en {section} ("reweigh", "reductions" o "thresholds").',
+            f'en {section} ("reweigh", "thresholds" o, con dos clases, "reductions").',
         }
     return {
         "en": f'mitigate = "{used}" does not suffice. `cauce fairness {model}` shows the others; set mitigate and '

@@ -55,6 +55,7 @@ def own_check(
     severity: Severity = "warn",
     threshold: float | None = None,
     title: str | Words = "",
+    data: str | Sequence[str] = (),
 ) -> Callable[[Callable[..., Told]], OwnCheck]:
     """Make a function of the project a check.
 
@@ -69,6 +70,8 @@ def own_check(
         What the function gets as its second argument where cauce.toml names none.
     title
         What it looks for, in a few words: one text, or ``{"en": …, "es": …}``; its code when absent.
+    data
+        The data set, or the data sets, that it looks at; every one when absent.
 
     Returns
     -------
@@ -93,6 +96,8 @@ def own_check(
         hint = "Use a-z, 0-9 and _, a letter first, at most 63."
         raise UserError("not a code of a check", where="own_check", received=code, hint=hint)
 
+    meant = (data,) if isinstance(data, str) else tuple(data)
+
     def made(function: Callable[..., Told]) -> OwnCheck:
         n_given = len(inspect.signature(function).parameters)
         if n_given not in {1, 2}:
@@ -101,6 +106,9 @@ def own_check(
             raise UserError("a check takes one or two arguments", where=function.__name__, received=received, hint=hint)
 
         def run(context: AuditContext, limit: float) -> Outcome:
+            if meant and context.data_name not in meant:
+                names = ", ".join(meant)
+                return NotApplicable(f"it looks at {names}", f"solo mira {names}")
             told = function(context, limit) if n_given == 2 else function(context)
             return _outcome(told, code, severity, limit if threshold is not None else None)
 

@@ -94,7 +94,7 @@ def curve(
 ) -> FairnessCurve:
     """Fit and measure every step of `STEPS`, beside no mitigation and beside always saying the most frequent class.
 
-    Steps whose library is not installed are left out.
+    Steps whose library is not installed are left out, and reductions where there are more classes than two.
 
     Parameters
     ----------
@@ -105,7 +105,10 @@ def curve(
     at_prediction
         Whether the file allows the sensitive columns at prediction; thresholds are measured all the same.
     """
-    work: list[tuple[Step, float]] = [("off", 1.0), ("majority", 1.0), *STEPS]
+    # Fairlearn's reductions know two classes; the other methods any number.
+    two = len(rows.teach.column(rows.spec.target).unique().drop_null()) == 2
+    steps = [step for step in STEPS if two or step[0] != "reductions"]
+    work: list[tuple[Step, float]] = [("off", 1.0), ("majority", 1.0), *steps]
     reached: dict[tuple[str, float], _Reached] = {}
     for done, (method, strength) in enumerate(work):
         progress("fairness", done, len(work), f"{method} {strength:g}")

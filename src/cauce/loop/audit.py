@@ -140,7 +140,7 @@ def gate(result: Audit, language: str) -> None:
         rows = f" Rows: {', '.join(map(str, finding.rows))}." if finding.rows else ""
         lines.append(f"  {finding.code}: {finding.message[language]}{rows} {finding.remedy[language]}")
     subject = f"model {result.model!r}" if result.model else f"data set {result.data!r}"
-    raise Blocked(f"the audit blocks {subject}:\n" + "\n".join(lines))
+    raise Blocked(f"the audit blocks {subject}:\n" + "\n".join(lines).rstrip("."))
 
 
 def own_checks(loop: Loop) -> tuple[Check, ...]:
