@@ -157,3 +157,16 @@ def test_a_new_snapshot_of_the_other_side_makes_a_new_one(place: Any) -> None:
     assert first is not None
     assert second is not None
     assert (second.version, second.fingerprint) == (first.version + 1, first.fingerprint)
+
+
+def test_a_join_that_does_not_fit_says_what_to_do() -> None:
+    import duckdb
+
+    from cauce.data.joins import Join, _memory_errors
+
+    joins = [Join("activity", ("who",), "at", "known", {"x": "x"}, None)]
+    with pytest.raises(UserError, match="not enough memory for the join") as caught, _memory_errors(joins):
+        raise duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block")
+    assert "activity" in str(caught.value)
+    with pytest.raises(duckdb.BinderException), _memory_errors(joins):
+        raise duckdb.BinderException("something else")

@@ -221,7 +221,7 @@ def joined(
     from cauce.data.relation import add_view
     from cauce.data.versions import open_version
 
-    with closing(connect(spill)) as connection:
+    with _memory_errors(joins), closing(connect(spill)) as connection:
         path = str(prepared).replace("'", "''")
         query = f"read_parquet('{path}', hive_partitioning=false)"
         for number, join in enumerate(joins):
@@ -231,3 +231,19 @@ def joined(
             query = f"__cauce_joined_{number}"
         result = connection.sql(f"SELECT * EXCLUDE ({quoted(ROW)}) FROM {query} ORDER BY {quoted(ROW)}")  # noqa: S608
         yield result.to_arrow_reader(size)
+
+
+@contextmanager
+def _memory_errors(joins: Sequence[Join]) -> Iterator[None]:
+    """Say what to do where a join does not fit; while rows stream, DuckDB's complaint comes through Arrow as well."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if "Out of Memory" not in str(error):
+            raise
+        named = ", ".join(join.other for join in joins)
+        hint = "Take fewer of its `columns`, load fewer rows with `where`, or close other programs."
+        raise UserError("not enough memory for the join", where="join", received=named, hint=hint) from error
