@@ -84,6 +84,7 @@ def test_the_gate_opens_for_what_works_and_for_nothing_else(folder: Path) -> Non
     ]
     assert chances[0] > chances[1]
     assert told.severity != "block"
+    assert "set aside" in told.message["en"]  # the very model, after the judgement out of fold
 
 
 @pytest.mark.slow

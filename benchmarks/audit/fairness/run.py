@@ -52,11 +52,12 @@ def main() -> None:
     asked.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     asked.add_argument("--most", type=int, default=20_000, help="training rows at most")
     given = asked.parse_args()
-    results: dict[str, Any] = {}
+    path = HERE / "result.json"
+    results: dict[str, Any] = json.loads(path.read_text())["results"] if path.exists() else {}
     for name in given.sets:
         for rung in given.rungs:
             runs = [one_split(name, rung, seed, given.most) for seed in range(given.seeds)]
-            results[f"{name}/{rung}"] = summary(runs)
+            results[f"{name}/{rung}"] = {"splits": len(runs), **summary(runs)}
             print(name, rung, json.dumps(results[f"{name}/{rung}"], indent=1))
     libraries = {one: version(one) for one in ("cauce", "fairlearn", "scikit-learn", "lightgbm", "numpy")}
     commit = subprocess.run(
@@ -64,7 +65,6 @@ def main() -> None:
     )
     written = {
         "gap": GAP,
-        "seeds": given.seeds,
         "most_training_rows": given.most,
         "metric": "demographic_parity",
         "python": platform.python_version(),
@@ -72,7 +72,7 @@ def main() -> None:
         "commit": commit.stdout.strip(),
         "results": results,
     }
-    (HERE / "result.json").write_text(json.dumps(written, indent=2) + "\n")
+    path.write_text(json.dumps(written, indent=2) + "\n")
 
 
 def one_split(name: str, rung: str, seed: int, most: int) -> dict[str, Any]:
