@@ -14,7 +14,7 @@ from cauce import data
 from cauce.audit.check import OutOfFold, Sides
 from cauce.core.artefacts import Snapshot
 from cauce.loop import audit_views
-from cauce.loop.audit import audit, profile_of
+from cauce.loop.audit import SAMPLE_ROWS, _sample, audit, profile_of
 from cauce.loop.context import Loop
 from cauce.loop.load import load
 from cauce.project import load as read_project
@@ -197,3 +197,14 @@ def test_the_reference_is_another_data_set_and_its_change_is_noticed(make: Make,
     assert audit(loop, snapshot, "m") == first
     pq.write_table(pa.table({"kind": ["a", "c"] * 80}), tmp_path / "census.parquet")
     assert audit(loop, snapshot, "m").fingerprint != first.fingerprint
+
+
+def test_the_sample_is_spread_over_the_whole_snapshot(tmp_path: Path) -> None:
+    n = SAMPLE_ROWS * 4 // 3
+    pq.write_table(pa.table({"x": np.arange(n)}), tmp_path / "rows.parquet")
+    (tmp_path / "cauce.toml").write_text('[project]\nname = "p"\n\n[data.rows]\nsource = "rows.parquet"\n')
+    loop = Loop(read_project(tmp_path / "cauce.toml", {}))
+    taken = _sample(loop, load(loop, "rows"))["x"].to_numpy()
+    assert abs(len(taken) - SAMPLE_ROWS) <= 2
+    assert taken[-1] >= n - 3, "the end of the last batch is in the sample"
+    assert abs(np.median(taken) - n / 2) < n / 100

@@ -32,8 +32,8 @@ def sample_of(path: str, n_rows: int) -> pa.Table:
     parts = []
     for batch in batches(path, None):
         n_taken = max(1, round(batch.num_rows * share))
-        step = max(1, batch.num_rows // n_taken)
-        parts.append(batch if share == 1.0 else batch.take(pa.array(range(0, batch.num_rows, step)[:n_taken])))
+        rows = pa.array([at * batch.num_rows // n_taken for at in range(n_taken)], pa.int64())
+        parts.append(batch if share == 1.0 else batch.take(rows))
     return pa.Table.from_batches(parts)
 
 

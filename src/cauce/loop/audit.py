@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cauce.profile import Profile
 
 SAMPLE_ROWS = 50_000
-"""Rows that checks which fit something look at: the first of each batch, spread evenly."""
+"""Rows that checks which fit something look at: spread evenly over each batch."""
 
 
 def profile_path(loop: Loop, snapshot: Snapshot) -> Path:
@@ -185,8 +185,7 @@ def _sample(loop: Loop, snapshot: Snapshot) -> pa.Table:
     parts = []
     for batch in _batches(loop, snapshot, None):
         n_taken = max(1, round(batch.num_rows * share)) if batch.num_rows else 0
-        step = max(1, batch.num_rows // max(n_taken, 1))
-        rows = pa.array(range(0, batch.num_rows, step)[:n_taken])
+        rows = pa.array([at * batch.num_rows // n_taken for at in range(n_taken)], pa.int64())
         parts.append(batch if share == 1.0 else batch.take(rows))
     return pa.Table.from_batches(parts)
 
