@@ -104,7 +104,7 @@ def test_a_reload_sees_what_an_increment_spares_itself(cauce: Cauce, school: Pat
     def write(*rows: str) -> None:
         (school / "students.csv").write_text("\n".join(["id,seen,hours,passed", *rows, ""]), encoding="utf-8")
 
-    write("1,2026-01-01,3,yes", "2,2026-01-02,4,no")
+    write("1,2026-01-01,3.25,yes", "2,2026-01-02,4,no")
     assert cauce("data", "reload", "students", "-q").returncode == 0
     write("1,2026-01-01,3.5,yes", "2,2026-01-02,4,no", "3,2026-01-03,4,no")
     load(Loop(read_project(school / "cauce.toml", {})), "students")

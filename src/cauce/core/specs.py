@@ -18,6 +18,7 @@ Severity = Literal["info", "warn", "block"]
 SplitKind = Literal["auto", "random", "stratified", "group", "time"]
 LossName = Literal["log", "zero_one", "squared", "absolute"]
 Format = Literal["auto", "csv", "parquet", "jsonl", "excel", "duckdb", "sqlite", "postgres", "delta", "bigquery"]
+Encoding = Literal["utf-8", "windows-1252", "latin-1", "utf-16"]
 FairnessMetric = Literal["demographic_parity", "equalized_odds", "equal_opportunity", "error_rate"]
 Mitigation = Literal["off", "balance", "reweigh", "reductions", "thresholds"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -82,6 +83,8 @@ class DataSpec(Spec):
     """Table or view of a database, as `orders` or `sales.orders`; sheet of an Excel file, the first when absent."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """Delimiter of a CSV source; found by itself when absent."""
+    encoding: Encoding | None = None
+    """Encoding of a CSV source, UTF-8 when absent; what Excel saves as CSV in Western Europe is windows-1252."""
     where: str | None = None
     """A SQL condition on the source's columns: only rows that fulfil it are loaded."""
     prepare: Texts = ()

@@ -87,8 +87,7 @@ def check_text(path: Path, *, where: str) -> None:
     except (OSError, EOFError) as error:
         hint = "Pack it again, or take the ending .gz away if it is not packed."
         raise UserError(f"not a readable gzip file: {error}", where=where, received=path.name, hint=hint) from error
-    if path.name.lower().endswith(".gz"):
-        _check_unpacked(path, where)
+    check_unpacked(path, where)
     if not head.strip():
         raise UserError(
             "the source file is empty (only blank)",
@@ -107,8 +106,10 @@ def check_text(path: Path, *, where: str) -> None:
         raise _not_utf8(path, offset_or_none, "Latin-1 or Windows-1252", where)
 
 
-def _check_unpacked(path: Path, where: str) -> None:
+def check_unpacked(path: Path, where: str) -> None:
     """Refuse a gzip bomb: unpacked once, keeping nothing, and only where it could be one (1 byte makes 1,032)."""
+    if not path.name.lower().endswith(".gz"):
+        return
     packed = path.stat().st_size
     limit = max(UNPACKED_FREE, packed * UNPACKED_RATIO)
     if packed * 1100 < limit:
@@ -144,7 +145,8 @@ def _first_bad_byte(chunks: Iterator[bytes], *, final: bool = True) -> int | Non
 
 
 def _not_utf8(path: Path, offset: int, guess: str, where: str) -> UserError:
-    hint = f"Save it as UTF-8, for instance: iconv -f {'UTF-16' if guess == 'UTF-16' else 'WINDOWS-1252'} -t UTF-8."
+    said = "utf-16" if guess == "UTF-16" else "windows-1252"
+    hint = f'If it is a CSV file, set encoding = "{said}"; or save it as UTF-8.'
     if guess == "a binary file":
         hint = "Name a CSV, Parquet or JSON Lines file, and set `format` if its ending says another one."
     what = f"the file is not UTF-8 text: byte {offset} is not; it looks like {guess}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cauce.data.columns import check_names, quoted
 from cauce.data.faults import check_text, duckdb_errors, read_header
 from cauce.data.sources.backend import connected, described, text, viewed
+from cauce.data.sources.encoding import as_utf8
 from cauce.data.sources.source import Asked, Raw
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 def csv_rows(asked: Asked, path: Path) -> Iterator[Raw]:
     """Open a CSV file."""
     at_source, delimiter = asked.at("source"), asked.spec.delimiter
+    path = as_utf8(asked, path)
     check_text(path, where=at_source)
     names, delimiter = read_header(path, delimiter, where=asked.at("delimiter") if delimiter else at_source)
     with duckdb_errors(path, "csv", delimiter, where=at_source):

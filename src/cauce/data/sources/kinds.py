@@ -20,9 +20,9 @@ from cauce.data.sources.source import Asked, Source
 from cauce.data.sources.sqlite import Sqlite
 from cauce.data.sources.storage import CloudObject
 
-_DELIMITER = frozenset({"delimiter"})
+_DIALECT = frozenset({"delimiter", "encoding"})
 LOCAL: dict[str, Source] = {
-    "csv": LocalFile(csv_rows, _DELIMITER),
+    "csv": LocalFile(csv_rows, _DIALECT),
     "parquet": LocalFile(parquet_rows),
     "jsonl": LocalFile(jsonl_rows),
     "excel": Excel(),
@@ -32,7 +32,7 @@ LOCAL: dict[str, Source] = {
 }
 """Format → what reads a file or folder of it."""
 CLOUD: dict[str, Source] = {
-    "csv": CloudObject(csv_rows, _DELIMITER),
+    "csv": CloudObject(csv_rows, _DIALECT),
     "parquet": CloudObject(parquet_rows),
     "jsonl": CloudObject(jsonl_rows),
 }
@@ -83,7 +83,7 @@ def source_of(asked: Asked) -> Source:
         raise secret_in_address(source, where=asked.at("source"), name=asked.name)
     kind = format_of(asked)
     found = _found(asked, kind)
-    for key in ("table", "delimiter"):
+    for key in ("table", "delimiter", "encoding"):
         if getattr(asked.spec, key) is not None and key not in found.keys:
             raise asked.fault(f"the key `{key}` means nothing for {TITLES[kind]}", key=key, hint="Take it out.")
     return found

@@ -71,7 +71,7 @@ class Source(Protocol):
 
     @property
     def keys(self) -> frozenset[str]:
-        """Keys of cauce.toml, among `table` and `delimiter`, that mean something to this kind."""
+        """Keys of cauce.toml, among `table`, `delimiter` and `encoding`, that mean something to this kind."""
 
     def mark(self, asked: Asked) -> str:
         """Return a text that changes whenever the rows may have changed, at the cost of a glance; empty: not known.
