@@ -43,24 +43,21 @@ def write_rows(path: Path, n_rows: int, n_keys: int, *, step: int = 250_000) -> 
 def load(folder: Path, mode: str, limit_mb: int) -> None:
     """Load once, and print seconds and MB."""
     from cauce import data
-    from cauce.core.specs import DataSpec
+    from cauce.core.specs import DataSpec, JoinSpec
     from cauce.data import duck
 
-    duck.memory_bytes = lambda: limit_mb * 1_000_000  # type: ignore[assignment]
-    keys = {"now": START, "where": lambda *_: ""}
-    lake = folder / "lake"
+    duck.memory_bytes = lambda: limit_mb * 1_000_000
+    lake, name, others = folder / "lake", mode, {}
     if mode == "joined":
-        join = {"other": {"by": ["who"], "columns": ["x0", "x1"]}}
+        join = {"other": JoinSpec(by=("who",), columns=("x0", "x1"))}
         spec = DataSpec(source="rows.parquet", key="id", time="at", join=join)
         other = data.latest(lake, "other")
         assert other is not None
-        keys["others"] = {"other": data.Other(other, "at")}
-        name = "joined"
+        others = {"other": data.Other(other, "at")}
     else:
         spec = DataSpec(source=f"{mode}.parquet", key="id", time="at", watermark="at" if mode == "rows" else None)
-        name = mode
     began = time.perf_counter()
-    data.load(name, spec, folder, lake, **keys)
+    data.load(name, spec, folder, lake, now=START, where=lambda *_: "", others=others)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     print(json.dumps({"seconds": round(time.perf_counter() - began, 1), "peak_mb": round(peak)}))
 

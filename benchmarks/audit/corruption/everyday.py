@@ -89,7 +89,7 @@ def category_renamed(case: Case, s: int, rng: Rng) -> Case | None:
         return None
     values, marks = values_of(case, column), newest(case, at(s, 0.05, 0.1, 0.15, 0.2, 0.3))
     common = sorted({v for v in values if v}, key=lambda v: (-values.count(v), v))[0]
-    rows = [row for row in np.flatnonzero(marks) if values[row] == common]
+    rows = [row for row in np.flatnonzero(marks).tolist() if values[row] == common]
     return with_values(case, column, rows, lambda v: f"{v} (new)") if rows else None
 
 
