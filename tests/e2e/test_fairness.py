@@ -92,11 +92,14 @@ def test_the_curve_is_drawn_in_both_languages(folder: Path) -> None:
     found = curve(loop(folder, "max_gap = 0.1\nat_prediction = true"), "hired")
     assert found.recommended is not None
     for language in ("en", "es"):
-        header, rows = fairness_rows(found, language)
+        header, rows, footnote = fairness_rows(found, language)
         assert len(rows) == len(found.points)
         assert all(len(row) == len(header) for row in rows)
+        widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+        assert sum(widths) + 2 * (len(widths) - 1) <= 80  # of a terminal
+        assert all(name in footnote for name in header[1:-1])
         assert fairness_svg(found, language).startswith(b"<svg")
-        assert found.reason[language] in fairness_page(found, language).replace("&#34;", '"')
+        assert found.reason[language] in fairness_page(found, language, project="fair").replace("&#34;", '"')
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,18 @@ def fairness(
     with open_loop(common) as loop:
         with loop.locked(wait_s=5.0):
             found = curve(loop, model)
-        chosen = language or loop.project.file.project.language
+        about = loop.project.file.project
+        chosen = language or about.language
     if output is not None:
-        drawn = fairness_svg(found, chosen) if output.suffix == ".svg" else fairness_page(found, chosen).encode()
+        page = output.suffix == ".html"
+        drawn = fairness_page(found, chosen, project=about.name).encode() if page else fairness_svg(found, chosen)
         write_bytes(output, drawn)
     if common.json:
         terminal.show_json(found)
         return EXIT_DONE
-    terminal.show_table(model, *fairness_rows(found, chosen))
+    header, rows, footnote = fairness_rows(found, chosen)
+    terminal.show_table(model, header, rows)
+    terminal.say(f"[dim]{terminal.escape(footnote)}[/]")
     terminal.say(terminal.escape(found.reason[chosen]))
     if output is not None:
         terminal.say(f"Wrote {terminal.escape(output)}")

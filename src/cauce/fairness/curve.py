@@ -136,7 +136,7 @@ def curve(
         n_held_out=rows.judge.num_rows,
         points=points,
         recommended=chosen,
-        reason=_reason(points, chosen, max_gap),
+        reason=_reason(rows.spec.model, points, chosen, max_gap),
     )
 
 
@@ -196,11 +196,11 @@ def _recommended(points: tuple[FairnessPoint, ...], max_gap: float | None) -> in
     return min(costs)[2] if costs else None
 
 
-def _reason(points: tuple[FairnessPoint, ...], chosen: int | None, max_gap: float | None) -> Words:
+def _reason(model: str, points: tuple[FairnessPoint, ...], chosen: int | None, max_gap: float | None) -> Words:
     if max_gap is None:
         return {
-            "en": "No max_gap in [models.NAME.fairness] says how large a gap may be, so nothing is recommended.",
-            "es": "Sin max_gap en [models.NAME.fairness] no se sabe cuánto puede diferir: no se recomienda nada.",
+            "en": f"No max_gap in [models.{model}.fairness] says how large a gap may be, so nothing is recommended.",
+            "es": f"Sin max_gap en [models.{model}.fairness] no se sabe cuánto puede diferir: no se recomienda nada.",
         }
     limit = f"max_gap = {max_gap:g}"
     if chosen is None:

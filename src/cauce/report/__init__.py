@@ -2,8 +2,8 @@
 
 from cauce.report.assets import static
 from cauce.report.drawings import plots
-from cauce.report.fairness import fairness_page, fairness_rows, fairness_svg
-from cauce.report.pages import audit_page, console_page, model_page, sign_in_page
+from cauce.report.fairness import fairness_rows, fairness_svg
+from cauce.report.pages import audit_page, console_page, fairness_page, model_page, sign_in_page
 
 __all__ = [
     "audit_page",

@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cauce.core.artefacts import Signal
-from cauce.core.views import AuditView, ModelView, ProjectView
+from cauce.core.views import AuditView, FairnessCurve, ModelView, ProjectView
 from cauce.profile import Profile
-from cauce.report import audit, columns, drawings, measures, mitigation
+from cauce.report import audit, columns, drawings, fairness, measures, mitigation
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
@@ -76,6 +76,26 @@ def audit_page(view: AuditView, profile: Profile | None, language: str, *, proje
     style = Markup(style_sheet()) if alone else ""  # noqa: S704 - our own file
     template = _environment(speak(language).code).get_template("audit.html")
     return template.render(v=view, profile=profile, project=project, style=style)
+
+
+def fairness_page(curve: FairnessCurve, language: str, *, project: str) -> str:
+    """Return a page for people who do not write code: what is recommended, the plot, the table."""
+    words = speak(language)
+    return (
+        _environment(words.code)
+        .get_template("fairness.html")
+        .render(
+            c=curve,
+            project=project,
+            style=Markup(style_sheet()),  # noqa: S704 - our own file
+            answer=fairness.verdict(curve, words),
+            wide=fairness.drawing(curve, words, narrow=False),
+            narrow=fairness.drawing(curve, words, narrow=True),
+            steps=fairness.steps(curve, words),
+            note=fairness.note(curve, words),
+            **{key: words.of(fairness.TEXTS[key]) for key in ("title", "plot", "desc", "table", "legend", "method")},
+        )
+    )
 
 
 def sign_in_page(language: str, project: str) -> str:
