@@ -148,7 +148,7 @@ def test_a_crossing_is_told_where_its_columns_show_nothing(make_context: Maker) 
     outcome = outcome_gap(make_context(table, model=both), 0.1)
     assert not isinstance(outcome, NotApplicable)
     assert [(finding.columns, finding.severity) for finding in outcome] == [
-        (("a",), "info"), (("b",), "info"), (("a", "b"), "warn"),
+        (("a", "b"), "warn"), (("a", "b"), "info"),
     ]  # fmt: skip
 
 
@@ -167,3 +167,53 @@ def test_without_sensitive_columns_nothing_applies(make_context: Maker, check: C
     spec = ModelSpec(task="classify", data="rows", target="hired")
     assert isinstance(check(make_context(people(), model=spec), 0.1), NotApplicable)
     assert isinstance(check(make_context(people(), data=DataSpec(source="x")), 0.1), NotApplicable)
+
+
+def several(n_columns: int) -> tuple[pa.Table, ModelSpec]:
+    """Make rows of columns that have nothing to do with the outcome."""
+    rng = np.random.default_rng(5)
+    groups = {f"s{i}": rng.integers(0, 2, N) for i in range(n_columns)}
+    table = pa.table({**groups, "sex": groups["s0"], "hired": np.where(rng.random(N) < 0.4, "yes", "no")})
+    return table, model().model_copy(update={"sensitive": tuple(groups)})
+
+
+@pytest.mark.parametrize("check", [outcome_gap, model_gap, error_gap, calibration_gap])
+def test_all_that_is_not_proven_is_one_finding_with_the_groups_of_the_largest_gap(
+    make_context: Maker, check: Callable[..., object]
+) -> None:
+    table, spec = several(3)
+    said = np.random.default_rng(6).random(N) < 0.4
+    context = replace(make_context(table, model=spec), out_of_fold=lambda: said_by(table, said))
+    finding = one(check(context, 0.2))
+    assert (finding.severity, finding.columns) == ("info", ("s0", "s1", "s2"))
+    assert "By 's0', 's1' and 's2', no gap is proven larger than 20 points" in finding.message["en"]
+    assert "Según «s0», «s1» y «s2», no se ha probado ninguna diferencia mayor que 20 puntos" in finding.message["es"]
+    assert len({group.group.split(" = ")[0] for group in finding.groups}) == 1
+    assert finding.value is not None
+    assert f"differs by {100 * finding.value:.1f} points" in finding.message["en"]
+
+
+def test_a_proven_gap_stands_by_itself_beside_what_is_not_proven(make_context: Maker) -> None:
+    table, spec = several(3)
+    unequal = np.where(np.array(table["s1"].to_pylist()) == 1, "yes", table["hired"].to_pylist())
+    table = table.set_column(table.schema.get_field_index("hired"), "hired", pa.array(unequal))
+    outcome = outcome_gap(make_context(table, model=spec), 0.1)
+    assert isinstance(outcome, Sequence)
+    alone = [(finding.columns, finding.severity) for finding in outcome if isinstance(finding, Finding)]
+    assert alone[0] == (("s1",), "warn")
+    assert alone[-1] == (("s0", "s2"), "info")
+    assert sum(severity == "info" for _, severity in alone) == 1
+
+
+def test_columns_with_too_few_rows_are_told_together_and_gather_more(make_context: Maker) -> None:
+    table, spec = several(2)
+    finding = one(outcome_gap(make_context(table.slice(0, 20), model=spec), 0.1))
+    assert "nothing can be told" in finding.message["en"]
+    assert "no se puede saber nada" in finding.message["es"]
+    assert "Gather more rows" in finding.remedy["en"]
+
+
+def test_a_remedy_names_the_model(make_context: Maker) -> None:
+    finding = one(outcome_gap(make_context(people((0.7, 0.3)), model=model()), 0.1))
+    assert "[models.m.fairness]" in finding.remedy["en"]
+    assert "[models.m.fairness]" in finding.remedy["es"]

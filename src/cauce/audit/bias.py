@@ -6,7 +6,6 @@ with too few rows are named as such: that nothing is proven of them does not mea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +14,15 @@ import numpy.typing as npt
 from cauce.audit import gap_words
 from cauce.audit.by_group import ByGroup, by_group, clusters_of, rows_of
 from cauce.audit.check import AuditContext, Check, NotApplicable, Outcome, OutOfFold
-from cauce.audit.gap_findings import Asked, findings
+from cauce.audit.gap_findings import Asked, Seen, findings, folded
 from cauce.audit.labels import NO_MODEL
-from cauce.core.artefacts import Finding, Words
+from cauce.core.artefacts import Words
 from cauce.core.figures import number
 from cauce.core.specs import FairnessMetric
 from cauce.evidence.gaps import Compared, of_means, of_metric, of_shares
 from cauce.profile.groups import favoured_class
 
 NOT_SENSITIVE = NotApplicable("the model names no sensitive column", "el modelo no indica ninguna columna sensible")
-NOT_FAVOURED = NotApplicable(
-    "several classes: name the one that people want in [models.NAME.fairness] favoured",
-    "hay varias clases: indica la deseada en [models.NAME.fairness] favoured",
-)
 NOT_FITTED = NotApplicable("no model could be fitted", "no se pudo ajustar ningún modelo")
 KNOWN_TO = 0.1
 """Groups are compared whose shares are known to ± 10 points, whose means to a tenth of a standard deviation."""
@@ -80,7 +75,7 @@ def outcome_gap(context: AuditContext, threshold: float) -> Outcome:
 
     favoured = favoured_class(context.profile, target, model.fairness.favoured) if model.task == "classify" else None
     if model.task == "classify" and favoured is None:
-        return NOT_FAVOURED
+        return _not_favoured(context)
     group = (context.data.group,) if context.data.group else ()
     table = rows_of(context, [target, *model.sensitive, *group])
     array = table[target].combine_chunks()
@@ -107,7 +102,7 @@ def outcome_gap(context: AuditContext, threshold: float) -> Outcome:
     kind = "outcome" if favoured is not None else "mean_outcome"
     on = {"en": f"in {number(int(known.sum()), 'en')} rows", "es": f"en {number(int(known.sum()), 'es')} filas"}
     asked = Asked("outcome_gap", gap_words.of_figure(kind, favoured or ""), on, threshold, None, scale)
-    return findings(context, asked, by_group(context, model.sensitive, table), measure)
+    return folded(findings(context, asked, by_group(context, model.sensitive, table), measure))
 
 
 def model_gap(context: AuditContext, threshold: float) -> Outcome:
@@ -146,7 +141,7 @@ def error_gap(context: AuditContext, threshold: float) -> Outcome:
     said = _said(context)
     if isinstance(said, NotApplicable):
         return said
-    found: list[Finding] = []
+    found: list[Seen] = []
     if said.found.classes:
         metric = context.model.fairness.metric
         everyone = np.ones(len(said.wrong), np.bool_)
@@ -156,11 +151,11 @@ def error_gap(context: AuditContext, threshold: float) -> Outcome:
             kinds += [] if metric == "equal_opportunity" else [("false_negative_rate", ~said.said, said.truth)]
         for kind, hits, among in kinds:
             found += _shares(context, said, kind, hits, among, threshold)
-        return found
+        return folded(found)
     scale = float(np.std(said.found.truth)) or 1.0
     for kind, values in (("mean_error", said.errors), ("absolute_error", np.abs(said.errors))):
         found += _means(context, said, kind, values, threshold, scale=scale)
-    return found
+    return folded(found)
 
 
 def calibration_gap(context: AuditContext, threshold: float) -> Outcome:
@@ -176,9 +171,17 @@ def calibration_gap(context: AuditContext, threshold: float) -> Outcome:
             "un modelo de números no da probabilidades; error_gap compara sus errores",
         )
     if said.place < 0:
-        return NOT_FAVOURED
+        return _not_favoured(context)
     apart = said.found.probabilities[:, said.place] - said.truth
-    return _means(context, said, "calibration", apart, threshold, scale=1.0)
+    return folded(_means(context, said, "calibration", apart, threshold, scale=1.0))
+
+
+def _not_favoured(context: AuditContext) -> NotApplicable:
+    section = f"[models.{context.model_name or 'NAME'}.fairness]"
+    return NotApplicable(
+        f"several classes: name the one that people want in {section} favoured",
+        f"hay varias clases: indica la deseada en {section} favoured",
+    )
 
 
 def _said(context: AuditContext) -> _Said | NotApplicable:
@@ -224,9 +227,10 @@ def _of_model(context: AuditContext, said: _Said, threshold: float) -> Outcome:
         kind = "mean_prediction" if metric == "demographic_parity" else "absolute_error"
         values = said.found.predictions if metric == "demographic_parity" else np.abs(said.errors)
         scale = float(np.std(said.found.truth)) or 1.0
-        return _means(context, said, kind, values, threshold, scale=scale, code="model_gap", limit=limit)
+        found = _means(context, said, kind, values, threshold, scale=scale, code="model_gap", limit=limit)
+        return folded(found)
     if said.place < 0 and metric != "error_rate":
-        return NOT_FAVOURED
+        return _not_favoured(context)
 
     def measure(rows: ByGroup, comparisons: int) -> Compared:
         return of_metric(
@@ -243,12 +247,10 @@ def _of_model(context: AuditContext, said: _Said, threshold: float) -> Outcome:
 
     figure = gap_words.of_figure(metric, said.favoured or "")
     asked = Asked("model_gap", figure, said.on, threshold, limit, 1.0)
-    return findings(context, asked, said.groups, measure)
+    return folded(findings(context, asked, said.groups, measure))
 
 
-def _shares(
-    context: AuditContext, said: _Said, kind: str, hits: Bools, among: Bools, threshold: float
-) -> Sequence[Finding]:
+def _shares(context: AuditContext, said: _Said, kind: str, hits: Bools, among: Bools, threshold: float) -> list[Seen]:
     def measure(rows: ByGroup, comparisons: int) -> Compared:
         return of_shares(
             hits,
@@ -274,7 +276,7 @@ def _means(
     scale: float,
     code: str = "",
     limit: float | None = None,
-) -> Sequence[Finding]:
+) -> list[Seen]:
     def measure(rows: ByGroup, comparisons: int) -> Compared:
         return of_means(
             values,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cauce.audit.by_group import ByGroup
 from cauce.audit.check import AuditContext
 from cauce.audit.gap_words import Figure, amount, apart
 from cauce.audit.words import named, rows_in, visible
 from cauce.core.artefacts import Finding, Words
-from cauce.core.figures import Language
+from cauce.core.figures import Language, number
 from cauce.core.specs import Severity
 from cauce.evidence.gaps import Compared
 
@@ -36,23 +36,68 @@ class Asked:
     """What a gap is divided by before it is held against a bound: a standard deviation, where means are compared."""
 
 
-def findings(context: AuditContext, asked: Asked, groups: Sequence[ByGroup], measure: Measure) -> list[Finding]:
-    """Return a finding for every sensitive column, and for the crossings that show more than their columns do."""
-    found: list[Finding] = []
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One comparison and what is said of it."""
+
+    finding: Finding
+    asked: Asked
+    told: bool
+    """Whether at least two groups have rows enough."""
+
+
+def findings(context: AuditContext, asked: Asked, groups: Sequence[ByGroup], measure: Measure) -> list[Seen]:
+    """Compare the groups of every sensitive column, and of the crossings that show more than their columns do."""
+    found: list[Seen] = []
     single: dict[str, tuple[int, float]] = {}
     for rows in groups:
         compared = measure(rows, len(groups))
-        finding = _finding(context, asked, rows, compared)
-        rank, value = RANK[finding.severity], compared.gap.value
+        seen = Seen(_finding(context, asked, rows, compared), asked, compared.gap.high >= 0)
+        rank, value = RANK[seen.finding.severity], compared.gap.value
         if len(rows.columns) == 1:
             single[rows.columns[0]] = rank, value
-            found.append(finding)
+            found.append(seen)
         elif rank and (
             rank > max(single[column][0] for column in rows.columns)
             or compared.gap.lower > max(single[column][1] for column in rows.columns)
         ):
-            found.append(finding)
+            found.append(seen)
     return found
+
+
+def folded(seen: Sequence[Seen]) -> list[Finding]:
+    """Return one check's findings: each that warns or blocks, and a single one for all of which nothing is proven."""
+    loud = [one.finding for one in seen if one.finding.severity != "info"]
+    quiet = [one for one in seen if one.finding.severity == "info"]
+    if len(quiet) < 2:
+        return [*loud, *(one.finding for one in quiet)]
+    largest = max(quiet, key=lambda one: (one.told, one.finding.value or 0.0))
+    columns = tuple(dict.fromkeys(column for one in quiet for column in one.finding.columns))
+    untold = sum(not one.told for one in quiet)
+    message = {language: _folded(largest, columns, len(quiet), untold, language) for language in ("en", "es")}
+    return [*loud, replace(largest.finding, columns=columns, message=message)]
+
+
+def _folded(largest: Seen, columns: Sequence[str], n: int, untold: int, language: Language) -> str:
+    asked, by = largest.asked, named(columns, language)
+    said = largest.finding.message[language]
+    english = language == "en"
+    if untold == n:
+        if english:
+            return f"By {by}, nothing can be told: too few groups with rows enough in {n} comparisons. {said}"
+        return f"Según {by} no se puede saber nada: muy pocos grupos con filas suficientes en {n} comparaciones. {said}"
+    if asked.limit is not None:
+        bound = f"max_gap = {asked.limit:g}"
+    elif asked.figure.points:
+        bound = f"{number(100 * asked.threshold, language)} {'points' if english else 'puntos'}"
+    else:
+        bound = f"{number(asked.threshold, language)} {'standard deviations' if english else 'desviaciones típicas'}"
+    said = said[0].lower() + said[1:]
+    if english:
+        few = f" {untold} of {n} comparisons have too few rows to be told." if untold else ""
+        return f"By {by}, no gap is proven larger than {bound}. The largest of {n}: {said}{few}"
+    few = f" En {untold} de {n} comparaciones hay muy pocas filas para saberlo." if untold else ""
+    return f"Según {by}, no se ha probado ninguna diferencia mayor que {bound}. La mayor de {n}: {said}{few}"
 
 
 def _finding(context: AuditContext, asked: Asked, rows: ByGroup, compared: Compared) -> Finding:
@@ -146,7 +191,11 @@ def _remedy(context: AuditContext, asked: Asked, severity: Severity, *, told: bo
             "es": "Reúne más filas de los grupos pequeños, o une los que puedan juzgarse juntos.",
         }
     if asked.code != "model_gap":
-        return _REMEDY[asked.code]
+        return (
+            _UNPROVEN
+            if severity == "info"
+            else {language: text.replace("NAME", model) for language, text in _REMEDY[asked.code].items()}
+        )
     spec = context.model
     used = spec.fairness.mitigate if spec else "off"
     section = f"[models.{model}.fairness]"
@@ -196,6 +245,10 @@ _WHY: dict[str, Words] = {
         "es": "La misma probabilidad significa entonces cosas distintas según el grupo, y un mismo umbral los trata de "
         "forma desigual.",
     },
+}
+_UNPROVEN: Words = {
+    "en": "Nothing has to be done on this evidence. More rows of the smaller groups would tell more.",
+    "es": "Con estos datos no hay que hacer nada. Con más filas de los grupos pequeños se sabría más.",
 }
 _REMEDY: dict[str, Words] = {
     "outcome_gap": {

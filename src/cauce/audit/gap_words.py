@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cauce.audit.words import visible
-from cauce.core.figures import Language, figures, number, percent
+from cauce.core.figures import Language, figures, number
 
 
 class Figure(NamedTuple):
@@ -60,10 +60,17 @@ def of_figure(kind: str, favoured: str) -> Figure:
 
 
 def amount(value: float, figure: Figure, language: Language) -> str:
-    """Write a group's figure: a percentage, or a number."""
+    """Write a group's figure: a percentage to a tenth, or a number.
+
+    Examples
+    --------
+    >>> amount(0.009, of_figure("calibration", "x"), "en"), amount(-0.0223, of_figure("calibration", "x"), "en")
+    ('0.9%', '−2.2%')
+    """
     if not figure.points:
         return number(float(value), language)
-    return f"−{percent(-value, language)}" if value < 0 else percent(round(value, 3), language)
+    tenths = f"{abs(value) * 100:.1f}"
+    return ("−" if value < 0 and float(tenths) else "") + figures(f"{tenths}%", language)
 
 
 def apart(value: float, figure: Figure, language: Language) -> str:

@@ -232,7 +232,7 @@ def _plot(curve: FairnessCurve, words: Language, size: tuple[int, int], *, legen
     dots = [(frame.x(gap.value), frame.y(point.accuracy.value)) for _, point, gap in shown]
     circle = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>')
     for (at, point, _), (x, y), (tx, ty) in zip(shown, dots, _places(dots, frame), strict=True):
-        if math.hypot(tx - x, ty - y) > 16:
+        if math.hypot(tx - x, ty - y) > 20:
             body.append(_line(x, y, tx, ty, "ideal"))
         best = at == curve.recommended
         hint = _name(point, words)
@@ -300,7 +300,7 @@ def _places(dots: Sequence[tuple[float, float]], frame: _Frame) -> list[tuple[fl
 
 
 def _around(x: float, y: float) -> Iterator[tuple[float, float]]:
-    for reach in (14, 20, 27, 35, 44, 54, 66, 80, 96):
+    for reach in (17, 22, 28, 35, 44, 54, 66, 80, 96):
         for turn in range(16):
-            angle = -math.pi / 2 + turn * math.pi / 8
+            angle = -math.pi / 4 + turn * math.pi / 8
             yield x + reach * math.cos(angle), y + reach * math.sin(angle)
