@@ -94,7 +94,7 @@ def _folded(largest: Seen, columns: Sequence[str], n: int, untold: int, language
         bound = f"{number(asked.threshold, language)} {'standard deviations' if english else 'desviaciones típicas'}"
     said = said[0].lower() + said[1:]
     if english:
-        few = f" {untold} of {n} comparisons have too few rows to be told." if untold else ""
+        few = f" In {untold} of {n} comparisons there are too few rows to tell." if untold else ""
         return f"By {by}, no gap is proven larger than {bound}. The largest of {n}: {said}{few}"
     few = f" En {untold} de {n} comparaciones hay muy pocas filas para saberlo." if untold else ""
     return f"Según {by}, no se ha probado ninguna diferencia mayor que {bound}. La mayor de {n}: {said}{few}"

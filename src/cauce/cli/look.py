@@ -65,8 +65,10 @@ def status(*, common: Common = DEFAULT) -> int:
         newest = model.decisions[0] if model.decisions else None
         decided = f"{newest.action}: {newest.reason[view.language]}" if newest else ""
         found = [f for f in model.audit.findings if f.severity != "info"] if model.audit else []
+        accepted = sum(f.accepted is not None for f in found)
+        n_found = f"{len(found)} ({accepted} accepted)" if accepted else str(len(found))
         use = (model.traffic.n_predictions, model.traffic.n_truths)
-        rows.append((model.name, model.stage, champion, len(found), *use, decided))
+        rows.append((model.name, model.stage, champion, n_found, *use, decided))
     header = ("model", "stage", "champion", "findings", "predictions", "truths", "last decision")
     terminal.show_table(view.name, header, rows)
     for model in view.models:
