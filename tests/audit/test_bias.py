@@ -217,3 +217,11 @@ def test_a_remedy_names_the_model(make_context: Maker) -> None:
     finding = one(outcome_gap(make_context(people((0.7, 0.3)), model=model()), 0.1))
     assert "[models.m.fairness]" in finding.remedy["en"]
     assert "[models.m.fairness]" in finding.remedy["es"]
+
+
+def test_nothing_has_to_be_done_only_where_the_gap_could_be_none(make_context: Maker) -> None:
+    remedies = [
+        one(outcome_gap(make_context(people(shares), model=model()), 0.3)).remedy["en"]
+        for shares in ((0.4, 0.4), (0.6, 0.4))
+    ]
+    assert ["Nothing has to be done" in remedy for remedy in remedies] == [True, False]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pyarrow as pa
@@ -138,3 +140,13 @@ def test_a_share_of_a_value_that_no_row_has_is_no_fault(folder: Path) -> None:
     shares = "[data.people.population.shares]\nsex = {f = 0.5, m = 0.4, other = 0.1}\n[models.hired]\n"
     path.write_text(path.read_text().replace("[models.hired]\n", shares))
     assert check(Loop(project.load(path))) == ()
+
+
+@pytest.mark.slow
+def test_status_tells_accepted_findings_from_others(folder: Path, cauce: Callable[..., CompletedProcess[str]]) -> None:
+    accepted = '[audit.checks.outcome_gap]\naccept = "the past was like that"\n[models.hired]\n'
+    loop(folder, "")
+    path = folder / "cauce.toml"
+    path.write_text(path.read_text().replace("[models.hired]\n", accepted))
+    assert cauce("audit", "people", folder=folder).returncode == 0
+    assert "(1 accepted)" in cauce("status", folder=folder).stdout

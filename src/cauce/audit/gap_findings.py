@@ -112,7 +112,7 @@ def _finding(context: AuditContext, asked: Asked, rows: ByGroup, compared: Compa
         n_rows=int(compared.n_rows.sum()),
         message=message,
         why=_WHY[asked.code],
-        remedy=_remedy(context, asked, severity, told=told),
+        remedy=_remedy(context, asked, severity, told=told, real=compared.gap.lower > 0),
         value=value,
         threshold=held_against,
         groups=rows.figures(compared),
@@ -183,7 +183,7 @@ def _rest(untold: str, n_missing: int, language: Language) -> str:
     return text
 
 
-def _remedy(context: AuditContext, asked: Asked, severity: Severity, *, told: bool) -> Words:
+def _remedy(context: AuditContext, asked: Asked, severity: Severity, *, told: bool, real: bool) -> Words:
     model = context.model_name or "NAME"
     if not told:
         return {
@@ -191,11 +191,9 @@ def _remedy(context: AuditContext, asked: Asked, severity: Severity, *, told: bo
             "es": "Reúne más filas de los grupos pequeños, o une los que puedan juzgarse juntos.",
         }
     if asked.code != "model_gap":
-        return (
-            _UNPROVEN
-            if severity == "info"
-            else {language: text.replace("NAME", model) for language, text in _REMEDY[asked.code].items()}
-        )
+        if not real:
+            return _UNPROVEN
+        return {language: text.replace("NAME", model) for language, text in _REMEDY[asked.code].items()}
     spec = context.model
     used = spec.fairness.mitigate if spec else "off"
     section = f"[models.{model}.fairness]"
