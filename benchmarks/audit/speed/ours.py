@@ -22,7 +22,7 @@ NOT_A_CHECK = ""
 
 def batches(path: str, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
     """Stream the file as the lake is streamed."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # as the lake does: buffers would hold all that was read
         yield from file.iter_batches(BATCH, columns=None if columns is None else list(columns))
 
 

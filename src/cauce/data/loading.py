@@ -248,7 +248,7 @@ def _commit(table: Path, staged: _Staged, record: Record, spec: DataSpec) -> Rec
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(staged.path) as file:
+    with pq.ParquetFile(staged.path, pre_buffer=False) as file:
         rows: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(BATCH))
         version = write(
             table, rows, mode=staged.mode, partition_by=spec.partition_by, record=encode(record), within=staged.within

@@ -49,7 +49,8 @@ def stream_piece(
     import pyarrow.parquet as pq
 
     inside = [one for one in filters if one.column not in file.values]
-    with pq.ParquetFile(file.path) as opened:
+    # Ahead-of-time buffers would stay until the file is closed: a stream would hold all that was read.
+    with pq.ParquetFile(file.path, pre_buffer=False) as opened:
         groups = row_groups(opened, inside, schema)
         # The row number is read along, so that a batch has its length even if only partition columns are asked for.
         columns = _stored_columns(file, [ROW, *wanted], inside)
