@@ -62,7 +62,7 @@ def main() -> None:
         sampled = time.perf_counter()
         context = room.AuditContext(
             data_name="rows",
-            data=DataSpec.model_validate({"source": "rows.parquet"}),
+            data=DataSpec(source="rows.parquet", time="at" if "at" in profile.columns else None),
             model_name="first",
             model=ModelSpec.model_validate({"task": "classify", "data": "rows", "target": "target"}),
             profile=profile,
