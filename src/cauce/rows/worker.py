@@ -23,6 +23,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # line by line: the parent ends a worker without waiting for what is still to be written
     with asked, answers:
         header = receive(asked)
         if header is None:
@@ -30,7 +31,6 @@ def main() -> None:
         computing = _computation(header)
         while (message := receive(asked)) is not None:
             send(answers, _answer(computing, from_bytes(message)))
-    sys.stdout.flush()
 
 
 def _computation(header: bytes) -> Computation:
