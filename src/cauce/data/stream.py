@@ -72,27 +72,13 @@ def _sorted(
     import pyarrow as pa
 
     from cauce.data.duck import connect
+    from cauce.data.relation import add_view
 
-    keys = list(stored.files[0].values)
     with closing(connect(spill)) as connection:
-        # Partition values come from the log as a small table, by file: the paths' spelling of them is not trusted.
-        values = pa.table(
-            {
-                "__cauce_file": [str(file.path) for file in stored.files],
-                **{
-                    key: pa.array([file.values[key] for file in stored.files], stored.schema.field(key).type)
-                    for key in keys
-                },
-            }
-        )
-        connection.register("__cauce_values", values)
-        of = {name: "v" if name in keys else "f" for name in stored.schema.names}
-        chosen = ", ".join(f"{of[name]}.{quoted(name)}" for name in [*names, ROW])
-        condition, params = sql(filters, stored.schema, of)
-        query = (
-            f"SELECT {chosen} FROM read_parquet($files, hive_partitioning=false, filename='__cauce_file') f "  # noqa: S608
-            f'JOIN __cauce_values v USING ("__cauce_file") WHERE {condition} ORDER BY f.{quoted(ROW)}'
-        )
-        result = connection.sql(query, params={"files": [str(file.path) for file in stored.files], **params})
+        add_view(connection, "stored", stored)
+        condition, params = sql(filters, stored.schema, dict.fromkeys(stored.schema.names, "stored"))
+        chosen = ", ".join(quoted(name) for name in [*names, ROW])
+        query = f"SELECT {chosen} FROM stored WHERE {condition} ORDER BY {quoted(ROW)}"  # noqa: S608 - names are quoted
+        result = connection.sql(query, params=params)
         for batch in result.to_arrow_reader(size):
             yield complete(pa.Table.from_batches([batch]), {}, stored.schema, names)
