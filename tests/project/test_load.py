@@ -237,6 +237,12 @@ target = "y"
         ('cluster_by = ["a", "a"]\n', "regress", "", "5, [data.d] cluster_by[1]: named twice. Received 'a'. Keep one."),
         ('key = "k"\ngroup = "k"\n', "regress", "", ("6, [data.d] group: also the key. Received 'k'. The key names one "
          "row, the group many: name another column.")),
+        ("", "regress", 'metric = "f1"\n', ("9, [models.m] metric: only classify has classes. Received 'f1'. "
+         "Remove it; it says how to decide between classes.")),
+        ("", "regress", 'must_use = ["a"]\nnever_use = ["a"]\n', ("9, [models.m] must_use[0]: stands in never_use too. "
+         "Received 'a'. Keep one.")),
+        ("", "regress", 'weight = "y"\n', ("9, [models.m] weight: the target stands here too. Received 'y'. "
+         "Name another column.")),
     ],
 )  # fmt: skip
 def test_contradictions_between_keys_are_named(faults: Faults, data: str, task: str, model: str, expected: str) -> None:
@@ -256,7 +262,7 @@ def test_a_fault_hides_no_missing_source_of_another_data_set(faults: Faults) -> 
 
 
 @pytest.mark.parametrize(
-    ("key", "meant"), [("exclude", "ignore"), ("label", "target"), ("Y", "target"), ("metric", "loss")]
+    ("key", "meant"), [("exclude", "ignore"), ("label", "target"), ("Y", "target"), ("eval_metric", "loss")]
 )
 def test_a_key_of_another_program_is_translated(faults: Faults, key: str, meant: str) -> None:
     (told,) = faults(MODEL.format(data="", task="regress", model=f'{key} = "a"\n'))

@@ -18,6 +18,7 @@ from cauce.core.findings import Audit as Audit  # artefacts like the others, in 
 from cauce.core.findings import Finding as Finding
 from cauce.core.findings import GroupFigure as GroupFigure
 from cauce.core.findings import Words as Words
+from cauce.core.spaces import Range
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
@@ -31,6 +32,10 @@ RungWhy = Literal[
     "missing_extra",
     "not_applicable",
     "failed",
+    "not_allowed",
+    "not_interpretable",
+    "too_slow",
+    "too_large",
 ]
 SignalCode = Literal["drift", "output_drift", "missing", "new_category", "out_of_range", "performance", "schema"]
 Alias = Literal["champion", "challenger"]
@@ -112,6 +117,14 @@ class TaskSpec:
     seed: int = 0
     sensitive: tuple[str, ...] = ()
     """Columns across which gaps are measured: kept beside the inputs wherever the data set has them."""
+    weight: str | None = None
+    """Column with the weight of each row, where the data set has one: it weighs in fits and losses."""
+    monotone: Mapping[str, Literal["increasing", "decreasing"]] = field(default_factory=dict)
+    """Input column → how the prediction may move with it."""
+    metric: str | None = None
+    """What the decision between classes aims at; None: the data choose."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Class → what missing a row of it costs, 1 where absent."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,12 @@ class Candidate:
     """Extras that must be installed."""
     skip: Words | None = None
     """Why this rung does not apply here, or None."""
+    space: Mapping[str, Range] = field(default_factory=dict)
+    """What tuning may vary: parameter → its range. Empty: the rung is fitted once, with `params`."""
+    growth: float = 1.0
+    """How fit seconds grow with the rows: as rows ** growth. The estimate before a rung starts rests on it."""
+    interpretable: bool = False
+    """Whether every prediction can be read from a table or a curve per column."""
 
 
 @dataclass(frozen=True, eq=False)

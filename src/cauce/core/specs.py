@@ -21,6 +21,9 @@ Format = Literal["auto", "csv", "parquet", "jsonl", "excel", "duckdb", "sqlite",
 Encoding = Literal["utf-8", "windows-1252", "latin-1", "utf-16"]
 FairnessMetric = Literal["demographic_parity", "equalized_odds", "equal_opportunity", "error_rate"]
 Mitigation = Literal["off", "balance", "reweigh", "reductions", "thresholds"]
+SearchKind = Literal["bayes", "random", "grid"]
+DecisionMetric = Literal["accuracy", "balanced_accuracy", "f1", "precision", "recall", "mcc"]
+Direction = Literal["increasing", "decreasing"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Duration = Annotated[str, Field(pattern=DURATION)]
 
@@ -172,7 +175,32 @@ class ModelSpec(Spec):
     margin: float = Field(default=0.01, ge=0.0, lt=1.0)
     """The smallest difference that matters, relative to the reference's mean loss."""
     budget: Duration | None = None
-    """Wall-clock budget for choosing, as 30s, 10m, 1h. The simplest rung is always fitted."""
+    """Wall-clock time for choosing, tuning and the final fit, as 60s, 10m, 1h, begun once a first model exists. Without
+    `budget` and `trials` small data are tuned by a few trials and large ones not at all."""
+    trials: int | None = Field(default=None, ge=0, le=10_000)
+    """Settings that tuning tries for each rung that can be tuned: the same result for any number of workers. 0 tunes
+    nothing."""
+    search: SearchKind = "bayes"
+    """How tuning picks the next settings: bayes learns from the trials before, random does not, grid covers evenly."""
+    must_use: Texts = ()
+    """Rungs that alone may be chosen, as `["linear"]`; those below them are fitted for comparison."""
+    never_use: Texts = ()
+    """Rungs that are left out."""
+    interpretable: bool = False
+    """Choose only rungs whose every prediction can be read from a table or a curve per column."""
+    max_latency_ms: float | None = Field(default=None, gt=0.0)
+    """Longest that one row may take, in milliseconds, measured on this machine without HTTP."""
+    max_size_mb: float | None = Field(default=None, gt=0.0)
+    """Largest saved model, in MB of 1,000,000 bytes."""
+    monotone: dict[str, Direction] = {}
+    """Column → whether the prediction may only rise (`increasing`) or fall (`decreasing`) with it; classify: that of
+    the second of two classes."""
+    weight: str | None = None
+    """Column that says how many rows a row stands for: it weighs in fitting and in the mean loss, and is no input."""
+    metric: DecisionMetric | None = None
+    """What the decision between classes aims at; the data choose when absent. The loss still chooses the model."""
+    costs: dict[str, Annotated[float, Field(gt=0.0)]] = {}
+    """Class → what it costs to miss a row of it, 1 when absent, as `fraud = 50`: decisions are the cheapest."""
     split: SplitSpec = SplitSpec()
     """How rows are set aside."""
     sensitive: Texts = ()

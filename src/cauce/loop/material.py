@@ -83,6 +83,8 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
         *(("features", name) for name in spec.features or ()),
         *(("ignore", name) for name in spec.ignore),
         *(("sensitive", name) for name in spec.sensitive),
+        *(("monotone", name) for name in spec.monotone),
+        *([("weight", spec.weight)] if spec.weight else []),
     ]
     problems = [
         UserError(
@@ -109,7 +111,7 @@ def inputs(loop: Loop, model: str, columns: Iterable[str]) -> tuple[str, ...]:
     """
     spec = loop.model(model)
     data = loop.data(spec.data)
-    apart = {spec.target, *spec.ignore, data.key, data.time, data.group, data.watermark, data.deleted}
+    apart = {spec.target, *spec.ignore, data.key, data.time, data.group, data.watermark, data.deleted, spec.weight}
     apart |= from_target(functions_of(loop, spec.data), spec.target)
     named = spec.features or tuple(name for name in columns if name not in apart)
     # A threshold for each group is looked up by the request's sensitive columns, which the model within does not see.
@@ -139,6 +141,10 @@ def resolve(loop: Loop, model: str, profile: Profile) -> TaskSpec:
         group=data.group,
         seed=spec.split.seed,
         sensitive=spec.sensitive,
+        weight=spec.weight,
+        monotone=dict(spec.monotone),
+        metric=spec.metric,
+        costs=dict(spec.costs),
     )
 
 
@@ -292,7 +298,7 @@ def _columns(spec: TaskSpec, made: Computation | None) -> Sequence[str]:
         *spec.schema.names,
         *(made.inputs if made is not None else ()),
         spec.target,
-        *(name for name in (spec.key, spec.time, spec.group) if name),
+        *(name for name in (spec.key, spec.time, spec.group, spec.weight) if name),
         *spec.sensitive,
     ]
     return list(dict.fromkeys(wanted))

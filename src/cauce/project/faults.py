@@ -27,7 +27,7 @@ SYNONYMS = {
     "id": ("key",),
     "date": ("time",),
     "timestamp": ("time",),
-    "metric": ("loss",),
+    "eval_metric": ("loss", "metric"),
 }
 """What other programs call a key → its name here, offered where the table knows it."""
 

@@ -82,6 +82,7 @@ def _model(asked: _Asked) -> Iterator[UserError]:
     for key in ("features", "ignore", "sensitive"):
         yield from _repeated(origins, ("models", asked.name, key), getattr(spec, key) or ())
     yield from _columns(asked)
+    yield from _choosing(asked)
     yield from _fairness(asked)
 
 
@@ -124,6 +125,27 @@ def _columns(asked: _Asked) -> Iterator[UserError]:
                 "A column that names, orders or groups the rows cannot be predicted from them: choose another target."
             )
             yield asked.fault("target", f"also the {job} of [data.{spec.data}]", received=spec.target, hint=hint)
+
+
+def _choosing(asked: _Asked) -> Iterator[UserError]:
+    """What limits the choice: rungs named on both sides, and keys that only one task knows."""
+    spec = asked.spec
+    for index, name in enumerate(spec.must_use):
+        if name in spec.never_use:
+            yield asked.fault("must_use", "stands in never_use too", received=name, hint="Keep one.", at=(index,))
+    if spec.task in TASKS and spec.task != "classify":
+        for key in ("metric", "costs"):
+            if getattr(spec, key):
+                hint = "Remove it; it says how to decide between classes."
+                yield asked.fault(key, "only classify has classes", received=getattr(spec, key), hint=hint)
+    if spec.metric is not None and spec.costs:
+        yield asked.fault("metric", "costs say already what decisions aim at", received=spec.metric, hint="Keep one.")
+    for key, columns in (("weight", (spec.weight,)), ("monotone", tuple(spec.monotone))):
+        if spec.target in columns:
+            yield asked.fault(key, "the target stands here too", received=spec.target, hint="Name another column.")
+    if spec.weight is not None and spec.weight in (spec.features or ()):
+        hint = "A weight says how many rows a row stands for: take it out of features, or drop the weight."
+        yield asked.fault("weight", "stands in features too", received=spec.weight, hint=hint)
 
 
 def _fairness(asked: _Asked) -> Iterator[UserError]:
