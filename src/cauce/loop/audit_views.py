@@ -137,12 +137,12 @@ def _predicted(loop: Loop, task: Task, spec: TaskSpec, profile: Profile, batches
 
 
 def strongest(ladder: Sequence[Candidate]) -> Candidate | None:
-    """Return the last rung that applies and whose libraries are there; the first one learns nothing and is left out."""
+    """Return boosting with brisk settings, else the simplest rung that learns; None where no rung applies."""
     from importlib.util import find_spec
 
     usable = [rung for rung in ladder[1:] if rung.skip is None]
-    if find_spec("lightgbm") is None:
-        usable = [rung for rung in usable if rung.name != "boosting"]
+    brisk = [rung for rung in usable if rung.name == "boosting" and find_spec("lightgbm") is not None]
+    usable = usable[:1] + brisk
     return replace(usable[-1], params={**usable[-1].params, **BRISK.get(usable[-1].name, {})}) if usable else None
 
 

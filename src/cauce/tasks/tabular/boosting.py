@@ -120,6 +120,12 @@ def defaults(n_rows: int, n_outputs: int) -> dict[str, int | float | str | bool]
         "num_leaves": 31 if n_outputs <= 50 else 15,
         "min_data_in_leaf": max(2, min(20, n_rows // 50)),
         "rounds": rounds,
+        "feature_fraction": 1.0,
+        "bagging_fraction": 1.0,
+        "lambda_l1": 0.0,
+        "lambda_l2": 1.0,
+        "extra_trees": False,
+        "cat_smooth": 10.0,
     }
 
 
@@ -203,7 +209,7 @@ def _settings(learning: Learning, params: Params, seed: int) -> dict[str, Any]:
     settings |= {
         "objective": learning.objective,
         "metric": metric[learning.objective],
-        "lambda_l2": 1.0,
+        "bagging_freq": 1 if float(params["bagging_fraction"]) < 1 else 0,
         "min_data_per_group": max(5, min(100, len(learning.label) // 100)),
         "feature_pre_filter": False,
         "deterministic": True,

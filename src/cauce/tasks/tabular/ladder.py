@@ -1,4 +1,4 @@
-"""The ladder of both tasks, and how each rung is fitted.
+"""How each rung of both ladders is fitted.
 
 Regression sets a fifth of the training rows aside (at most 5,000): they calibrate the interval and stop the boosting,
 and no shipped coefficient or tree is fitted on them. Classification sets rows aside only to stop the boosting, and up
@@ -13,45 +13,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Candidate, TaskSpec, Words
+from cauce.core.artefacts import Candidate, TaskSpec
 from cauce.core.errors import UserError, did_you_mean
-from cauce.core.protocols import ProfileView
 from cauce.tasks.tabular import boosting, columns, linear, parts, prior, target, target_means
 from cauce.tasks.tabular.encode import Encoded, Encoder, fit_encoder
 from cauce.tasks.tabular.fitted import Classifier, Regressor
+from cauce.tasks.tabular.rungs import FEWEST_ROWS, NO_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FEWEST_ROWS = 20
-"""Below this the learning rungs are skipped."""
 MOST_REFITTED = 20_000
+NAMES = ("prior", "linear", "boosting", "tuned")
 Array = npt.NDArray[np.float64]
 Params = Mapping[str, int | float | str | bool]
-
-SHARES: Words = {"en": "class shares", "es": "proporciones de las clases"}
-MEAN: Words = {"en": "mean", "es": "media"}
-MEDIAN: Words = {"en": "median", "es": "mediana"}
-LINEAR: Words = {"en": "regularised linear model", "es": "modelo lineal regularizado"}
-BOOSTING: Words = {"en": "gradient boosted trees", "es": "árboles de decisión potenciados por gradiente"}
-NO_COLUMNS: Words = {"en": "there is no column to learn from", "es": "no hay ninguna columna de la que aprender"}
-
-
-def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Candidate, ...]:
-    """Return prior, linear and boosting; the learning rungs are skipped without columns or with too few rows."""
-    skip: Words | None = None
-    if all(column.kind == "text" for column in spec.schema):
-        skip = NO_COLUMNS
-    elif profile.n_rows < FEWEST_ROWS:
-        skip = {
-            "en": f"{profile.n_rows} rows are too few to learn from; it takes {FEWEST_ROWS}",
-            "es": f"{profile.n_rows} filas son muy pocas para aprender; hacen falta {FEWEST_ROWS}",
-        }
-    return (
-        Candidate("prior", first),
-        Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip),
-        Candidate("boosting", BOOSTING, skip=skip),
-    )
 
 
 class Rows(NamedTuple):
@@ -197,8 +172,8 @@ def weighted_rows(table: pa.Table, weights: Array | None, spec: TaskSpec) -> Row
 
 def _begin(candidate: Candidate, rows: Rows) -> tuple[Encoder, Encoded]:
     """Encode the rows, or give an encoder that reads nothing for the prior."""
-    if candidate.name not in {"prior", "linear", "boosting"}:
-        hint = did_you_mean(candidate.name, ("prior", "linear", "boosting"))
+    if candidate.name not in NAMES:
+        hint = did_you_mean(candidate.name, NAMES)
         raise UserError("not a rung of this ladder", where="candidate", received=candidate.name, hint=hint)
     if candidate.name == "prior":
         return fit_encoder(rows.table.slice(0, 0), rows.spec.schema), Encoded(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, Finding, Losses, Metrics, TaskSpec
 from cauce.core.protocols import Example, Fitted, ProfileView
-from cauce.tasks.tabular import example, findings, ladder, losses, metrics
+from cauce.tasks.tabular import example, findings, ladder, losses, metrics, rungs
 from cauce.tasks.tabular.fitted import Classifier, Regressor
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Classify:
         return findings.of_labels(table, spec)
 
     def candidates(self, spec: TaskSpec, profile: ProfileView) -> tuple[Candidate, ...]:
-        """Give class shares, a linear model and boosted trees."""
-        return ladder.candidates(spec, profile, ladder.SHARES)
+        """Give class shares, a linear model, boosted trees and tuned ones."""
+        return rungs.candidates(spec, profile, rungs.SHARES)
 
     def fit(
         self,
@@ -76,8 +76,8 @@ class Regress:
         return findings.of_numbers(table, spec)
 
     def candidates(self, spec: TaskSpec, profile: ProfileView) -> tuple[Candidate, ...]:
-        """Give mean or median, a linear model and boosted trees."""
-        return ladder.candidates(spec, profile, ladder.MEDIAN if spec.loss == "absolute" else ladder.MEAN)
+        """Give mean or median, a linear model, boosted trees and tuned ones."""
+        return rungs.candidates(spec, profile, rungs.MEDIAN if spec.loss == "absolute" else rungs.MEAN)
 
     def fit(
         self,
