@@ -1,0 +1,75 @@
+"""Cauce: one model, chosen on five folds by the rule, fitted again on all rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from benchmarks.select.contestants.contest import Entry, Fitted, megabytes, run
+
+from cauce import data, select
+from cauce.core.artefacts import Choice, TaskSpec
+from cauce.core.registry import task as task_named
+from cauce.core.specs import SplitSpec
+from cauce.profile import summarise
+
+FOLDS = 5
+MARGIN = 0.01
+
+
+def tables(asked: Entry) -> tuple[pa.Table, pa.Table]:
+    """Return training and test rows as they lie in the files."""
+    return pq.read_table(asked.train), pq.read_table(asked.test)
+
+
+def fit(asked: Entry, train: pa.Table) -> Fitted:
+    """Profile, climb, choose, fit: all of it within the clock."""
+    task = task_named(asked.task)
+    profile = summarise(train.to_batches())
+    features = tuple(name for name in train.column_names if name != asked.target)
+    spec = TaskSpec(
+        "m", asked.task, asked.target, profile.schema(features), "log" if asked.classify else "squared", seed=asked.seed
+    )
+    split = SplitSpec(seed=asked.seed, folds=FOLDS)
+    folds = data.fold_all(train, split, task=asked.task, target=asked.target, key=None, time=None, group=None).folds
+    ladder = task.candidates(spec, profile)
+    climb = select.climb(task, spec, ladder, train, folds, budget_s=asked.seconds)
+    choice = select.choose(climb, margin=MARGIN)
+    rung = next(candidate for candidate in ladder if candidate.name == choice.chosen)
+    fitted = task.fit(rung, rung.params, train, spec=spec)
+    kept = asked.out / "model"
+    kept.mkdir()
+    fitted.save(kept)
+
+    def predict(rows: pa.Table) -> Any:
+        found = fitted.predict(rows)
+        if not asked.classify:
+            return found["prediction"].to_numpy()
+        return found.select([f"prob_{label}" for label in fitted.classes]).to_pandas().to_numpy()
+
+    return Fitted(
+        predict=predict,
+        classes=list(fitted.classes),
+        chosen=choice.chosen,
+        size_mb=megabytes(kept),
+        libraries=("cauce", "scikit-learn", "lightgbm"),
+        notes=_notes(climb, choice),
+    )
+
+
+def _notes(climb: select.Climb, choice: Choice) -> dict[str, Any]:
+    """Return every rung's loss out of fold, and whether the chosen one is within one standard error of the best."""
+    losses = {one.candidate.name: one.losses for one in climb.complete if one.losses is not None}
+    best = losses[choice.best]
+    limit = best.mean() + best.std(ddof=1) / np.sqrt(len(best))
+    return {
+        "rungs": {rung.name: rung.mean_loss if rung.mean_loss is not None else rung.why for rung in choice.rungs},
+        "best": choice.best,
+        "within_one_se": bool(losses[choice.chosen].mean() <= limit),
+    }
+
+
+if __name__ == "__main__":
+    run(fit, tables)
