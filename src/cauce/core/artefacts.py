@@ -146,6 +146,10 @@ class Candidate:
     """How fit seconds grow with the rows: as rows ** growth. The estimate before a rung starts rests on it."""
     interpretable: bool = False
     """Whether every prediction can be read from a table or a curve per column."""
+    remedies: Mapping[Literal["overfit", "underfit"], Mapping[str, int | float | str | bool]] = field(
+        default_factory=dict
+    )
+    """What a diagnosis may try: settings that bind the rung more, or give it more freedom."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from cauce.core.artefacts import Candidate, TaskSpec, Words
 from cauce.core.protocols import ProfileView
-from cauce.core.spaces import Options, Range, Real, Whole
+from cauce.core.spaces import Options, Range, Real, Value, Whole
 from cauce.tasks.tabular import boosting
 
+Remedies = Mapping[Literal["overfit", "underfit"], Mapping[str, Value]]
 FEWEST_ROWS = 20
 """Below this the learning rungs are skipped."""
 LOWEST_L1 = 0.001
 """As good as none, and above 0 so that factors can be searched."""
+
+LINEAR_REMEDIES: Remedies = {"overfit": {"strength": 0.001}, "underfit": {"strength": 100.0}}
+TREE_REMEDIES: Remedies = {
+    "overfit": {"num_leaves": 6, "min_data_in_leaf": 20, "learning_rate": 0.05, "lambda_l2": 10.0},
+    "underfit": {"num_leaves": 127, "min_data_in_leaf": 5, "lambda_l2": 0.01},
+}
+"""What is beyond a rung's usual settings on either side; where data are few, leaves of 20 rows bind as well."""
 
 SHARES: Words = {"en": "class shares", "es": "proporciones de las clases"}
 MEAN: Words = {"en": "mean", "es": "media"}
@@ -34,9 +43,11 @@ def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Cand
     space = _boosting_space(spec)
     return (
         Candidate("prior", first, interpretable=True),
-        Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip, interpretable=True),
-        Candidate("boosting", BOOSTING, skip=skip),
-        Candidate("tuned", TUNED, {name: start[name] for name in space}, skip=skip, space=space),
+        Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip, interpretable=True, remedies=LINEAR_REMEDIES),
+        Candidate("boosting", BOOSTING, skip=skip, remedies=TREE_REMEDIES),
+        Candidate(
+            "tuned", TUNED, {name: start[name] for name in space}, skip=skip, space=space, remedies=TREE_REMEDIES
+        ),
     )
 
 
