@@ -12,6 +12,7 @@ from cauce.core.artefacts import Candidate, Choice, Schema, TaskSpec
 from cauce.core.files import from_json, to_json
 from cauce.evidence import WIDEST
 from cauce.select import Attempt, Climb, choose
+from cauce.select.cache import Cost
 
 Floats = npt.NDArray[np.float64]
 TITLES = {"en": "model {}", "es": "modelo {}"}
@@ -33,7 +34,7 @@ def climbed(
     losses: Sequence[Floats], *, k: int = 5, loss: str = "log", skips: Sequence[str] = (), groups: Any = None
 ) -> Climb:
     n = len(losses[0])
-    attempts = [Attempt(candidate(i), values, 1.0, 2.0) for i, values in enumerate(losses)]
+    attempts = [Attempt(candidate(i), values, Cost(1.0, 2.0)) for i, values in enumerate(losses)]
     attempts += [Attempt(candidate(len(losses) + i), why=why, note=SKIPS[why]) for i, why in enumerate(skips)]  # type: ignore[arg-type]
     return Climb(
         spec=TaskSpec("dropout", "classify", "y", Schema(()), loss, seed=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_a_line_needs_the_linear_model(columns: npt.NDArray[np.float64], tmp_pat
     choice = chosen_on("regress", target, a, b, tmp_path)
     assert choice.chosen == "linear"
     again = chosen_on("regress", target, a, b, tmp_path)
-    assert again == choice
+    assert replace(again, seconds=choice.seconds) == choice
 
 
 @pytest.mark.parametrize("task", ["classify", "regress"])

@@ -17,6 +17,7 @@ from cauce.profile import summarise
 
 FOLDS = 5
 MARGIN = 0.01
+KEPT_BACK = 1.5
 
 
 def tables(asked: Entry) -> tuple[pa.Table, pa.Table]:
@@ -35,9 +36,11 @@ def fit(asked: Entry, train: pa.Table) -> Fitted:
     split = SplitSpec(seed=asked.seed, folds=FOLDS)
     folds = data.fold_all(train, split, task=asked.task, target=asked.target, key=None, time=None, group=None).folds
     ladder = task.candidates(spec, profile)
-    climb = select.climb(task, spec, ladder, train, folds, budget_s=asked.seconds)
-    choice = select.choose(climb, margin=MARGIN)
-    rung = next(candidate for candidate in ladder if candidate.name == choice.chosen)
+    effort = select.Effort(asked.seconds, KEPT_BACK)
+    with select.runner_for(task, spec, train.num_rows, effort) as runner:
+        climb = select.climb(task, spec, ladder, train, folds, effort=effort, runner=runner)
+    choice = select.choose(climb, margin=MARGIN, budget_s=asked.seconds)
+    rung = next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
     fitted = task.fit(rung, rung.params, train, spec=spec)
     kept = asked.out / "model"
     kept.mkdir()

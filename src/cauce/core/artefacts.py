@@ -14,29 +14,20 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.findings import Audit as Audit  # artefacts like the others, in a file of their own
+from cauce.core.choice import Choice as Choice  # artefacts like the others, in files of their own
+from cauce.core.choice import Comparison as Comparison
+from cauce.core.choice import Rung as Rung
+from cauce.core.choice import RungWhy as RungWhy
+from cauce.core.choice import Trial as Trial
+from cauce.core.choice import Verdict as Verdict
+from cauce.core.findings import Audit as Audit
 from cauce.core.findings import Finding as Finding
 from cauce.core.findings import GroupFigure as GroupFigure
 from cauce.core.findings import Words as Words
-from cauce.core.spaces import Range
+from cauce.core.spaces import Range, Value
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
-Verdict = Literal["better", "worse", "equivalent", "undecided"]
 Action = Literal["wait", "fix data", "retrain", "promote", "roll back"]
-RungWhy = Literal[
-    "simplest_not_worse",
-    "worse_than_best",
-    "more_complex",
-    "budget",
-    "interrupted",
-    "missing_extra",
-    "not_applicable",
-    "failed",
-    "not_allowed",
-    "not_interpretable",
-    "too_slow",
-    "too_large",
-]
 SignalCode = Literal["drift", "output_drift", "missing", "new_category", "out_of_range", "performance", "schema"]
 Alias = Literal["champion", "challenger"]
 
@@ -135,7 +126,7 @@ class Candidate:
     """Stable, in file names: ``"linear"``."""
     title: Words
     """For people: ``{"en": "regularised linear model", "es": "modelo lineal regularizado"}``."""
-    params: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     """Extras that must be installed."""
     skip: Words | None = None
@@ -180,68 +171,6 @@ class Metrics:
     calibration: tuple[tuple[float, float, int], ...] = ()
     """(mean predicted probability, share that was true, count) per bin; positive or top class."""
     n_units: int = 0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two models' losses on the same units: candidate minus reference, so below zero the candidate is better."""
-
-    n_units: int
-    n_clusters: int
-    mean_candidate: float
-    mean_reference: float
-    difference: float
-    lower: float
-    upper: float
-    confidence: float
-    margin: float
-    """Absolute margin, in units of the loss."""
-    provable: float
-    """The smallest margin that these units could prove: half the interval's width."""
-    verdict: Verdict
-
-    @property
-    def not_worse(self) -> bool:
-        """Whether non-inferiority is proven: the interval's upper end lies under the margin."""
-        return self.upper < self.margin
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One candidate on the ladder: what it reached and what became of it."""
-
-    name: str
-    title: Words
-    outcome: Literal["chosen", "refused", "skipped"]
-    why: RungWhy
-    detail: str = ""
-    mean_loss: float | None = None
-    fit_seconds: float | None = None
-    """Seconds over all folds."""
-    predict_us_per_row: float | None = None
-    against_best: Comparison | None = None
-    """This rung as candidate, the best rung as reference; None for the best itself."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which rung was taken, and why the others were not."""
-
-    model: str
-    loss: str
-    chosen: str
-    best: str
-    """The rung with the lowest mean loss."""
-    rungs: tuple[Rung, ...]
-    """Simplest first."""
-    margin: float
-    """Relative."""
-    n_units: int
-    n_folds: int
-    seed: int
-    reason: Words
-    """One paragraph with the numbers."""
-    interrupted: bool = False
 
 
 @dataclass(frozen=True)

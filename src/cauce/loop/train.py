@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from cauce.fairness import Plan
 
+KEPT_BACK = 1.5
+"""Folds' worth of time that a budget keeps back for the final fit, on more rows than a fold's."""
 LIBRARIES = ("cauce", "numpy", "scikit-learn", "lightgbm", "pyarrow")
 
 
@@ -137,8 +139,8 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
         fingerprint=inputs,
         folder=loop.state.runs / "train" / inputs,
     )
-    choice = _choose(loop, job)
-    judged = _fit(loop, job, choice)
+    choice, candidate = _choose(loop, job)
+    judged = _fit(loop, job, candidate)
     judging = held_out_findings(loop, judged.fitted, choice.chosen, rows.judge, job.spec, profile)
     found = with_findings(loop, found, judging, taught=taught)
     gate(found, loop.project.file.project.language)
@@ -149,30 +151,39 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     return Trained(release, found, reused=False)
 
 
-def _choose(loop: Loop, job: _Job) -> Choice:
+def _choose(loop: Loop, job: _Job) -> tuple[Choice, Candidate]:
+    """Return the choice, and the chosen rung with its parameters."""
     from cauce import select
 
     settings = loop.model(job.spec.model)
-    climb = select.climb(
-        job.task,
-        job.features,
-        job.ladder,
-        job.rows.teach,
-        job.rows.folds,
-        budget_s=seconds(settings.budget) if settings.budget else None,
-        cache=job.folder / "folds",
-        progress=loop.progress,
+    budget_s = seconds(settings.budget) if settings.budget else None
+    effort = select.Effort(budget_s, KEPT_BACK, settings.trials, settings.search)
+    limits = select.Limits(
+        settings.must_use, settings.never_use, settings.interpretable, settings.max_latency_ms, settings.max_size_mb
     )
-    return select.choose(climb, margin=settings.margin)
+    with select.runner_for(job.task, job.features, job.rows.teach.num_rows, effort) as runner:
+        climb = select.climb(
+            job.task,
+            job.features,
+            job.ladder,
+            job.rows.teach,
+            job.rows.folds,
+            effort=effort,
+            limits=limits,
+            cache=job.folder / "folds",
+            runner=runner,
+            progress=loop.progress,
+        )
+    choice = select.choose(climb, margin=settings.margin, budget_s=budget_s)
+    return choice, next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
 
 
-def _fit(loop: Loop, job: _Job, choice: Choice) -> _Judged:
-    candidate = next(rung for rung in job.ladder if rung.name == choice.chosen)
-    loop.progress("fit", 0, 2, choice.chosen)
+def _fit(loop: Loop, job: _Job, candidate: Candidate) -> _Judged:
+    loop.progress("fit", 0, 2, candidate.name)
     learnt = plain = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
     mitigation = None
     if job.plan is not None:
-        loop.progress("fit", 0, 2, f"{choice.chosen}, {job.plan.method}")
+        loop.progress("fit", 0, 2, f"{candidate.name}, {job.plan.method}")
         task = mitigated_task(task_named(job.spec.task), job.plan)
         learnt = task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
         mitigation = record(job.task, job.plan, plain, learnt, job.rows.judge, job.features)

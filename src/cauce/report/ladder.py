@@ -52,7 +52,7 @@ def _row(rung: Rung, choice: Choice, reach: float, words: Language) -> Row:
         against=_against(rung, choice, words),
         drawing=_drawing(rung.against_best, choice.margin, reach, words) if rung.against_best else None,
         verdict=words.say(_verdict(rung, choice)),
-        detail=rung.detail if rung.outcome == "skipped" or rung.why == "failed" else "",
+        detail=words.of(rung.note) if rung.note else rung.detail,
         seconds=words.duration(rung.fit_seconds),
     )
 

@@ -1,7 +1,20 @@
 """Fits every rung of a ladder on the same folds, takes the simplest that is not worse, and writes down why."""
 
+from cauce.select.attempts import Attempt, Climb, Effort
 from cauce.select.choose import choose
-from cauce.select.ladder import Attempt, Climb, climb
+from cauce.select.ladder import climb
+from cauce.select.limits import Limits
 from cauce.select.out_of_fold import FoldPredictions, predict_out_of_fold
+from cauce.select.workers import runner_for
 
-__all__ = ["Attempt", "Climb", "FoldPredictions", "choose", "climb", "predict_out_of_fold"]
+__all__ = [
+    "Attempt",
+    "Climb",
+    "Effort",
+    "FoldPredictions",
+    "Limits",
+    "choose",
+    "climb",
+    "predict_out_of_fold",
+    "runner_for",
+]

@@ -1,4 +1,4 @@
-"""Finished folds kept on disk: one Arrow file per rung and fold, so that a killed climb goes on where it was.
+"""Finished folds kept on disk: one Arrow file per rung, settings and fold, so that a killed climb goes on where it was.
 
 A file says what it was made from; one made from other rows, parameters or settings is passed over and written again.
 The rows' content is not looked at: the caller gives a folder that belongs to one content alone.
@@ -7,9 +7,9 @@ The rows' content is not looked at: the caller gives a folder that belongs to on
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,36 @@ from cauce.core.artefacts import Candidate, Losses, TaskSpec
 from cauce.core.files import fingerprint, write_bytes
 from cauce.core.names import check_name
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAID = "said:"
+"""Prefix of the columns that hold predictions."""
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a fitted rung costs, measured on one fold."""
+
+    fit_seconds: float
+    predict_us_per_row: float
+    """Microseconds a row when up to 1,000 rows are predicted together."""
+    predict_ms_one_row: float | None = None
+    """Milliseconds for one row alone, the median of some tries; None where it was not measured."""
+    size_bytes: int | None = None
+    """Of the files that it saves; None where they were not counted."""
+
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
     """One rung on one fold."""
 
     losses: Losses
-    fit_seconds: float
-    predict_us_per_row: float
-
-
-Rows = npt.NDArray[np.int64]
+    cost: Cost
+    predicted: pa.Table | None = None
+    """The numbers that were predicted for the fold's test rows, as `Fitted.predict` names them; None where the
+    predictions are too many to keep."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +78,12 @@ class FoldCache:
             return None
         if said.get(b"inputs", b"").decode() != self._inputs(candidate, train, test):
             return None
-        times = json.loads(said[b"times"])
         groups = np.asarray(table["group"].to_pylist(), dtype=np.str_) if "group" in table.column_names else None
         units = np.asarray(table["unit"].to_pylist(), dtype=np.str_)
         losses = Losses(np.array(table["loss"].to_numpy()), units, groups)
-        return FoldResult(losses, times["fit_seconds"], times["predict_us_per_row"])
+        named = [name for name in table.column_names if name.startswith(SAID)]
+        predicted = table.select(named).rename_columns([name.removeprefix(SAID) for name in named]) if named else None
+        return FoldResult(losses, Cost(**json.loads(said[b"cost"])), predicted)
 
     def write(self, candidate: Candidate, fold: int, train: Rows, test: Rows, *, result: FoldResult) -> None:
         """Keep one fold, atomically and synced."""
@@ -74,8 +94,9 @@ class FoldCache:
         columns: dict[str, Any] = {"loss": result.losses.values, "unit": result.losses.units.tolist()}
         if result.losses.groups is not None:
             columns["group"] = result.losses.groups.tolist()
-        times = {"fit_seconds": result.fit_seconds, "predict_us_per_row": result.predict_us_per_row}
-        said = {"inputs": self._inputs(candidate, train, test), "times": json.dumps(times)}
+        if result.predicted is not None and result.predicted.num_rows == len(result.losses.values):
+            columns |= {SAID + name: result.predicted[name] for name in result.predicted.column_names}
+        said = {"inputs": self._inputs(candidate, train, test), "cost": json.dumps(asdict(result.cost))}
         table = pa.table(columns).replace_schema_metadata(said)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
@@ -84,7 +105,10 @@ class FoldCache:
 
     def _path(self, candidate: Candidate, fold: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"{check_name(candidate.name, where='name of a candidate')}.{fold}.arrow"
+        name = check_name(candidate.name, where="name of a candidate")
+        settings = f".{fingerprint(dict(candidate.params))[:16]}" if candidate.space else ""
+        return self.folder / f"{name}{settings}.{fold}.arrow"
 
     def _inputs(self, candidate: Candidate, train: Rows, test: Rows) -> str:
-        return fingerprint(candidate, self.spec, np.ascontiguousarray(train).tobytes(), test.tobytes())
+        rows = (np.ascontiguousarray(train).tobytes(), np.ascontiguousarray(test).tobytes())
+        return fingerprint(candidate.name, dict(candidate.params), self.spec, *rows)

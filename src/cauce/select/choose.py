@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Choice, Comparison, Rung
 from cauce.evidence import paired
-from cauce.select.ladder import Attempt, Climb
+from cauce.select.attempts import Attempt, Climb
 from cauce.select.reason import write_reason
 
 
-def choose(climb: Climb, *, margin: float, confidence: float = 0.95) -> Choice:
+def choose(climb: Climb, *, margin: float, confidence: float = 0.95, budget_s: float | None = None) -> Choice:
     """Choose a rung and say why.
 
     The best rung is the one with the lowest mean loss. A simpler one is refused when its interval against the best
@@ -32,6 +32,8 @@ def choose(climb: Climb, *, margin: float, confidence: float = 0.95) -> Choice:
         The smallest difference that matters, relative to the best rung's mean loss.
     confidence
         Of all comparisons together.
+    budget_s
+        What the climb was given, for the record.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def choose(climb: Climb, *, margin: float, confidence: float = 0.95) -> Choice:
     """
     if climb.groups is not None:  # sorted once as text, which takes seconds for a million units
         climb = replace(climb, groups=np.unique(climb.groups, return_inverse=True)[1])
-    complete = climb.complete
+    complete = [attempt for attempt in climb.complete if attempt.why is None]
     best = min(complete, key=_mean)  # the first, and so the simplest, of equals
     found = {
         attempt.candidate.name: _against(attempt, best, climb, margin, confidence)
@@ -61,9 +63,11 @@ def choose(climb: Climb, *, margin: float, confidence: float = 0.95) -> Choice:
         seed=climb.spec.seed,
         reason={},
         interrupted=climb.interrupted,
+        seconds=climb.seconds,
+        budget_s=budget_s,
+        trials={attempt.candidate.name: attempt.trials for attempt in climb.attempts if attempt.trials},
     )
-    notes = {a.candidate.name: a.note for a in climb.attempts if a.note is not None}
-    return replace(choice, reason=write_reason(choice, notes))
+    return replace(choice, reason=write_reason(choice))
 
 
 def _losses(attempt: Attempt) -> npt.NDArray[np.float64]:
@@ -83,7 +87,7 @@ def _against(attempt: Attempt, best: Attempt, climb: Climb, margin: float, confi
         groups=climb.groups,
         folds=climb.folds,
         confidence=confidence,
-        comparisons=len(climb.complete) - 1,
+        comparisons=sum(attempt.why is None for attempt in climb.complete) - 1,
         test_per_train=climb.test_per_train,
         expanding=climb.expanding,
     )
@@ -94,20 +98,34 @@ def _refused(found: Comparison) -> bool:
 
 
 def _rung(attempt: Attempt, climb: Climb, chosen: Attempt, found: Comparison | None) -> Rung:
-    candidate = attempt.candidate
+    candidate, cost, note = attempt.candidate, attempt.cost, attempt.note or {}
     rung = Rung(
         name=candidate.name,
         title=candidate.title,
         outcome="refused",
         why="more_complex",
-        fit_seconds=attempt.fit_seconds,
-        predict_us_per_row=attempt.predict_us_per_row,
+        detail=note.get("en", ""),
+        note=note,
+        params=candidate.params,
+        expected_seconds=attempt.expected_s,
+        n_trials=len(attempt.trials),
+        tuning_seconds=sum(trial.seconds for trial in attempt.trials),
         against_best=found,
     )
+    if cost is not None:
+        rung = replace(
+            rung,
+            fit_seconds=cost.fit_seconds,
+            predict_us_per_row=cost.predict_us_per_row,
+            predict_ms_one_row=cost.predict_ms_one_row,
+            size_bytes=cost.size_bytes,
+        )
     if attempt.losses is None:
         assert attempt.why is not None
-        return replace(rung, outcome="skipped", why=attempt.why, detail=attempt.note["en"] if attempt.note else "")
+        return replace(rung, outcome="skipped", why=attempt.why)
     rung = replace(rung, mean_loss=_mean(attempt))
+    if attempt.why is not None:  # fitted, and may not be chosen
+        return replace(rung, why=attempt.why)
     if attempt is chosen:
         return replace(rung, outcome="chosen", why="simplest_not_worse")
     simpler = climb.attempts.index(attempt) < climb.attempts.index(chosen)

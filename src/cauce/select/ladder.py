@@ -1,14 +1,16 @@
-"""The climb: every rung of a ladder fitted on the same folds, within a budget, resumable fold by fold.
+"""The climb: every rung of a ladder fitted on the same folds, tuned where it can be, within a budget, resumable.
 
-Nothing is decided here. Tuning a rung's parameters is not done here either: a candidate comes with its own.
+Nothing is decided here but the order of work: the first rung, whatever it costs; then the others, cheap ones first
+where time is short; then tuning, with the time that is left.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,62 +18,26 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, Losses, RungWhy, TaskSpec, Words
-from cauce.core.errors import MissingExtra, UserError
+from cauce.core.errors import UserError
+from cauce.core.figures import number
 from cauce.core.progress import Progress, silent
 from cauce.core.protocols import Task
-from cauce.select.cache import FoldCache, FoldResult, Rows
+from cauce.select.attempts import Attempt, Climb, Effort
+from cauce.select.cache import Cost, FoldCache, FoldResult
+from cauce.select.folds import Failure, Folds, Job, Runner, Work, expected_seconds, here
+from cauce.select.limits import Limits
+from cauce.select.tune import Search, Tuned, tune
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TIMED_ROWS = 1_000
-OURS = (AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, TypeError, Warning)
-"""What a rung may not fail with unnoticed: a bug, or a machine in trouble."""
-
-Folds = Sequence[tuple[Rows, Rows]]
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """What one rung came to."""
-
-    candidate: Candidate
-    losses: npt.NDArray[np.float64] | None = None
-    """Out-of-fold loss per unit, shape (n_units,), in the order of `Climb.units`; None when the rung was skipped."""
-    fit_seconds: float | None = None
-    """Over all folds."""
-    predict_us_per_row: float | None = None
-    """Microseconds a row when up to 1,000 rows are predicted together, median over folds."""
-    why: RungWhy | None = None
-    """Why the rung was skipped, or None."""
-    note: Words | None = None
-    """What is to be said of that."""
-
-
-@dataclass(frozen=True, eq=False)
-class Climb:
-    """Every rung's losses on the same units, simplest first."""
-
-    spec: TaskSpec
-    attempts: tuple[Attempt, ...]
-    units: npt.NDArray[np.str_]
-    """Unit ids, shape (n_units,), fold after fold."""
-    rows: npt.NDArray[np.int64] | None
-    """Row number of each unit in the table, shape (n_units,); None where a unit is not a row."""
-    folds: npt.NDArray[np.int64]
-    """Fold that each unit was tested in, from 0, shape (n_units,)."""
-    groups: npt.NDArray[np.str_] | npt.NDArray[np.int64] | None
-    """Group of each unit, shape (n_units,)."""
-    test_per_train: float
-    """Test rows per training row, mean over folds."""
-    expanding: bool = False
-    """Whether each fold trains on all that the folds before it trained on: windows in time."""
-    interrupted: bool = False
-
-    @property
-    def complete(self) -> tuple[Attempt, ...]:
-        """The rungs that were fitted on all folds, simplest first."""
-        return tuple(attempt for attempt in self.attempts if attempt.losses is not None)
+EFFORT, NO_LIMITS = Effort(), Limits()
+FEW_TRIALS = 12
+"""Trials where neither a budget nor a number of them is given."""
+MUCH_TO_TUNE = 50_000
+"""Rows × outputs from which such tuning is not begun unasked."""
+AT_MOST = 0.5
+"""Share of the time left that a rung without tuning may be expected to take, where another can still be tuned."""
 
 
 def climb(
@@ -81,12 +47,14 @@ def climb(
     table: pa.Table,
     folds: Folds,
     *,
-    budget_s: float | None = None,
+    effort: Effort = EFFORT,
+    limits: Limits = NO_LIMITS,
     cache: Path | None = None,
+    runner: Callable[[Work], Runner] = here,
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
 ) -> Climb:
-    """Fit and judge every candidate on every fold.
+    """Fit and judge every candidate on every fold; tune those that have a space.
 
     Until one rung is complete nothing stops the climb: no budget, and a failure or Ctrl-C is passed on. From then on
     a rung that fails, is interrupted or runs out of time is skipped with its reason.
@@ -94,22 +62,22 @@ def climb(
     Parameters
     ----------
     candidates
-        Simplest first.
+        Simplest first. The first one is always fitted, also where `limits` forbid to choose it.
     table
         Rows whose target has no nulls.
     folds
         (train, test) row numbers of `table`. Rows that no fold tests are not judged.
-    budget_s
-        Seconds, from now. No fold begins after them; a fold under way is finished. None: no limit.
     cache
         Folder for finished folds, which belongs to this content of `table` alone. None keeps nothing.
+    runner
+        Makes what does the jobs: in this process, in several, or elsewhere.
     clock
         Seconds that only go forward.
 
     Raises
     ------
     UserError
-        No rung could be fitted.
+        No rung could be fitted, or none keeps the limits.
     ValueError
         No folds or no candidates; the task's losses are not finite; two rungs were judged on different units.
     KeyboardInterrupt
@@ -117,136 +85,247 @@ def climb(
     """
     if not folds or not candidates:
         raise ValueError(f"{len(candidates)} candidates on {len(folds)} folds: at least one of each is needed")
-    deadline = None if budget_s is None else clock() + budget_s
-    work = _Work(task, spec, table, folds, FoldCache(cache, spec), progress, clock, len(candidates))
-    attempts: list[Attempt] = []
-    judged: list[Losses] = []
-    interrupted = False
-    for place, candidate in enumerate(candidates):
-        if interrupted:
-            attempts.append(Attempt(candidate, why="interrupted"))
-            continue
-        try:
-            results = _rung(work, candidate, place, deadline=deadline if judged else None, fragile=not judged)
-        except KeyboardInterrupt:
-            if not judged:
-                raise
-            interrupted = True
-            attempts.append(Attempt(candidate, why="interrupted"))
-            continue
-        if isinstance(results, Attempt):
-            attempts.append(results)
-            continue
-        judged = judged or [result.losses for result in results]
-        attempts.append(_attempt(candidate, results, judged))
-    progress("choose", work.steps, work.steps)
-    return _climb(work, tuple(attempts), judged, interrupted=interrupted)
+    limits.check(candidates, where=f"cauce.toml, [models.{spec.model}]")
+    work = Work(task, spec, table, folds, FoldCache(cache, spec), clock)
+    going = _Climbing(work, tuple(candidates), effort, limits, runner(work), progress)
+    going.first()
+    try:
+        going.others()
+        going.tunings()
+    except KeyboardInterrupt:
+        going.interrupted = True
+    progress("choose", going.steps, going.steps)
+    found = going.climb()
+    if not any(attempt.why is None for attempt in found.complete):
+        told = [f"{one.candidate.name}: {(one.note or {}).get('en', one.why)}" for one in found.attempts]
+        hint = "Raise the limits, or give it more time."
+        where = f"model {spec.model}"
+        raise UserError("no rung keeps the limits", where=where, received="; ".join(told), hint=hint)
+    return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """What does not change from rung to rung."""
+class _Climbing:
+    """A climb under way."""
 
-    task: Task
-    spec: TaskSpec
-    table: pa.Table
-    folds: Folds
-    cache: FoldCache
-    progress: Progress
-    clock: Callable[[], float]
-    n_candidates: int
+    def __init__(
+        self,
+        work: Work,
+        ladder: tuple[Candidate, ...],
+        effort: Effort,
+        limits: Limits,
+        runner: Runner,
+        progress: Progress,
+    ) -> None:
+        self.work, self.ladder, self.effort, self.limits = work, ladder, effort, limits
+        self.run, self.progress = runner, progress
+        self.found: dict[str, Attempt] = {}
+        self.judged: list[Losses] = []
+        self.interrupted = False
+        self.deadline: float | None = None
+        self.begun = work.clock()
 
     @property
     def steps(self) -> int:
-        return self.n_candidates * len(self.folds)
+        return len(self.ladder) * len(self.work.folds)
 
+    def first(self) -> None:
+        """Complete the simplest rung that can be fitted; only then the budget begins."""
+        for candidate in self.ladder:
+            barred = self.limits.before(candidate) if candidate is not self.ladder[0] else None
+            attempt = self._plain(candidate, deadline=None, barred=barred, run=here(self.work))
+            self.found[candidate.name] = attempt
+            if attempt.losses is not None:
+                break
+        if not self.judged:
+            what = "; ".join(f"{a.candidate.name}: {a.note['en'] if a.note else a.why}" for a in self.found.values())
+            hint = "Install what is missing, or give rows on which the simplest rung applies."
+            where = f"model {self.work.spec.model}"
+            raise UserError("no rung of the ladder could be fitted", where=where, received=what, hint=hint)
+        if self.effort.budget_s is not None:
+            self.deadline = self.work.clock() + self.effort.budget_s
 
-def _rung(
-    work: _Work, candidate: Candidate, place: int, *, deadline: float | None, fragile: bool
-) -> list[FoldResult] | Attempt:
-    """Return a rung's folds, or why it was skipped. `fragile`: nothing is complete yet, a failure is passed on."""
-    if candidate.skip is not None:
-        return Attempt(candidate, why="not_applicable", note=candidate.skip)
-    results = []
-    for fold, (train, test) in enumerate(work.folds):
-        note = f"{candidate.name}, fold {fold + 1} of {len(work.folds)}"
-        work.progress("choose", place * len(work.folds) + fold, work.steps, note)
-        result = work.cache.read(candidate, fold, train, test)
-        if result is None:
-            if deadline is not None and work.clock() >= deadline:
-                return Attempt(candidate, why="budget")
-            try:
-                result = _fold(work, candidate, train, test)
-            except MissingExtra as error:
-                return Attempt(candidate, why="missing_extra", note=_both(str(error)))
-            except OURS:
-                raise
-            except Exception as error:
-                # A model library raises what it likes (LightGBMError derives from Exception itself), and one rung
-                # that cannot be fitted must not cost the user those that can. The record says what it was.
-                if fragile:
-                    raise
-                return Attempt(candidate, why="failed", note=_both(f"{type(error).__name__}: {error}"))
-            work.cache.write(candidate, fold, train, test, result=result)
-        results.append(result)
-    return results
+    def others(self) -> None:
+        """Fit the rungs that are not tuned: in order, or cheapest first where the time is limited."""
+        waiting = [one for one in self.ladder if one.name not in self.found and not self._tunable(one)]
+        expected = {one.name: self._expected(one) for one in waiting}
+        if self.deadline is not None:
+            waiting.sort(key=lambda one: expected[one.name] or 0.0)
+        for candidate in waiting:
+            self.found[candidate.name] = self._plain(
+                candidate,
+                deadline=self._until(),
+                barred=self.limits.before(candidate),
+                expected=expected[candidate.name],
+            )
 
+    def tunings(self) -> None:
+        """Search the rungs that have a space, each with an equal part of the time that is left."""
+        waiting = [one for one in self.ladder if one.name not in self.found]
+        for place, candidate in enumerate(waiting):
+            self.found[candidate.name] = self._tuned(candidate, n_left=len(waiting) - place)
 
-def _fold(work: _Work, candidate: Candidate, train: Rows, test: Rows) -> FoldResult:
-    teach, judge = work.table.take(train), work.table.take(test)
-    begun = work.clock()
-    fitted = work.task.fit(candidate, candidate.params, teach, spec=work.spec)
-    fit_seconds = work.clock() - begun
-    losses = work.task.losses(fitted, judge, work.spec)
-    bad = int(np.count_nonzero(~np.isfinite(losses.values)))
-    if bad or not len(losses.values):
-        raise ValueError(f"{bad} of {len(losses.values)} losses are not finite")
-    sample = judge.slice(0, TIMED_ROWS)
-    begun = work.clock()
-    fitted.predict(sample)
-    return FoldResult(losses, fit_seconds, (work.clock() - begun) * 1e6 / max(1, sample.num_rows))
-
-
-def _attempt(candidate: Candidate, results: list[FoldResult], judged: list[Losses]) -> Attempt:
-    for fold, (result, first) in enumerate(zip(results, judged, strict=True)):
-        if not np.array_equal(result.losses.units, first.units):
-            raise ValueError(f"candidate {candidate.name!r}, fold {fold}: judged on other units than the rung before")
-    return Attempt(
-        candidate,
-        losses=np.concatenate([result.losses.values for result in results]),
-        fit_seconds=sum(result.fit_seconds for result in results),
-        predict_us_per_row=float(np.median([result.predict_us_per_row for result in results])),
-    )
-
-
-def _climb(work: _Work, attempts: tuple[Attempt, ...], judged: list[Losses], *, interrupted: bool) -> Climb:
-    if not judged:
-        what = "; ".join(f"{a.candidate.name}: {a.note['en'] if a.note else a.why}" for a in attempts)
-        hint = "Install what is missing, or give rows on which the simplest rung applies."
-        raise UserError(
-            "no rung of the ladder could be fitted", where=f"model {work.spec.model}", received=what, hint=hint
+    def climb(self) -> Climb:
+        """Return what was found; what is missing was interrupted."""
+        tests = [test for _, test in self.work.folds]
+        sizes = [len(fold.values) for fold in self.judged]
+        groups = [fold.groups for fold in self.judged if fold.groups is not None]
+        attempts = tuple(self.found.get(one.name, Attempt(one, why="interrupted")) for one in self.ladder)
+        return Climb(
+            spec=self.work.spec,
+            attempts=attempts,
+            units=np.concatenate([fold.units for fold in self.judged]),
+            rows=np.concatenate(tests) if sizes == [len(test) for test in tests] else None,
+            folds=np.repeat(np.arange(len(sizes)), sizes),
+            groups=np.concatenate(groups) if len(groups) == len(self.judged) else None,
+            test_per_train=float(np.mean([len(test) / max(1, len(train)) for train, test in self.work.folds])),
+            expanding=_expanding([train for train, _ in self.work.folds]),
+            interrupted=self.interrupted,
+            seconds=self.work.clock() - self.begun,
+            deadline=self.deadline,
         )
-    sizes = [len(fold.values) for fold in judged]
-    tests = [test for _, test in work.folds]
-    groups = [fold.groups for fold in judged if fold.groups is not None]
-    return Climb(
-        spec=work.spec,
-        attempts=attempts,
-        units=np.concatenate([fold.units for fold in judged]),
-        rows=np.concatenate(tests) if sizes == [len(test) for test in tests] else None,
-        folds=np.repeat(np.arange(len(sizes)), sizes),
-        groups=np.concatenate(groups) if len(groups) == len(judged) else None,
-        test_per_train=float(np.mean([len(test) / max(1, len(train)) for train, test in work.folds])),
-        expanding=_expanding([train for train, _ in work.folds]),
-        interrupted=interrupted,
+
+    def _tunable(self, candidate: Candidate) -> bool:
+        return bool(candidate.space) and self.effort.trials != 0
+
+    def _until(self) -> float | None:
+        """Return the deadline of what is fitted now: a part of the budget stays for what comes after."""
+        if self.deadline is None:
+            return None
+        folds = [a.cost.fit_seconds / len(a.results) for a in self.found.values() if a.cost is not None and a.results]
+        return self.deadline - self.effort.reserve * max(folds, default=0.0)
+
+    def _expected(self, candidate: Candidate) -> float | None:
+        """Return the seconds that all folds of a rung will probably take."""
+        if self.limits.before(candidate) is not None or self._past():
+            return None
+        one = expected_seconds(self.work, candidate)
+        return None if one is None else one * len(self.work.folds)
+
+    def _past(self) -> bool:
+        until = self._until()
+        return until is not None and self.work.clock() >= until
+
+    def _plain(
+        self,
+        candidate: Candidate,
+        *,
+        deadline: float | None,
+        barred: RungWhy | None,
+        expected: float | None = None,
+        run: Runner | None = None,
+    ) -> Attempt:
+        if candidate.skip is not None:
+            return Attempt(candidate, why="not_applicable", note=candidate.skip)
+        if barred is not None:
+            return Attempt(candidate, why=barred)
+        too_long = self._too_long(expected, deadline)
+        if too_long is not None and not self._kept(candidate):
+            return Attempt(candidate, why="budget", note=too_long, expected_s=expected)
+        n_folds, place = len(self.work.folds), self.ladder.index(candidate)
+        about = f", about {_duration(expected)}" if expected is not None and expected >= 2 else ""
+
+        def told(fold: int) -> None:
+            note = f"{candidate.name}, fold {fold + 1} of {n_folds}{about}"
+            self.progress("choose", place * n_folds + fold, self.steps, note)
+
+        jobs = [Job(candidate, fold, (expected or 0.0) / n_folds) for fold in range(n_folds)]
+        outcomes = (run or self.run)(jobs, deadline=deadline, told=told)
+        failure = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
+        if failure is not None:
+            if not self.judged and failure.error is not None and failure.why == "failed":
+                raise failure.error
+            return Attempt(candidate, why=failure.why, note=failure.note, expected_s=expected)
+        results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
+        return self._attempt(candidate, results, [result.losses for result in results], expected=expected)
+
+    def _kept(self, candidate: Candidate) -> bool:
+        """Whether the first fold lies in the cache: the rung was begun before."""
+        return self.work.cache.read(candidate, 0, *self.work.folds[0]) is not None
+
+    def _too_long(self, expected: float | None, deadline: float | None) -> Words | None:
+        if expected is None or deadline is None:
+            return None
+        left = deadline - self.work.clock()
+        others = any(self._tunable(one) for one in self.ladder if one.name not in self.found)
+        if expected <= left * (AT_MOST if others else 1.0):
+            return None
+        return {
+            "en": f"it would take about {_duration(expected)}, and {_duration(max(0.0, left))} of the budget were left",
+            "es": f"tardaría unos {_duration(expected)} y del tiempo previsto quedaban {_duration(max(0.0, left))}",
+        }
+
+    def _tuned(self, candidate: Candidate, *, n_left: int) -> Attempt:
+        barred = self.limits.before(candidate)
+        if candidate.skip is not None:
+            return Attempt(candidate, why="not_applicable", note=candidate.skip)
+        if barred is not None:
+            return Attempt(candidate, why=barred)
+        until, trials = self._until(), self.effort.trials
+        if until is None and trials is None:
+            unasked = self._unasked(candidate)
+            if unasked is not None:
+                return Attempt(candidate, why="budget", note=unasked)
+            trials = FEW_TRIALS
+        now = self.work.clock()
+        deadline = math.inf if until is None else now + (until - now) / n_left
+        found = tune(
+            candidate,
+            lambda jobs, deadline: self.run(jobs, deadline=None if deadline == math.inf else deadline),
+            len(self.work.folds),
+            Search(self.effort.search, trials, deadline),
+            seed=self.work.spec.seed,
+            clock=self.work.clock,
+            progress=self.progress,
+        )
+        if isinstance(found, Failure):
+            return Attempt(candidate, why=found.why, note=found.note)
+        return self._attempt(found.candidate, found.results, found.judged, tuned=found)
+
+    def _unasked(self, candidate: Candidate) -> Words | None:
+        """Return why tuning is not begun where nobody said how long it may take."""
+        size = len(self.work.folds[0][0])
+        if size <= MUCH_TO_TUNE:
+            return None
+        return {
+            "en": f"{number(size, 'en')} rows take long to tune; set budget or trials",
+            "es": f"{number(size, 'es')} filas tardan en ajustarse; indica budget o trials",
+        }
+
+    def _attempt(
+        self,
+        candidate: Candidate,
+        results: Sequence[FoldResult],
+        losses: Sequence[Losses],
+        *,
+        expected: float | None = None,
+        tuned: Tuned | None = None,
+    ) -> Attempt:
+        self.judged = self.judged or [result.losses for result in results]
+        for fold, (ours, first) in enumerate(zip(losses, self.judged, strict=True)):
+            if not np.array_equal(ours.units, first.units):
+                what = f"candidate {candidate.name!r}, fold {fold}: judged on other units than the rung before"
+                raise ValueError(what)
+        cost = _cost([result.cost for result in results])
+        barred = self.limits.before(candidate)
+        why, note = (barred, None) if barred is not None else self.limits.after(cost) or (None, None)
+        values = np.concatenate([fold.values for fold in losses])
+        trials = tuned.trials if tuned is not None else ()
+        return Attempt(candidate, values, cost, expected, tuple(results), trials, why, note)
+
+
+def _cost(costs: Sequence[Cost]) -> Cost:
+    """Return fit seconds over all folds, and the median of the rest."""
+    return replace(
+        costs[0],
+        fit_seconds=sum(cost.fit_seconds for cost in costs),
+        predict_us_per_row=float(np.median([cost.predict_us_per_row for cost in costs])),
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _expanding(trained: Sequence[npt.NDArray[np.int64]]) -> bool:
     pairs = itertools.pairwise(trained)
     return all(len(early) < len(late) and bool(np.isin(early, late).all()) for early, late in pairs)
-
-
-def _both(text: str) -> Words:
-    """A library's own words: it speaks one language."""
-    return {"en": text, "es": text}

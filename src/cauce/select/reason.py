@@ -33,7 +33,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "the lowest ({confidence} interval: {lower} to {upper}).",
         "more_complex": "The candidate “{title}” ({mean}) is more complex and not shown to be better.",
         "complex_and_worse": "The candidate “{title}” ({mean}) is more complex and worse.",
-        "budget": "The candidate “{title}” was left out: the time for choosing was used up.",
+        "budget": "The candidate “{title}” was left out: the time for choosing was used up{because}.",
+        "not_allowed": "The candidate “{title}” was left out: the project's file does not allow it.",
+        "not_interpretable": "The candidate “{title}” was left out: its predictions cannot be read from a table or a "
+        "curve per column.",
+        "too_slow": "The candidate “{title}” ({mean}) may not be chosen: one row takes {note}.",
+        "too_large": "The candidate “{title}” ({mean}) may not be chosen: it takes {note}.",
+        "tuned": "Its settings are the best of {trials} tries.",
         "interrupted": "The candidate “{title}” was left out: the search was interrupted.",
         "missing_extra": "The candidate “{title}” was left out: a library is missing ({note}).",
         "not_applicable": "The candidate “{title}” was left out: {note}.",
@@ -68,7 +74,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{difference} a la más baja (intervalo del {confidence}: de {lower} a {upper}).",
         "more_complex": "El candidato «{title}» ({mean}) es más complejo y no se ha demostrado que sea mejor.",
         "complex_and_worse": "El candidato «{title}» ({mean}) es más complejo y peor.",
-        "budget": "El candidato «{title}» queda fuera: se agotó el tiempo previsto para elegir.",
+        "budget": "El candidato «{title}» queda fuera: se agotó el tiempo previsto para elegir{because}.",
+        "not_allowed": "El candidato «{title}» queda fuera: el archivo del proyecto no lo permite.",
+        "not_interpretable": "El candidato «{title}» queda fuera: sus predicciones no se pueden leer en una tabla o en "
+        "una curva por columna.",
+        "too_slow": "El candidato «{title}» ({mean}) no se puede elegir: una fila tarda {note}.",
+        "too_large": "El candidato «{title}» ({mean}) no se puede elegir: ocupa {note}.",
+        "tuned": "Sus ajustes son los mejores de {trials} intentos.",
         "interrupted": "El candidato «{title}» queda fuera: se interrumpió la búsqueda.",
         "missing_extra": "El candidato «{title}» queda fuera: falta una biblioteca ({note}).",
         "not_applicable": "El candidato «{title}» queda fuera: {note}.",
@@ -85,21 +97,19 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
 }
 
 
-def write_reason(choice: Choice, notes: Mapping[str, Words]) -> Words:
+def write_reason(choice: Choice) -> Words:
     """Return the paragraph in every language.
 
     Parameters
     ----------
     choice
         Complete but for its `reason`.
-    notes
-        Rung → what is to be said of its having been skipped.
     """
     languages: tuple[Language, ...] = ("en", "es")
-    return {language: " ".join(_sentences(choice, notes, language)) for language in languages}
+    return {language: " ".join(_sentences(choice, language)) for language in languages}
 
 
-def _sentences(choice: Choice, notes: Mapping[str, Words], language: Language) -> Iterator[str]:
+def _sentences(choice: Choice, language: Language) -> Iterator[str]:
     texts = TEXTS[language]
     by_name = {rung.name: rung for rung in choice.rungs}
     chosen = by_name[choice.chosen]
@@ -118,10 +128,13 @@ def _sentences(choice: Choice, notes: Mapping[str, Words], language: Language) -
         yield from _gap(chosen, by_name[choice.best], chosen.against_best, language)
     else:
         yield texts["lowest" if compared else "only"]
+    if chosen.n_trials:
+        yield texts["tuned"].format(trials=number(chosen.n_trials, language))
     for rung in choice.rungs:
         if rung.name not in {choice.chosen, choice.best}:
-            note = notes.get(rung.name, {"en": rung.detail, "es": rung.detail})
-            yield texts[_what(rung, choice)].format(**_said(rung, language), note=_in(note, language).rstrip(". "))
+            note = _in(rung.note, language).rstrip(". ") if rung.note else ""
+            because = f" ({note})" if note else ""
+            yield texts[_what(rung, choice)].format(**_said(rung, language), note=note, because=because)
 
 
 def _what(rung: Rung, choice: Choice) -> str:
