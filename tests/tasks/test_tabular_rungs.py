@@ -54,7 +54,7 @@ def test_both_ends_of_every_range_fit(task: Classify | Regress, end: int) -> Non
 def test_tuned_is_boosting_with_settings(task: Classify | Regress) -> None:
     table, spec = task.example()
     known = ladder(task)
-    params = {"num_leaves": 5, "learning_rate": 0.05, "lambda_l1": 0.0}
+    params = {"num_leaves": 5, "learning_rate": 0.05, "lambda_l1": 0.0, "extra_trees": False}
     one, other = (task.fit(known[name], params, table, spec=spec) for name in ("boosting", "tuned"))
     assert one.predict(table).equals(other.predict(table))
     assert not one.predict(table).equals(task.fit(known["boosting"], {}, table, spec=spec).predict(table))

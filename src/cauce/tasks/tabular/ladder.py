@@ -1,8 +1,8 @@
 """How each rung of both ladders is fitted.
 
-Regression sets a fifth of the training rows aside (at most 5,000): they calibrate the interval and stop the boosting,
-and no shipped coefficient or tree is fitted on them. Classification sets rows aside only to stop the boosting, and up
-to 20,000 rows fits again on all of them. The prior of a regression needs no rows of its own, see `prior.py`.
+A fifth of the training rows (at most 5,000) is set aside first: it stops the boosting and, for a regression, calibrates
+the interval by a model that has not seen it. What ships is then fitted again on all rows. The prior of a regression
+needs no rows of its own, see `prior.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, TaskSpec
 from cauce.core.errors import UserError, did_you_mean
-from cauce.tasks.tabular import boosting, columns, linear, parts, prior, target, target_means
+from cauce.tasks.tabular import boosting, columns, grow, linear, parts, prior, target, target_means
 from cauce.tasks.tabular.encode import Encoded, Encoder, fit_encoder
 from cauce.tasks.tabular.fitted import Classifier, Regressor
 from cauce.tasks.tabular.rungs import FEWEST_ROWS, NO_COLUMNS
@@ -23,7 +23,6 @@ from cauce.tasks.tabular.rungs import FEWEST_ROWS, NO_COLUMNS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_REFITTED = 20_000
 NAMES = ("prior", "linear", "boosting", "tuned")
 Array = npt.NDArray[np.float64]
 Params = Mapping[str, int | float | str | bool]
@@ -79,24 +78,28 @@ def fit_classifier(candidate: Candidate, params: Params, rows: Rows) -> Classifi
         model = linear.fit_classes(encoder, encoded, codes, rows.weights, strength=strength, rng=rows.rng)
         use = model.importance(encoder, encoded, rows.weights)
         return Classifier(encoder, model, classes, _shares(use))
-    several = len(classes) > 2
-    learning = boosting.Learning(
-        objective="multiclass" if several else "binary",
-        label=codes.astype(np.float64),
-        outcome=target_means.outcomes(codes, rows.weights, len(classes)),
-        weights=rows.weights,
-        n_outputs=len(classes) if several else 1,
-    )
-    trees = boosting.fit_boosting(
-        encoder,
-        encoded,
-        learning,
-        parts.keep_classes(rows.set_aside(), codes),
-        params=_settings(candidate, params, boosting.defaults(len(codes), learning.n_outputs)),
-        seed=rows.spec.seed,
-        refit=len(codes) <= MOST_REFITTED,
-    )
+    trees = _class_trees(candidate, params, rows, encoder, encoded, codes, len(classes))
     return Classifier(encoder, trees, classes, _shares(trees.importance(encoder)))
+
+
+def _class_trees(
+    candidate: Candidate,
+    params: Params,
+    rows: Rows,
+    encoder: Encoder,
+    encoded: Encoded,
+    codes: npt.NDArray[np.int64],
+    n_classes: int,
+) -> boosting.Boosting:
+    learning = boosting.Learning(
+        objective="multiclass" if n_classes > 2 else "binary",
+        label=codes.astype(np.float64),
+        outcome=target_means.outcomes(codes, rows.weights, n_classes),
+        weights=rows.weights,
+        n_outputs=n_classes if n_classes > 2 else 1,
+    )
+    divided = parts.keep_classes(rows.set_aside(), codes)
+    return grow.grow(encoder, encoded, learning, divided, _plan(candidate, params, rows, learning)).model
 
 
 def fit_regressor(candidate: Candidate, params: Params, rows: Rows) -> Regressor:
@@ -113,40 +116,41 @@ def fit_regressor(candidate: Candidate, params: Params, rows: Rows) -> Regressor
         centre = prior.fit_centre(values, rows.weights, rows.spec.loss)
         width = parts.half_width(prior.left_out_residuals(centre, values), rows.weights)
         return Regressor(encoder, centre, width, {})
-    divided = rows.set_aside()
-    model: linear.Linear | boosting.Boosting
     if candidate.name == "linear":
-        inside = encoded.rows(divided.fit)
-        given = (encoder, inside, values[divided.fit], rows.weights[divided.fit])
-        strength = _strength(candidate, params)
-        model = linear.fit_number(*given, loss=rows.spec.loss, strength=strength, rng=rows.rng)
-        use = model.importance(encoder, inside, rows.weights[divided.fit])
-    else:
-        model = _fit_number_trees(encoder, encoded, values, divided, rows, candidate, params)
-        use = model.importance(encoder)
-    aside = model.predict(encoded.rows(divided.aside))[:, 0]
-    width = parts.half_width(values[divided.aside] - aside, rows.weights[divided.aside])
-    return Regressor(encoder, model, width, _shares(use))
-
-
-def _fit_number_trees(
-    encoder: Encoder,
-    encoded: Encoded,
-    values: Array,
-    divided: parts.Parts,
-    rows: Rows,
-    candidate: Candidate,
-    params: Params,
-) -> boosting.Boosting:
-    centre, scale = boosting.standardise(values[divided.fit], rows.weights[divided.fit])
-    label = (values - centre) / scale
+        return _fit_line(candidate, params, rows, encoder, encoded, values)
+    centre_at, scale = boosting.standardise(values, rows.weights)
+    label = (values - centre_at) / scale
     objective = "regression_l1" if rows.spec.loss == "absolute" else "regression"
     learning = boosting.Learning(objective, label, label[:, None], rows.weights, 1)
-    settings = _settings(candidate, params, boosting.defaults(len(values), 1))
-    trees = boosting.fit_boosting(
-        encoder, encoded, learning, divided, params=settings, seed=rows.spec.seed, refit=False
-    )
-    return boosting.scaled(trees, centre, scale)
+    plan = _plan(candidate, params, rows, learning)
+    divided = rows.set_aside()
+    grown = grow.grow(encoder, encoded, learning, divided, plan)
+    trees = boosting.scaled(grown.model, centre_at, scale)
+    residuals = values[divided.aside] - (grown.outside[:, 0] * scale + centre_at)
+    width = parts.half_width(residuals, rows.weights[divided.aside])
+    return Regressor(encoder, trees, width, _shares(trees.importance(encoder)))
+
+
+def _fit_line(
+    candidate: Candidate, params: Params, rows: Rows, encoder: Encoder, encoded: Encoded, values: Array
+) -> Regressor:
+    """Fit on some rows and calibrate on the others, then fit on all with the same strength."""
+    divided = rows.set_aside()
+
+    def fit(index: npt.NDArray[np.int64], strength: float) -> linear.Linear:
+        given = (encoder, encoded.rows(index), values[index], rows.weights[index])
+        return linear.fit_number(*given, loss=rows.spec.loss, strength=strength, rng=rows.rng)
+
+    first = fit(divided.fit, _strength(candidate, params))
+    residuals = values[divided.aside] - first.predict(encoded.rows(divided.aside))[:, 0]
+    model = fit(np.arange(len(values)), first.strength)
+    width = parts.half_width(residuals, rows.weights[divided.aside])
+    return Regressor(encoder, model, width, _shares(model.importance(encoder, encoded, rows.weights)))
+
+
+def _plan(candidate: Candidate, params: Params, rows: Rows, learning: boosting.Learning) -> grow.Plan:
+    known = grow.defaults(rows.table.num_rows, learning.n_outputs)
+    return grow.Plan("boosting", _settings(candidate, params, known), rows.spec.seed, {})
 
 
 def weighted_rows(table: pa.Table, weights: Array | None, spec: TaskSpec) -> Rows:

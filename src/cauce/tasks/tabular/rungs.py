@@ -8,7 +8,7 @@ from typing import Literal
 from cauce.core.artefacts import Candidate, TaskSpec, Words
 from cauce.core.protocols import ProfileView
 from cauce.core.spaces import Options, Range, Real, Value, Whole
-from cauce.tasks.tabular import boosting
+from cauce.tasks.tabular import grow
 
 Remedies = Mapping[Literal["overfit", "underfit"], Mapping[str, Value]]
 FEWEST_ROWS = 20
@@ -39,7 +39,8 @@ def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Cand
     """Return the ladder; the learning rungs are skipped without columns or with too few rows."""
     skip = _skip(spec, profile)
     n_classes = profile.n_distinct(spec.target) if spec.task == "classify" else 1
-    start = boosting.defaults(profile.n_rows, n_classes if n_classes > 2 else 1) | {"lambda_l1": LOWEST_L1}
+    start = grow.defaults(profile.n_rows, n_classes if n_classes > 2 else 1)
+    start |= {"lambda_l1": LOWEST_L1, "extra_trees": True}  # where boosting is not: the search knows both sides at once
     space = _boosting_space(spec)
     return (
         Candidate("prior", first, interpretable=True),
