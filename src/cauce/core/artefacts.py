@@ -20,6 +20,13 @@ from cauce.core.choice import Rung as Rung
 from cauce.core.choice import RungWhy as RungWhy
 from cauce.core.choice import Trial as Trial
 from cauce.core.choice import Verdict as Verdict
+from cauce.core.diagnosis import Condition as Condition
+from cauce.core.diagnosis import CurvePoint as CurvePoint
+from cauce.core.diagnosis import Diagnosis as Diagnosis
+from cauce.core.diagnosis import Fault as Fault
+from cauce.core.diagnosis import Gain as Gain
+from cauce.core.diagnosis import Remedy as Remedy
+from cauce.core.diagnosis import SelfExpected as SelfExpected
 from cauce.core.findings import Audit as Audit
 from cauce.core.findings import Finding as Finding
 from cauce.core.findings import GroupFigure as GroupFigure
@@ -137,9 +144,7 @@ class Candidate:
     """How fit seconds grow with the rows: as rows ** growth. The estimate before a rung starts rests on it."""
     interpretable: bool = False
     """Whether every prediction can be read from a table or a curve per column."""
-    remedies: Mapping[Literal["overfit", "underfit"], Mapping[str, int | float | str | bool]] = field(
-        default_factory=dict
-    )
+    remedies: Mapping[Fault, Mapping[str, Value]] = field(default_factory=dict)
     """What a diagnosis may try: settings that bind the rung more, or give it more freedom."""
 
 

@@ -2,6 +2,7 @@
 
 from cauce.select.attempts import Attempt, Climb, Effort
 from cauce.select.choose import choose
+from cauce.select.diagnose import diagnose
 from cauce.select.ladder import climb
 from cauce.select.limits import Limits
 from cauce.select.out_of_fold import FoldPredictions, predict_out_of_fold
@@ -15,6 +16,7 @@ __all__ = [
     "Limits",
     "choose",
     "climb",
+    "diagnose",
     "predict_out_of_fold",
     "runner_for",
 ]

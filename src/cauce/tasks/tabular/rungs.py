@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
-from cauce.core.artefacts import Candidate, TaskSpec, Words
+from cauce.core.artefacts import Candidate, Fault, TaskSpec, Words
 from cauce.core.protocols import ProfileView
 from cauce.core.spaces import Options, Range, Real, Value, Whole
 from cauce.tasks.tabular import grow
 
-Remedies = Mapping[Literal["overfit", "underfit"], Mapping[str, Value]]
+Remedies = Mapping[Fault, Mapping[str, Value]]
 FEWEST_ROWS = 20
 """Below this the learning rungs are skipped."""
 LOWEST_L1 = 0.001
@@ -18,7 +17,7 @@ LOWEST_L1 = 0.001
 
 LINEAR_REMEDIES: Remedies = {"overfit": {"strength": 0.001}, "underfit": {"strength": 100.0}}
 TREE_REMEDIES: Remedies = {
-    "overfit": {"num_leaves": 6, "min_data_in_leaf": 20, "learning_rate": 0.05, "lambda_l2": 10.0},
+    "overfit": {"num_leaves": 6, "min_data_in_leaf": 20, "lambda_l2": 10.0},
     "underfit": {"num_leaves": 127, "min_data_in_leaf": 5, "lambda_l2": 0.01},
 }
 """What is beyond a rung's usual settings on either side; where data are few, leaves of 20 rows bind as well."""
