@@ -20,6 +20,7 @@ from cauce.core.artefacts import Candidate, TaskSpec, Words
 from cauce.core.errors import UserError
 from cauce.core.names import NAME
 from cauce.core.protocols import Fitted, Task
+from cauce.core.registry import load_fitted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -125,6 +126,22 @@ def check_saving_twice_is_stable(task: Task, folder: Path) -> None:
         first = _saved(fitted, folder / f"{candidate.name}-1")
         second = _saved(task.fitted.load(folder / f"{candidate.name}-1"), folder / f"{candidate.name}-2")
         assert first == second, f"{candidate.name}: load then save writes other bytes"
+
+
+def check_finishing_keeps_what_a_model_is(task: Task, folder: Path) -> None:
+    """A finished model has the same inputs, classes and columns, predicts sanely, and is saved exactly."""
+    for candidate, fitted, table, spec in _fits(task):
+        said = fitted.predict(table)
+        numbers = [name for name in said.column_names if pa.types.is_floating(said.schema.field(name).type)]
+        finished, _ = fitted.finish(table, said.select(numbers), spec)
+        assert finished.schema == fitted.schema, f"{candidate.name}: finishing changes the schema"
+        assert finished.classes == fitted.classes, f"{candidate.name}: finishing changes the classes"
+        predicted = finished.predict(table)
+        assert predicted.schema == said.schema, f"{candidate.name}: finishing changes the columns of a prediction"
+        _whole(predicted, f"{candidate.name}, finished")
+        _saved(finished, folder / candidate.name)
+        loaded = load_fitted(task.name, folder / candidate.name)
+        assert loaded.predict(table).equals(predicted), f"{candidate.name}: finished, it predicts otherwise after load"
 
 
 def check_package_holds_no_pickle(task: Task, folder: Path) -> None:
@@ -264,6 +281,7 @@ TASK_CHECKS: Mapping[str, Callable[[Task, Path], None]] = {
         check_fit_is_deterministic,
         check_roundtrip_is_exact,
         check_saving_twice_is_stable,
+        check_finishing_keeps_what_a_model_is,
         check_package_holds_no_pickle,
         check_damaged_package_gives_a_user_error,
         check_losses_are_finite_and_per_unit,

@@ -11,8 +11,9 @@ from typing import Self
 import pyarrow as pa
 import pytest
 
-from cauce.core.artefacts import Column, Schema
+from cauce.core.artefacts import Column, Finish, Schema, TaskSpec
 from cauce.core.errors import UserError
+from cauce.core.protocols import Finished
 from cauce.rows import Computation, Computed
 from cauce.rows.fitted import load
 from rows.texts import AGAIN, RATIO, functions
@@ -38,6 +39,9 @@ class Doubler:
 
     def predict(self, table: pa.Table) -> pa.Table:
         return pa.table({"prediction": table["twice"]})
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        return Finished(self, Finish())
 
     def save(self, folder: Path) -> None:
         (folder / "inner.txt").write_text("doubler")

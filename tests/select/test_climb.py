@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from cauce.core.artefacts import Candidate, Column, Finding, Losses, Metrics, Schema, TaskSpec
+from cauce.core.artefacts import Candidate, Column, Finding, Finish, Losses, Metrics, Schema, TaskSpec
 from cauce.core.errors import MissingExtra, UserError
-from cauce.core.protocols import Example, Fitted, ProfileView
+from cauce.core.protocols import Example, Finished, Fitted, ProfileView
 from cauce.select import Climb, Effort, choose, climb
 
 SCHEMA = Schema((Column("a", "number"), Column("b", "number")))
@@ -47,6 +47,9 @@ class Model:
 
     def predict(self, table: pa.Table) -> pa.Table:
         return pa.table({"prediction": self.design(self.kind, table) @ self.weights})
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        return Finished(self, Finish())
 
     def save(self, folder: Path) -> None:
         (folder / "weights.json").write_text(json.dumps(self.weights.tolist()))

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cauce.core.artefacts import Column, Schema
+from cauce.core.artefacts import Column, Finish, Schema, TaskSpec
+from cauce.core.protocols import Finished
 from cauce.core.specs import ServeSpec
 from cauce.serve import Ledger, Served, Service, create_app
 
@@ -61,6 +62,9 @@ class FakeFitted:
         share = np.full(table.num_rows, 1.0 / (1 + self.version))
         label = np.where(table["age"].to_numpy() > 40, "yes", "no")
         return pa.table({"prediction": pa.array(label.tolist()), "prob_no": 1 - share, "prob_yes": share})
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        return Finished(self, Finish())
 
     def save(self, folder: Path) -> None:
         raise NotImplementedError

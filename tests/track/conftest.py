@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 
 from cauce.core import registry
-from cauce.core.artefacts import Choice, Column, Metrics, Rung, Schema, Snapshot, TaskSpec, Training
+from cauce.core.artefacts import Choice, Column, Finish, Metrics, Rung, Schema, Snapshot, TaskSpec, Training
+from cauce.core.protocols import Finished
 from cauce.core.state import State
 from cauce.track import Run, write_package
 from cauce.track.client import ensure_database
@@ -64,6 +65,9 @@ class FakeFitted:
         yes = np.where(age > self.cut, 0.9, 0.2)
         labels = [self.classes[int(p > 0.5)] for p in yes]
         return pa.table({"prediction": labels, "prob_no": 1 - yes, "prob_yes": yes})
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        return Finished(self, Finish())
 
     def save(self, folder: Path) -> None:
         (folder / "model.json").write_text(json.dumps({"cut": self.cut, "classes": self.classes}))

@@ -31,6 +31,7 @@ from cauce.core.findings import Audit as Audit
 from cauce.core.findings import Finding as Finding
 from cauce.core.findings import GroupFigure as GroupFigure
 from cauce.core.findings import Words as Words
+from cauce.core.finishing import Finish as Finish
 from cauce.core.spaces import Range, Value
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
@@ -224,6 +225,8 @@ class Training:
     importance: Mapping[str, float] = field(default_factory=dict)
     """Input column → share of the model's use of it, summing to 1; empty where the rung has none."""
     mitigation: Mitigation | None = None
+    finish: Finish | None = None
+    """What out-of-fold predictions taught: calibration, decision, intervals."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
 
-from cauce.core.artefacts import Candidate, Finding, Losses, Metrics, Schema, TaskSpec
+from cauce.core.artefacts import Candidate, Finding, Finish, Losses, Metrics, Schema, TaskSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,13 @@ class ProfileView(Protocol):
 
     def n_distinct(self, column: str) -> int:
         """Distinct values of `column`, estimated."""
+
+
+class Finished(NamedTuple):
+    """A finished model, and the record of what was learnt."""
+
+    fitted: Fitted
+    finish: Finish
 
 
 @runtime_checkable
@@ -60,6 +67,18 @@ class Fitted(Protocol):
         pa.Table
             n_rows rows. classify: ``prediction`` (text) and ``prob_<class>`` (float64, rows sum to 1);
             regress: ``prediction``, ``lower``, ``upper`` (float64).
+        """
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        """Return this model with what out-of-fold predictions teach, or as it is where there is nothing to learn.
+
+        Parameters
+        ----------
+        rows
+            Rows with a target that models of the same kind had not seen.
+        predicted
+            The numbers that they said of them, in columns as `predict` names them; a class that none of them knew is
+            missing.
         """
 
     def save(self, folder: Path) -> None:

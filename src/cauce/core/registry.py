@@ -33,7 +33,11 @@ def task(name: str, *, where: str = "") -> Task:
     return cast("Task", getattr(importlib.import_module(module), attribute)())
 
 
-WRAPPERS = {"rows.json": "cauce.rows.fitted:load", "mitigation.json": "cauce.fairness.fitted:load"}
+WRAPPERS = {
+    "rows.json": "cauce.rows.fitted:load",
+    "mitigation.json": "cauce.fairness.fitted:load",
+    "finish.json": "cauce.tasks.tabular.finished:load",
+}
 """File in a saved model's folder → what loads it: a model around another, which is loaded by `load_fitted` in turn."""
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Schema
+from cauce.core.artefacts import Finish, Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json, write_bytes
-from cauce.core.protocols import Fitted
+from cauce.core.protocols import Finished, Fitted
 from cauce.fairness.plan import Plan
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ class FairClassifier:
                 if label in member.classes:
                     shares[:, place] += weight * predicted.column(f"prob_{label}").to_numpy()
         return np.clip(shares, 0.0, 1.0)
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        """Leave the model as it is: what a mitigation balanced, another threshold would undo."""
+        return Finished(self, Finish())
 
     def save(self, folder: Path) -> None:
         """Write the header, and every member into a folder of its own."""

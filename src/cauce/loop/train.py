@@ -20,6 +20,7 @@ from cauce.core.artefacts import (
     Audit,
     Candidate,
     Choice,
+    Finish,
     Losses,
     Metrics,
     Mitigation,
@@ -93,6 +94,20 @@ class _Judged:
     metrics: Metrics
     predictions: pa.Table
     mitigation: Mitigation | None
+    finish: Finish | None
+    """What out-of-fold predictions taught it; nothing where a mitigation set it."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The choice, and the chosen rung with its parameters."""
+
+    choice: Choice
+    candidate: Candidate
+    rows: np.ndarray | None
+    """Row numbers of the rows that teach which some fold tested."""
+    predicted: pa.Table | None
+    """What was said of them by models that had not seen them; None where that was too much to keep."""
 
 
 def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Trained:
@@ -139,8 +154,9 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
         fingerprint=inputs,
         folder=loop.state.runs / "train" / inputs,
     )
-    choice, candidate = _choose(loop, job)
-    judged = _fit(loop, job, candidate)
+    chosen = _choose(loop, job)
+    choice = chosen.choice
+    judged = _fit(loop, job, chosen)
     judging = held_out_findings(loop, judged.fitted, choice.chosen, rows.judge, job.spec, profile)
     found = with_findings(loop, found, judging, taught=taught)
     gate(found, loop.project.file.project.language)
@@ -151,8 +167,8 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     return Trained(release, found, reused=False)
 
 
-def _choose(loop: Loop, job: _Job) -> tuple[Choice, Candidate]:
-    """Return the choice, and the chosen rung with its parameters."""
+def _choose(loop: Loop, job: _Job) -> _Chosen:
+    """Fit every rung on the folds, take one, and keep what it said of rows that it had not seen."""
     from cauce import select
 
     settings = loop.model(job.spec.model)
@@ -175,13 +191,18 @@ def _choose(loop: Loop, job: _Job) -> tuple[Choice, Candidate]:
             progress=loop.progress,
         )
     choice = select.choose(climb, margin=settings.margin, budget_s=budget_s)
-    return choice, next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
+    candidate = next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
+    return _Chosen(choice, candidate, climb.rows, climb.predicted(choice.chosen))
 
 
-def _fit(loop: Loop, job: _Job, candidate: Candidate) -> _Judged:
+def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
+    candidate = chosen.candidate
     loop.progress("fit", 0, 2, candidate.name)
     learnt = plain = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
-    mitigation = None
+    mitigation, finish = None, None
+    if job.plan is None and chosen.rows is not None and chosen.predicted is not None:
+        loop.progress("fit", 0, 2, "finish")
+        learnt, finish = learnt.finish(job.rows.teach.take(chosen.rows), chosen.predicted, job.features)
     if job.plan is not None:
         loop.progress("fit", 0, 2, f"{candidate.name}, {job.plan.method}")
         task = mitigated_task(task_named(job.spec.task), job.plan)
@@ -193,7 +214,7 @@ def _fit(loop: Loop, job: _Job, candidate: Candidate) -> _Judged:
     metrics = job.task.metrics(fitted, job.rows.judge, job.spec)
     predictions = fitted.predict(job.rows.judge)
     loop.progress("fit", 2, 2, "done")
-    return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation)
+    return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation, finish)
 
 
 def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds: float) -> Training:
@@ -216,6 +237,7 @@ def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds
         libraries={name: version(name) for name in LIBRARIES} | (job.made.functions.libraries if job.made else {}),
         importance=judged.importance,
         mitigation=judged.mitigation,
+        finish=judged.finish,
     )
 
 

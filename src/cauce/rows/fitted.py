@@ -7,15 +7,15 @@ code/<path>      the functions' files, as they were read when the model was trai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cauce.core.artefacts import Schema
+from cauce.core.artefacts import Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
-from cauce.core.protocols import Fitted
+from cauce.core.protocols import Finished, Fitted
 from cauce.core.scripts import read_script
 from cauce.rows.compute import Computation
 from cauce.rows.forms import Form
@@ -71,6 +71,11 @@ class Computed:
             A function raised on a row.
         """
         return self.inner.predict(self.computing.apply(table))
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        """Finish the model within; `rows` have the computed columns."""
+        finished = self.inner.finish(rows, predicted, spec)
+        return Finished(replace(self, inner=finished.fitted), finished.finish)
 
     def save(self, folder: Path) -> None:
         """Write the functions into the existing, empty `folder`, and the model into its ``model/``."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from cauce.core.artefacts import Schema
+from cauce.core.artefacts import Candidate, Schema, TaskSpec
+from cauce.core.protocols import Finished, Fitted
 from cauce.tasks.tabular import store
 from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.encode import Encoder
@@ -50,6 +51,12 @@ class Classifier:
         columns += [pa.array(np.ascontiguousarray(share)) for share in shares.T]
         return pa.table(columns, names=["prediction", *(f"prob_{label}" for label in self.classes)])
 
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        """Repair the probabilities where it pays, and choose how to decide on a class."""
+        from cauce.tasks.tabular.finish import finish_classes
+
+        return finish_classes(self, rows, predicted, spec)
+
     def save(self, folder: Path) -> None:
         """Write JSON, Arrow and booster text into `folder`."""
         header = _header("classify", self.encoder, self.model, self.importance, classes=self.classes)
@@ -88,6 +95,16 @@ class Regressor:
         centre = np.ascontiguousarray(self.model.predict(self.encoder.transform(table))[:, 0])
         columns = [centre, centre - self.half_width, centre + self.half_width]
         return pa.table([pa.array(values) for values in columns], names=["prediction", "lower", "upper"])
+
+    def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+        """Tell the width of intervals from out-of-fold errors."""
+        from cauce.tasks.tabular.finish import finish_numbers
+        from cauce.tasks.tabular.ladder import fit_regressor, weighted_rows
+
+        def fit(candidate: Candidate, table: pa.Table, about: TaskSpec) -> Fitted:
+            return fit_regressor(candidate, {}, weighted_rows(table, None, about))
+
+        return finish_numbers(self, rows, predicted, spec, fit_scale=fit)
 
     def save(self, folder: Path) -> None:
         """Write JSON, Arrow and booster text into `folder`."""

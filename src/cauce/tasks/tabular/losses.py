@@ -24,11 +24,10 @@ Array = npt.NDArray[np.float64]
 def class_losses(fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
     """Return −log of the true class's probability, or 1 for a wrong label and 0 for a right one."""
     codes = target.codes(target.whole_labels(table, spec.target), fitted.classes)
-    shares = probabilities(fitted, table)
     if spec.loss == "zero_one":
-        values = (shares.argmax(axis=1) != codes).astype(np.float64) if len(codes) else np.empty(0)
+        values = (decided(fitted, table, fitted.classes) != codes).astype(np.float64)
     else:
-        values = log_losses(shares, codes)
+        values = log_losses(probabilities(fitted, table), codes)
     return Losses(values, *_units(table, spec))
 
 
@@ -42,6 +41,11 @@ def probabilities(fitted: Fitted, table: pa.Table) -> Array:
     """Return the predicted probabilities, shape (n_rows, n_classes), in the order of `fitted.classes`."""
     predicted = fitted.predict(table)
     return np.column_stack([predicted.column(f"prob_{label}").to_numpy() for label in fitted.classes])
+
+
+def decided(fitted: Fitted, table: pa.Table, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the places in `classes` of the classes that the model says, shape (n_rows,)."""
+    return target.codes(fitted.predict(table)["prediction"].combine_chunks(), classes)
 
 
 def log_losses(shares: Array, codes: npt.NDArray[np.int64]) -> Array:

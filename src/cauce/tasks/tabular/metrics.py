@@ -43,7 +43,7 @@ def of_labels(fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Metrics:
     known = fitted.classes
     classes = known + tuple(label for label in target.classes(labels) if label not in known)
     truth, shares = target.codes(labels, classes), losses.probabilities(fitted, table)
-    predicted = shares.argmax(axis=1)
+    predicted = losses.decided(fitted, table, classes)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (truth, predicted), 1)
     positive = int(np.argmin(confusion.sum(axis=1)[::-1])) if len(classes) == 2 else None

@@ -1,0 +1,162 @@
+"""A model is finished by what models of its rung said of rows that they had not seen.
+
+Calibration, the decision between classes and the width of intervals all ask one thing: how right is it on new rows?
+Out-of-fold predictions answer it without setting further rows aside. Everything adopted is proven on parts of those
+rows that did not teach it; otherwise the model stays as it is, and the record says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Candidate, Finish, TaskSpec
+from cauce.core.finishing import Calibration, ClassDecision
+from cauce.core.protocols import Finished, Fitted
+from cauce.tasks.tabular import calibrate, columns, decide, finish_words, intervals, target
+from cauce.tasks.tabular.finished import FinishedClassifier, FinishedRegressor, Listing
+from cauce.tasks.tabular.parts import half_width
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARTS = 5
+RARE = 0.2
+"""Share of the rarer of two classes under which the data ask for its F1, not for the share of right answers."""
+FEWEST_TO_DECIDE = 200
+SCALE = Candidate("boosting", {}, {"learning_rate": 0.05, "num_leaves": 8, "rounds": 200})
+"""What expects a row's absolute error."""
+Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+FitNumber = Callable[[Candidate, "pa.Table", TaskSpec], Fitted]
+
+
+class Seen(NamedTuple):
+    """Rows that some fold tested, and how they are cut for what is learnt from them."""
+
+    rows: pa.Table
+    weights: Array
+    part: Codes
+    clusters: Codes | None
+    rng: np.random.Generator
+
+
+def seen(rows: pa.Table, spec: TaskSpec) -> Seen:
+    """Cut the rows into parts, whole groups together."""
+    rng = np.random.default_rng(spec.seed)
+    n = rows.num_rows
+    clusters: Codes | None = None
+    if spec.group is not None and spec.group in rows.column_names:
+        named = columns.texts(columns.column(rows, spec.group)).dictionary_encode().indices
+        missing = named.is_null().to_numpy(zero_copy_only=False)
+        own = int(named.fill_null(0).to_numpy().max(initial=0)) + 1
+        clusters = np.where(missing, own + np.arange(n), named.fill_null(0).to_numpy()).astype(np.int64)
+        part = rng.permutation(int(clusters.max(initial=0)) + 1)[clusters] % PARTS
+    else:
+        part = rng.permutation(n) % PARTS
+    weights = np.ones(n)
+    if spec.weight is not None and spec.weight in rows.column_names:
+        weights = columns.numbers(columns.column(rows, spec.weight))
+    return Seen(rows, weights, part.astype(np.int64), clusters, rng)
+
+
+def finish_classes(fitted: Fitted, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
+    """Repair the probabilities where it pays, and choose how to decide."""
+    known = fitted.classes
+    codes = target.codes(target.whole_labels(rows, spec.target), known)
+    names = [f"prob_{label}" for label in known]
+    shares = np.column_stack(
+        [predicted[name].to_numpy() if name in predicted.column_names else np.zeros(rows.num_rows) for name in names]
+    )
+    cut = seen(rows, spec)
+    method, repaired, gain = calibrate.choose(shares, codes, cut.weights, cut.part, cut.clusters)
+    repair = calibrate.fit_repair(method, shares, codes, cut.weights) if method is not None else None
+    calibration = Calibration(
+        method=method or "none",
+        before=calibrate.calibration_error(shares, codes, np.random.default_rng(spec.seed)),
+        after=calibrate.calibration_error(repaired, codes, np.random.default_rng(spec.seed)),
+        gain=gain,
+    )
+    decision, weights = _decision(repaired, codes, cut, known, spec)
+    record = finish_words.told(Finish(calibration=calibration, decision=decision))
+    if repair is None and not len(weights):
+        return Finished(fitted, record)
+    listing = Listing(
+        "classes",
+        repair=method,
+        x=tuple(repair.x.tolist()) if repair else (),
+        y=tuple(repair.y.tolist()) if repair else (),
+        weights=tuple(weights.tolist()),
+    )
+    return Finished(FinishedClassifier(fitted, listing), record)
+
+
+def _decision(
+    shares: Array, codes: Codes, cut: Seen, known: tuple[str, ...], spec: TaskSpec
+) -> tuple[ClassDecision | None, Array]:
+    """Return the record and the weights; none where the likeliest class is said."""
+    none = np.empty(0)
+    counts = np.bincount(codes, cut.weights, len(known))
+    fixed: Array | None = None
+    rarer = int(np.argmin(counts)) if len(known) == 2 else None
+    if spec.costs:
+        fixed = np.array([spec.costs.get(label, 1.0) for label in known])
+        aim = decide.aim_of("costs", None, fixed)
+    elif spec.metric is not None:
+        aim = decide.aim_of(spec.metric, rarer)
+    elif rarer is not None and counts.min() < RARE * counts.sum() and spec.loss != "zero_one":
+        aim = decide.aim_of("f1", rarer)
+    else:
+        return None, none
+    if len(known) < 2 or (fixed is None and len(codes) < FEWEST_TO_DECIDE):
+        return None, none
+    given = (aim, shares, codes, cut.weights)
+    before, after, difference = decide.judge(*given, cut.part, cut.rng, fixed=fixed)
+    asked = bool(spec.costs) or spec.metric is not None
+    adopted = fixed is not None or difference.lower > 0
+    weights = fixed / fixed.max() if fixed is not None else decide.search(*given)
+    shown = weights if adopted else np.ones(len(known))
+    record = ClassDecision(
+        aim=aim.name,
+        why="asked" if asked else "data",
+        weights=dict(zip(known, shown.tolist(), strict=True)),
+        before=before,
+        after=after,
+        difference=difference,
+        adopted=adopted,
+    )
+    return record, weights if adopted else none
+
+
+def finish_numbers(
+    fitted: Fitted, rows: pa.Table, predicted: pa.Table, spec: TaskSpec, *, fit_scale: FitNumber
+) -> Finished:
+    """Tell the width of intervals from out-of-fold errors, adaptive where it pays."""
+    import pyarrow as pa
+
+    truth = target.numbers(rows, spec.target)
+    said = predicted["prediction"].to_numpy()
+    residuals = truth - said
+    cut = seen(rows, spec)
+    errors = rows.set_column(rows.column_names.index(spec.target), spec.target, pa.array(np.abs(residuals)))
+    about = replace(spec, loss="absolute", monotone={})
+
+    def expect(some: Codes) -> Callable[[Codes], Array]:
+        model = fit_scale(SCALE, errors.take(pa.array(some)), about)
+        return lambda others: np.asarray(model.predict(errors.take(pa.array(others)))["prediction"].to_numpy())
+
+    learnable = len(fitted.importance) > 0
+    record, expected = intervals.measure(
+        residuals, said, cut.weights, cut.part, cut.clusters, expect if learnable else None
+    )
+    scale = fit_scale(SCALE, errors, about) if record.method == "adaptive" else None
+    listing = Listing(
+        "numbers",
+        half_width=half_width(residuals / expected, cut.weights),
+        floor=intervals.FLOOR * float(np.median(np.abs(residuals))),
+    )
+    return Finished(FinishedRegressor(fitted, listing, scale), finish_words.told(Finish(intervals=record)))
