@@ -227,6 +227,8 @@ class Training:
     mitigation: Mitigation | None = None
     finish: Finish | None = None
     """What out-of-fold predictions taught: calibration, decision, intervals."""
+    diagnosis: Diagnosis | None = None
+    """What the chosen rung lacks, and the remedies that were tried."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from cauce.core.artefacts import (
     Audit,
     Candidate,
     Choice,
+    Diagnosis,
     Finish,
     Losses,
     Metrics,
@@ -107,7 +108,10 @@ class _Chosen:
     rows: np.ndarray | None
     """Row numbers of the rows that teach which some fold tested."""
     predicted: pa.Table | None
-    """What was said of them by models that had not seen them; None where that was too much to keep."""
+    """What was said of them by models that had not seen them, with the settings before a remedy; None where that was
+    too much to keep."""
+    diagnosis: Diagnosis | None
+    """None where the climb was interrupted."""
 
 
 def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Trained:
@@ -160,7 +164,7 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     judging = held_out_findings(loop, judged.fitted, choice.chosen, rows.judge, job.spec, profile)
     found = with_findings(loop, found, judging, taught=taught)
     gate(found, loop.project.file.project.language)
-    training = _training(loop, job, choice, judged, seconds=time.monotonic() - begun)
+    training = _training(loop, job, chosen, judged, seconds=time.monotonic() - begun)
     release = _register(loop, job, judged, training, found)
     if not choice.interrupted:  # else the finished folds wait for the same command
         shutil.rmtree(job.folder, ignore_errors=True)
@@ -192,7 +196,22 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
         )
     choice = select.choose(climb, margin=settings.margin, budget_s=budget_s)
     candidate = next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
-    return _Chosen(choice, candidate, climb.rows, climb.predicted(choice.chosen))
+    diagnosis = None
+    if not choice.interrupted:
+        diagnosis = select.diagnose(
+            job.task,
+            job.features,
+            candidate,
+            candidate.params,
+            job.rows.teach,
+            job.rows.folds,
+            climb=climb,
+            margin=settings.margin,
+            deadline=climb.deadline,
+            progress=loop.progress,
+        )
+        candidate = replace(candidate, params=diagnosis.params)
+    return _Chosen(choice, candidate, climb.rows, climb.predicted(choice.chosen), diagnosis)
 
 
 def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
@@ -217,7 +236,8 @@ def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation, finish)
 
 
-def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds: float) -> Training:
+def _training(loop: Loop, job: _Job, chosen: _Chosen, judged: _Judged, *, seconds: float) -> Training:
+    choice = chosen.choice
     return Training(
         model=job.spec.model,
         task=job.spec.task,
@@ -238,6 +258,7 @@ def _training(loop: Loop, job: _Job, choice: Choice, judged: _Judged, *, seconds
         importance=judged.importance,
         mitigation=judged.mitigation,
         finish=judged.finish,
+        diagnosis=chosen.diagnosis,
     )
 
 

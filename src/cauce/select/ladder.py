@@ -1,7 +1,7 @@
 """The climb: every rung of a ladder fitted on the same folds, tuned where it can be, within a budget, resumable.
 
-Nothing is decided here but the order of work: the first rung, whatever it costs; then the others, cheap ones first
-where time is short; then tuning, with the time that is left.
+Nothing is decided here but the order of work: the first rung, whatever it costs; then the others, each unless it would
+take too much of the time; then tuning, with the time that is left.
 """
 
 from __future__ import annotations
@@ -145,18 +145,13 @@ class _Climbing:
             self.deadline = self.work.clock() + self.effort.budget_s
 
     def others(self) -> None:
-        """Fit the rungs that are not tuned: in order, or cheapest first where the time is limited."""
-        waiting = [one for one in self.ladder if one.name not in self.found and not self._tunable(one)]
-        expected = {one.name: self._expected(one) for one in waiting}
-        if self.deadline is not None:
-            waiting.sort(key=lambda one: expected[one.name] or 0.0)
-        for candidate in waiting:
-            self.found[candidate.name] = self._plain(
-                candidate,
-                deadline=self._until(),
-                barred=self.limits.before(candidate),
-                expected=expected[candidate.name],
-            )
+        """Fit the rungs that are not tuned, in order; how long each will take is foreseen when its turn comes."""
+        for candidate in self.ladder:
+            if candidate.name not in self.found and not self._tunable(candidate):
+                barred, expected = self.limits.before(candidate), self._expected(candidate)
+                self.found[candidate.name] = self._plain(
+                    candidate, deadline=self._until(), barred=barred, expected=expected
+                )
 
     def tunings(self) -> None:
         """Search the rungs that have a space, each with an equal part of the time that is left."""
