@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from cauce.core.artefacts import Candidate, TaskSpec, Words
+from cauce.core.artefacts import Candidate, Finish, TaskSpec, Words
 from cauce.core.errors import UserError
+from cauce.core.files import from_json, to_json
 from cauce.core.names import NAME
 from cauce.core.protocols import Fitted, Task
 from cauce.core.registry import load_fitted
@@ -129,19 +130,36 @@ def check_saving_twice_is_stable(task: Task, folder: Path) -> None:
 
 
 def check_finishing_keeps_what_a_model_is(task: Task, folder: Path) -> None:
-    """A finished model has the same inputs, classes and columns, predicts sanely, and is saved exactly."""
-    for candidate, fitted, table, spec in _fits(task):
-        said = fitted.predict(table)
-        numbers = [name for name in said.column_names if pa.types.is_floating(said.schema.field(name).type)]
-        finished, _ = fitted.finish(table, said.select(numbers), spec)
+    """A finished model has the same inputs, classes and columns, predicts sanely, is saved exactly; so is the record.
+
+    What it is called on stays as it was, and finishing twice comes to the same.
+    """
+    table, spec = task.example()
+    parts = [(np.flatnonzero(np.arange(len(table)) % 3 != k), np.arange(len(table))[k::3]) for k in range(3)]
+    rows = table.take(np.concatenate([test for _, test in parts]))
+    for candidate, fitted, _, _ in _fits(task):
+        models = [task.fit(candidate, {}, table.take(teach), spec=spec) for teach, _ in parts]
+        said = [model.predict(table.take(test)) for model, (_, test) in zip(models, parts, strict=True)]
+        numbers = [field.name for field in said[0].schema if pa.types.is_floating(field.type)]
+        predicted = pa.concat_tables([one.select(numbers) for one in said])
+        before = fitted.predict(table)
+        finished, record = fitted.finish(rows, predicted, spec)
+        assert fitted.predict(table).equals(before), f"{candidate.name}: finishing changes what it was called on"
         assert finished.schema == fitted.schema, f"{candidate.name}: finishing changes the schema"
         assert finished.classes == fitted.classes, f"{candidate.name}: finishing changes the classes"
-        predicted = finished.predict(table)
-        assert predicted.schema == said.schema, f"{candidate.name}: finishing changes the columns of a prediction"
-        _whole(predicted, f"{candidate.name}, finished")
+        after = finished.predict(table)
+        assert after.schema == before.schema, f"{candidate.name}: finishing changes the columns of a prediction"
+        for odd, sent in hostile_rows(table, spec).items():
+            _whole(finished.predict(sent), f"{candidate.name}, finished, {odd}")
+        for words in record.words:
+            _two_languages(words, f"finish of {candidate.name}")
+        assert from_json(to_json(record), Finish) == record, f"{candidate.name}: the record does not survive JSON"
         _saved(finished, folder / candidate.name)
         loaded = load_fitted(task.name, folder / candidate.name)
-        assert loaded.predict(table).equals(predicted), f"{candidate.name}: finished, it predicts otherwise after load"
+        assert loaded.predict(table).equals(after), f"{candidate.name}: finished, it predicts otherwise after load"
+        again, same = finished.finish(rows, predicted, spec)
+        assert same == record, f"{candidate.name}: finishing twice teaches otherwise"
+        assert again.predict(table).equals(after), f"{candidate.name}: finished twice, it predicts otherwise"
 
 
 def check_package_holds_no_pickle(task: Task, folder: Path) -> None:

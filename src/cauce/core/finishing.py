@@ -9,6 +9,9 @@ from typing import Literal
 from cauce.core.choice import Comparison
 from cauce.core.findings import Words
 
+Bins = tuple[tuple[float, float, int], ...]
+"""(mean predicted probability, share that was true, rows) per bin."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -30,6 +33,9 @@ class Calibration:
     """The same with the repair, fitted on other rows."""
     gain: Comparison | None
     """Log loss repaired (candidate) against not (reference), of the repair adopted or of the best one refused."""
+    bins_before: Bins = ()
+    """Out of fold, as many rows in each: of the second of two classes, or of the class said among more."""
+    bins_after: Bins = ()
 
 
 @dataclass(frozen=True)

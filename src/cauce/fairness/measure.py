@@ -62,7 +62,8 @@ def say(fitted: Fitted, table: pa.Table, target: str) -> Said:
     truth = np.array([places.get(label, -1) for label in to_strings(array).to_pylist()], np.float64)
     rows = np.flatnonzero(truth >= 0)
     shares = np.column_stack([predicted[f"prob_{label}"].to_numpy() for label in fitted.classes])
-    return Said(rows, truth[rows], shares.argmax(axis=1).astype(np.float64)[rows], shares[rows])
+    said = np.array([places[label] for label in predicted["prediction"].to_pylist()], np.float64)
+    return Said(rows, truth[rows], said[rows], shares[rows])
 
 
 def measure(

@@ -1,8 +1,10 @@
-"""Probabilities that come true: how far they are from it, and repairs learnt on out-of-fold predictions.
+"""Probabilities that come true: repairs learnt on out-of-fold predictions.
 
 A repair is adopted only where it is proven, on rows that did not teach it, to lower the log loss: on few rows a
-flexible one does harm. Temperature: Guo et al., ICML 2017. Sigmoid: Platt 1999, on log odds. Isotonic: Zadrozny and
-Elkan, KDD 2002.
+flexible one does harm. Each is a rising map of the log odds, so that two classes keep their ranking. Temperature: Guo
+et al., ICML 2017. Sigmoid: Platt 1999, on log odds. Isotonic: Zadrozny and Elkan, KDD 2002, here with one knot per
+step and straight lines between (Oron and Flournoy, Statistics in Biopharmaceutical Research 9, 2017): the usual steps
+tie the rows on them, and say 0 or 1.
 """
 
 from __future__ import annotations
@@ -14,16 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Comparison
-from cauce.core.finishing import Figure
 from cauce.evidence import paired
 from cauce.tasks.tabular.losses import log_losses
 
 FEWEST = 200
 """Rows below which nothing is repaired."""
 FEWEST_ISOTONIC = 1_000
-LOWEST = 1e-6
-"""Isotonic steps may say never; a probability of 0 costs without end."""
-N_BINS, N_DRAWS, MOST_DRAWN = 15, 200, 20_000
+MOST_FITTED = 100_000
+"""Rows that one or two numbers are fitted on; more add nothing."""
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 Method = Literal["temperature", "sigmoid", "isotonic"]
@@ -35,25 +35,33 @@ class Repair:
 
     method: Method
     x: Array
-    """temperature: (1 / T,); sigmoid: (slope, shift) on the log odds of the second class; isotonic: knots."""
+    """temperature: (1 / T,); sigmoid: (slope, shift) on the log odds of the second class; isotonic: knots
+    on those."""
     y: Array
-    """isotonic: the probabilities at the knots; else empty."""
+    """isotonic: the log odds that the knots become; else empty."""
 
     def apply(self, shares: Array) -> Array:
         """Return the repaired probabilities, shape (n_rows, n_classes)."""
         if self.method == "temperature":
             return _softmax(np.log(np.clip(shares, 1e-15, 1.0)) * self.x[0])
+        odds = log_odds(shares)
         if self.method == "sigmoid":
-            second = 1.0 / (1.0 + np.exp(-np.clip(self.x[0] * log_odds(shares) + self.x[1], -35.0, 35.0)))
-        else:
-            second = np.interp(shares[:, 1], self.x, self.y)
-        return np.column_stack([1.0 - second, second])
+            moved = self.x[0] * odds + self.x[1]
+        else:  # beyond the last knots as steep as the log odds themselves
+            beyond = np.minimum(odds - self.x[0], 0.0) + np.maximum(odds - self.x[-1], 0.0)
+            moved = np.interp(odds, self.x, self.y) + beyond
+        return _softmax(np.column_stack([np.zeros_like(moved), moved]))
 
 
 def fit_repair(method: Method, shares: Array, codes: Codes, weights: Array) -> Repair:
     """Fit a repair to out-of-fold probabilities, shape (n_rows, n_classes); sigmoid and isotonic for two classes."""
     from scipy.optimize import minimize, minimize_scalar
 
+    if method == "isotonic":
+        return Repair(method, *_isotonic(log_odds(shares), codes, weights))
+    if len(codes) > MOST_FITTED:
+        some = np.linspace(0, len(codes) - 1, MOST_FITTED).astype(np.int64)
+        shares, codes, weights = shares[some], codes[some], weights[some]
     if method == "temperature":
         logs = np.log(np.clip(shares, 1e-15, 1.0))
 
@@ -62,21 +70,31 @@ def fit_repair(method: Method, shares: Array, codes: Codes, weights: Array) -> R
 
         found = minimize_scalar(cold, bounds=(-2.5, 2.5), method="bounded", options={"xatol": 1e-4})
         return Repair(method, np.array([float(np.exp(-found.x))]), np.empty(0))
-    if method == "sigmoid":
-        odds, truth = log_odds(shares), codes.astype(np.float64)
+    odds, truth = log_odds(shares), codes.astype(np.float64)
 
-        def bent(line: Array) -> tuple[float, Array]:
-            z = line[0] * odds + line[1]
-            apart = weights * (1.0 / (1.0 + np.exp(-np.clip(z, -35, 35))) - truth)
-            return float(weights @ (np.logaddexp(0.0, z) - truth * z)), np.array([apart @ odds, apart.sum()])
+    def bent(line: Array) -> tuple[float, Array]:
+        z = line[0] * odds + line[1]
+        apart = weights * (1.0 / (1.0 + np.exp(-np.clip(z, -35, 35))) - truth)
+        return float(weights @ (np.logaddexp(0.0, z) - truth * z)), np.array([apart @ odds, apart.sum()])
 
-        line = minimize(bent, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-3, 50.0), (-20.0, 20.0)])
-        return Repair(method, np.asarray(line.x, np.float64), np.empty(0))
-    from sklearn.isotonic import IsotonicRegression
+    line = minimize(bent, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.05, 10.0), (-20.0, 20.0)])
+    return Repair(method, np.asarray(line.x, np.float64), np.empty(0))
 
-    model = IsotonicRegression(y_min=LOWEST, y_max=1 - LOWEST, out_of_bounds="clip")
-    model.fit(shares[:, 1], (codes == 1).astype(np.float64), sample_weight=weights)
-    return Repair(method, np.asarray(model.X_thresholds_, np.float64), np.asarray(model.y_thresholds_, np.float64))
+
+def _isotonic(odds: Array, codes: Codes, weights: Array) -> tuple[Array, Array]:
+    """Return the middles of the steps on the log odds, and what they become; 0 and 1 are drawn in by one row."""
+    from sklearn.isotonic import isotonic_regression
+
+    levels, place = np.unique(odds, return_inverse=True)
+    mass = np.bincount(place, weights)
+    share = np.bincount(place, weights * codes) / mass
+    _, step = np.unique(isotonic_regression(share, sample_weight=mass), return_inverse=True)
+    total = np.bincount(step, mass)
+    middle, height = np.bincount(step, mass * levels) / total, np.bincount(step, mass * share) / total
+    least = 1 / (len(codes) + 2)
+    height = np.clip(height, least, 1 - least)
+    kept = np.concatenate([[True], (np.diff(height) > 0) & (np.diff(middle) > 0)])
+    return middle[kept], np.log(height[kept]) - np.log1p(-height[kept])
 
 
 def methods_for(n_rows: int, n_classes: int) -> tuple[Method, ...]:
@@ -117,34 +135,6 @@ def choose(
             found = paired(ours, raw, margin=0.0, groups=clusters)
             shown = found if shown is None or found.difference < shown.difference else shown
     return taken, said, shown
-
-
-def calibration_error(shares: Array, codes: Codes, rng: np.random.Generator) -> Figure:
-    """Return the expected calibration error and its 95 % bootstrap interval over rows.
-
-    Of the second of two classes, or of the class said among more; bins hold equally many rows. The error of a perfect
-    model is above 0 on few rows, so that the interval, not the value, tells.
-    """
-    if len(codes) > MOST_DRAWN:
-        some = rng.permutation(len(codes))[:MOST_DRAWN]
-        shares, codes = shares[some], codes[some]
-    if shares.shape[1] == 2:
-        sure, right = shares[:, 1], (codes == 1).astype(np.float64)
-    else:
-        sure, right = shares.max(axis=1), (shares.argmax(axis=1) == codes).astype(np.float64)
-    order = np.argsort(sure, kind="stable")
-    bins = np.empty(len(sure), np.int64)
-    bins[order] = np.arange(len(sure)) * N_BINS // max(1, len(sure))
-
-    def error(times: Array) -> float:
-        apart = np.bincount(bins, times * (right - sure), N_BINS)
-        return float(np.abs(apart).sum() / times.sum())
-
-    n = len(sure)
-    draws = [error(np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)) for _ in range(N_DRAWS)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    value = error(np.ones(len(sure)))
-    return Figure(value, min(value, float(low)), max(value, float(high)))
 
 
 def log_odds(shares: Array) -> Array:

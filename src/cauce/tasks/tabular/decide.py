@@ -5,18 +5,20 @@ Weights are chosen on out-of-fold probabilities, and their worth is measured on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cauce.core.finishing import Figure
+from cauce.tasks.tabular import reliability
 
-MOST_SEARCHED, MOST_CLASSES, MOST_LEVELS = 20_000, 30, 512
+MOST_SEARCHED, MOST_CLASSES = 20_000, 30
 STEPS = np.geomspace(0.05, 20.0, 25)
 """Factors that a class's weight is tried with."""
-PASSES, N_DRAWS = 2, 200
+PASSES = 2
+N_BAGS = 25
+"""Samples of the rows whose best thresholds are averaged: one best threshold follows its rows' noise."""
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
@@ -25,47 +27,34 @@ class Aim(NamedTuple):
     """What a decision is good at: higher is better."""
 
     name: str
-    score: Callable[[Array], float]
-    """Of a confusion matrix, true classes by predicted ones."""
+    """``costs``, ``accuracy``, ``balanced_accuracy``, ``f1`` or ``mcc``."""
+    positive: int | None
+    """The class whose F1 counts; the mean over classes when None."""
+    costs: Array | None = None
+    """Cost of missing each class, shape (n_classes,), for ``costs``."""
 
-
-def confusion(truth: Codes, said: Codes, n_classes: int, weights: Array) -> Array:
-    """Return the weighted confusion matrix, shape (n_classes, n_classes)."""
-    flat = np.bincount(truth * n_classes + said, weights, n_classes**2).astype(np.float64)
-    return flat.reshape(n_classes, n_classes)
-
-
-def aim_of(name: str, positive: int | None, costs: Array | None = None) -> Aim:
-    """Return an aim by its name.
-
-    Parameters
-    ----------
-    name
-        ``costs``, ``accuracy``, ``balanced_accuracy``, ``f1`` or ``mcc``.
-    positive
-        The class whose F1 counts; the mean over classes when None.
-    costs
-        Cost of missing each class, shape (n_classes,), for ``costs``.
-    """
-
-    def score(table: Array) -> float:
-        hits, true, said = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
-        if name == "costs":
-            assert costs is not None
-            return -float(costs @ (true - hits) / table.sum())
-        if name == "accuracy":
-            return float(hits.sum() / table.sum())
-        if name == "balanced_accuracy":
-            return float((hits / np.maximum(true, 1e-12))[true > 0].mean())
-        if name == "mcc":
-            n = table.sum()
-            above = hits.sum() * n - true @ said
-            below = np.sqrt(max(n**2 - said @ said, 0.0)) * np.sqrt(max(n**2 - true @ true, 0.0))
-            return float(above / below) if below > 0 else 0.0
+    def score(self, found: Array) -> Array:
+        """Return the figure of each count, shape (…, 3, n_classes) → (…); what is undefined counts 0."""
+        hits, true, said = (found[..., i, :] for i in range(3))
+        n = true.sum(axis=-1)
+        if self.costs is not None:
+            return np.asarray(-(true - hits) @ self.costs / n)
+        if self.name == "accuracy":
+            return np.asarray(hits.sum(axis=-1) / n)
+        if self.name == "balanced_accuracy":
+            return _mean(hits / np.maximum(true, 1e-12), true > 0)
+        if self.name == "mcc":
+            above = hits.sum(axis=-1) * n - (true * said).sum(axis=-1)
+            below = (n**2 - (said**2).sum(axis=-1)) * (n**2 - (true**2).sum(axis=-1))
+            return np.where(below > 1e-9 * n**4, above / np.sqrt(np.maximum(below, 1e-300)), 0.0)
         f1 = 2 * hits / np.maximum(true + said, 1e-12)
-        return float(f1[positive] if positive is not None else f1[true + said > 0].mean())
+        return np.asarray(f1[..., self.positive]) if self.positive is not None else _mean(f1, true + said > 0)
 
-    return Aim(name, score)
+
+def counts(truth: Codes, said: Codes, n_classes: int, weights: Array) -> Array:
+    """Return the weight of hits, of true and of predicted ones by class, shape (3, n_classes)."""
+    hits = np.bincount(truth, weights * (truth == said), n_classes)
+    return np.stack([hits, np.bincount(truth, weights, n_classes), np.bincount(said, weights, n_classes)])
 
 
 def said_by(shares: Array, weights: Array) -> Codes:
@@ -73,47 +62,52 @@ def said_by(shares: Array, weights: Array) -> Codes:
     return np.asarray((shares * weights).argmax(axis=1), np.int64)
 
 
-def search(aim: Aim, shares: Array, truth: Codes, weights: Array) -> Array:
+def search(aim: Aim, shares: Array, truth: Codes, weights: Array, rng: np.random.Generator) -> Array:
     """Return weights per class that serve the aim best on these rows: all thresholds for two classes, else by turns."""
     n_classes = shares.shape[1]
     if n_classes == 2:
-        return _threshold(aim, shares[:, 1], truth, weights)
+        return _threshold(aim, shares[:, 1], truth, weights, rng)
     found = np.ones(n_classes)
     if n_classes > MOST_CLASSES:
         return found
-    shares, truth, weights = shares[:MOST_SEARCHED], truth[:MOST_SEARCHED], weights[:MOST_SEARCHED]
-
-    def worth(tried: Array) -> float:
-        return aim.score(confusion(truth, said_by(shares, tried), n_classes, weights))
-
-    best = worth(found)
+    if len(truth) > MOST_SEARCHED:
+        some = rng.permutation(len(truth))[:MOST_SEARCHED]
+        shares, truth, weights = shares[some], truth[some], weights[some]
+    best = aim.score(counts(truth, said_by(shares, found), n_classes, weights))
     for _ in range(PASSES):
         for k in range(n_classes):
-            for step in STEPS:
-                tried = found.copy()
-                tried[k] = step
-                value = worth(tried)
-                if value > best + 1e-12:
-                    best, found = value, tried
+            others = shares * found
+            others[:, k] = -1.0
+            rival, rivals = others.argmax(axis=1), others.max(axis=1)
+            said = np.where(shares[:, k] * STEPS[:, None] > rivals, k, rival)
+            values = aim.score(np.stack([counts(truth, one, n_classes, weights) for one in said]))
+            if values.max() > best + 1e-12:
+                best, found[k] = values.max(), STEPS[values.argmax()]
     scaled: Array = found / found.max()
     return scaled
 
 
-def _threshold(aim: Aim, second: Array, truth: Codes, weights: Array) -> Array:
-    """Scan thresholds of the second class's probability, halfway between neighbours; at most some hundreds of them."""
-    levels = np.unique(second)
-    if len(levels) > MOST_LEVELS:
-        levels = np.unique(np.quantile(levels, np.linspace(0, 1, MOST_LEVELS)))
-    cuts = np.concatenate([[0.5], (levels[1:] + levels[:-1]) / 2])
+def _threshold(aim: Aim, second: Array, truth: Codes, weights: Array, rng: np.random.Generator) -> Array:
+    """Return the weights whose threshold is the mean, in log-odds, of those that are best on samples of the rows.
+
+    Every threshold between two neighbouring probabilities of the second class is scanned.
+    """
     order = np.argsort(second, kind="stable")
-    ones = np.concatenate([[0.0], np.cumsum((weights * (truth == 1))[order])])
-    zeros = np.concatenate([[0.0], np.cumsum((weights * (truth == 0))[order])])
-    under = np.searchsorted(second[order], cuts, side="left")
-    tables = [
-        np.array([[zeros[i], zeros[-1] - zeros[i]], [ones[i], ones[-1] - ones[i]]])  # said no | said yes
-        for i in under.tolist()
-    ]
-    cut = float(np.clip(cuts[int(np.argmax([aim.score(table) for table in tables]))], 1e-9, 1 - 1e-9))
+    second, truth, weights = second[order], truth[order], weights[order]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(second) > 0]))  # said from here on
+    cuts = np.concatenate([second[:1] / 2, (second[starts[1:]] + second[starts[1:] - 1]) / 2, [(second[-1] + 1) / 2]])
+    edges = np.append(starts, len(second))
+    n, odds = len(second), []
+    for _ in range(max(1, min(N_BAGS, 4_000_000 // n))):
+        mass = weights * (np.bincount(rng.integers(0, n, n), minlength=n))
+        ones = np.concatenate([[0.0], np.cumsum(mass * truth)])
+        zeros = np.concatenate([[0.0], np.cumsum(mass * (1 - truth))])
+        hits = np.stack([zeros[edges], ones[-1] - ones[edges]], axis=-1)
+        true = np.broadcast_to([zeros[-1], ones[-1]], hits.shape)
+        said = np.stack([zeros[edges] + ones[edges], zeros[-1] - zeros[edges] + ones[-1] - ones[edges]], axis=-1)
+        best = np.clip(cuts[int(np.argmax(aim.score(np.stack([hits, true, said], axis=-2))))], 1e-9, 1 - 1e-9)
+        odds.append(np.log(best) - np.log1p(-best))
+    cut = float(1 / (1 + np.exp(-np.mean(odds))))
     return np.array([cut, 1.0 - cut]) / max(cut, 1.0 - cut)
 
 
@@ -123,6 +117,7 @@ def judge(
     truth: Codes,
     weights: Array,
     part: Codes,
+    units: Codes,
     rng: np.random.Generator,
     *,
     fixed: Array | None = None,
@@ -131,6 +126,8 @@ def judge(
 
     Parameters
     ----------
+    units
+        Unit that each row is drawn with for the interval, as from `reliability.draw_units`.
     fixed
         Weights that are not chosen but given.
     """
@@ -139,15 +136,22 @@ def judge(
     chosen = np.empty_like(plain)
     for k in np.unique(part):
         inside = part == k
-        found = fixed if fixed is not None else search(aim, shares[~inside], truth[~inside], weights[~inside])
-        chosen[inside] = said_by(shares[inside], found)
+        given = (aim, shares[~inside], truth[~inside], weights[~inside], rng)
+        chosen[inside] = said_by(shares[inside], fixed if fixed is not None else search(*given))
+    drawn = reliability.draw(int(units.max(initial=-1)) + 1, rng)
+    figures, draws = [], []
+    for said in (plain, chosen):
+        each = [
+            reliability.sums(units, place, n_classes, values)
+            for place, values in ((truth, weights * (truth == said)), (truth, weights), (said, weights))
+        ]
+        figures.append(float(aim.score(np.stack([one.sum(axis=0) for one in each]))))
+        draws.append(aim.score(np.stack([drawn @ one for one in each], axis=1)))
+    gain = figures[1] - figures[0]
+    low, high = np.quantile(draws[1] - draws[0], [0.025, 0.975])
+    return figures[0], figures[1], Figure(gain, min(gain, float(low)), max(gain, float(high)))
 
-    def scores(times: Array) -> tuple[float, float]:
-        first, second = (aim.score(confusion(truth, said, n_classes, times)) for said in (plain, chosen))
-        return first, second
 
-    before, after = scores(weights)
-    n = len(truth)
-    draws = [scores(weights * np.bincount(rng.integers(0, n, n), minlength=n)) for _ in range(N_DRAWS)]
-    low, high = np.quantile([second - first for first, second in draws], [0.025, 0.975])
-    return before, after, Figure(after - before, float(low), float(high))
+def _mean(values: Array, counted: npt.NDArray[np.bool_]) -> Array:
+    """Return the mean over the classes that occur, along the last axis."""
+    return np.asarray((values * counted).sum(axis=-1) / np.maximum(counted.sum(axis=-1), 1))

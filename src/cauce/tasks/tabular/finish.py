@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, Finish, TaskSpec
-from cauce.core.finishing import Calibration, ClassDecision
+from cauce.core.finishing import Bins, Calibration, ClassDecision, Figure
 from cauce.core.protocols import Finished, Fitted
-from cauce.tasks.tabular import calibrate, columns, decide, finish_words, intervals, target
+from cauce.tasks.tabular import calibrate, columns, decide, finish_words, intervals, reliability, target
 from cauce.tasks.tabular.finished import FinishedClassifier, FinishedRegressor, Listing
 from cauce.tasks.tabular.parts import half_width
 
@@ -42,6 +42,8 @@ class Seen(NamedTuple):
     weights: Array
     part: Codes
     clusters: Codes | None
+    units: Codes
+    """Unit that each row is drawn with for an interval, as from `reliability.draw_units`."""
     rng: np.random.Generator
 
 
@@ -60,39 +62,72 @@ def seen(rows: pa.Table, spec: TaskSpec) -> Seen:
         part = rng.permutation(n) % PARTS
     weights = np.ones(n)
     if spec.weight is not None and spec.weight in rows.column_names:
-        weights = columns.numbers(columns.column(rows, spec.weight))
-    return Seen(rows, weights, part.astype(np.int64), clusters, rng)
+        weights = np.nan_to_num(columns.numbers(columns.column(rows, spec.weight)))
+    return Seen(rows, weights, part.astype(np.int64), clusters, reliability.draw_units(n, clusters, rng), rng)
 
 
 def finish_classes(fitted: Fitted, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
-    """Repair the probabilities where it pays, and choose how to decide."""
+    """Repair the probabilities where it pays, and choose how to decide.
+
+    A model that says the same of every row has nothing to learn from the folds' shares, and keeps to stated costs.
+    """
     known = fitted.classes
-    codes = target.codes(target.whole_labels(rows, spec.target), known)
-    names = [f"prob_{label}" for label in known]
-    shares = np.column_stack(
-        [predicted[name].to_numpy() if name in predicted.column_names else np.zeros(rows.num_rows) for name in names]
-    )
+    rows, shares, codes = _known(rows, predicted, spec, known)
+    learnable = len(fitted.importance) > 0
+    if not len(codes) or not (learnable or spec.costs):
+        return Finished(fitted, Finish())
     cut = seen(rows, spec)
-    method, repaired, gain = calibrate.choose(shares, codes, cut.weights, cut.part, cut.clusters)
-    repair = calibrate.fit_repair(method, shares, codes, cut.weights) if method is not None else None
-    calibration = Calibration(
-        method=method or "none",
-        before=calibrate.calibration_error(shares, codes, np.random.default_rng(spec.seed)),
-        after=calibrate.calibration_error(repaired, codes, np.random.default_rng(spec.seed)),
-        gain=gain,
-    )
-    decision, weights = _decision(repaired, codes, cut, known, spec)
+    calibration, repair = None, None
+    if learnable:
+        method, repaired, gain = calibrate.choose(shares, codes, cut.weights, cut.part, cut.clusters)
+        repair = calibrate.fit_repair(method, shares, codes, cut.weights) if method is not None else None
+        (before, bins_before), (after, bins_after) = (_error(said, codes, cut, spec) for said in (shares, repaired))
+        calibration = Calibration(method or "none", before, after, gain, bins_before, bins_after)
+        shares = repaired
+    decision, weights = _decision(shares, codes, cut, known, spec)
     record = finish_words.told(Finish(calibration=calibration, decision=decision))
     if repair is None and not len(weights):
         return Finished(fitted, record)
     listing = Listing(
         "classes",
-        repair=method,
+        repair=repair.method if repair else None,
         x=tuple(repair.x.tolist()) if repair else (),
         y=tuple(repair.y.tolist()) if repair else (),
         weights=tuple(weights.tolist()),
     )
     return Finished(FinishedClassifier(fitted, listing), record)
+
+
+def _known(
+    rows: pa.Table, predicted: pa.Table, spec: TaskSpec, known: tuple[str, ...]
+) -> tuple[pa.Table, Array, Codes]:
+    """Return rows, probabilities and classes, without rows of a class that the fold which judged them never saw.
+
+    Its probability is 0 there, for want of rows and not of skill: the model that is shipped has seen the class.
+    """
+    import pyarrow as pa
+
+    codes = target.codes(target.whole_labels(rows, spec.target), known)
+    names = [f"prob_{label}" for label in known]
+    shares = np.column_stack(
+        [predicted[name].to_numpy() if name in predicted.column_names else np.zeros(rows.num_rows) for name in names]
+    )
+    kept = codes >= 0
+    if len(known) > 2:  # with two, a fold without one of them could not be fitted
+        kept &= shares[np.arange(len(codes)), codes] > 0
+    if kept.all():
+        return rows, shares, codes
+    return rows.filter(pa.array(kept)), shares[kept], codes[kept]
+
+
+def _error(shares: Array, codes: Codes, cut: Seen, spec: TaskSpec) -> tuple[Figure, Bins]:
+    """Measure the second of two classes, or the class said among more."""
+    rng = np.random.default_rng(spec.seed)
+    if shares.shape[1] == 2:
+        sure, right = shares[:, 1], codes == 1
+    else:
+        sure, right = shares.max(axis=1), shares.argmax(axis=1) == codes
+    return reliability.measure(sure, right.astype(np.float64), cut.weights, cut.units, rng)
 
 
 def _decision(
@@ -105,20 +140,20 @@ def _decision(
     rarer = int(np.argmin(counts)) if len(known) == 2 else None
     if spec.costs:
         fixed = np.array([spec.costs.get(label, 1.0) for label in known])
-        aim = decide.aim_of("costs", None, fixed)
+        aim = decide.Aim("costs", None, fixed)
     elif spec.metric is not None:
-        aim = decide.aim_of(spec.metric, rarer)
+        aim = decide.Aim(spec.metric, rarer)
     elif rarer is not None and counts.min() < RARE * counts.sum() and spec.loss != "zero_one":
-        aim = decide.aim_of("f1", rarer)
+        aim = decide.Aim("f1", rarer)
     else:
         return None, none
     if len(known) < 2 or (fixed is None and len(codes) < FEWEST_TO_DECIDE):
         return None, none
     given = (aim, shares, codes, cut.weights)
-    before, after, difference = decide.judge(*given, cut.part, cut.rng, fixed=fixed)
+    before, after, difference = decide.judge(*given, cut.part, cut.units, cut.rng, fixed=fixed)
     asked = bool(spec.costs) or spec.metric is not None
     adopted = fixed is not None or difference.lower > 0
-    weights = fixed / fixed.max() if fixed is not None else decide.search(*given)
+    weights = fixed / fixed.max() if fixed is not None else decide.search(*given, cut.rng)
     shown = weights if adopted else np.ones(len(known))
     record = ClassDecision(
         aim=aim.name,
