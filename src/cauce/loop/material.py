@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 FEWEST_ACCEPTED = 100
 """Rows below which those that judge are too few to stand for a population."""
 
+ALL_DIFFERENT = 0.99
+"""Share of texts that are different from which those of one length are codes: hashes, UUIDs."""
+
 Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
@@ -290,7 +293,10 @@ def ledger_rows(rows: pa.Table, n_judge: int, target: str) -> LedgerRows:
 
 
 def _usable(column: Column, profile: Profile) -> bool:
-    return column.kind != "text" and profile.n_missing(column.name) < profile.n_rows
+    """Tell whether a column may teach something: it has values, and is no list of codes, a text of its own each row."""
+    about = profile.column(column.name)
+    code = column.kind == "text" and about.minimum == about.maximum and about.share_distinct > ALL_DIFFERENT
+    return not code and about.n_missing < profile.n_rows
 
 
 def _columns(spec: TaskSpec, made: Computation | None) -> Sequence[str]:

@@ -1,7 +1,7 @@
-"""The linear rung's design matrix: standardised numbers, missing indicators, one-hot categories with rare ones pooled.
+"""The linear rung's design matrix: standardised numbers, missing indicators, one-hot categories, TF-IDF of texts.
 
-Months, weekdays and hours are one-hot too, since nothing about them is a straight line. The matrix stays sparse; at
-prediction no matrix is made at all, coefficients are looked up by category.
+Rare categories are pooled. Months, weekdays and hours are one-hot too, since nothing about them is a straight line. The
+matrix stays sparse; at prediction no matrix is made at all, coefficients are looked up by category.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ MOST_LEVELS = 2000
 """Levels of one column with a coefficient of their own."""
 FURTHEST = 20.0
 """Standardised numbers are cut here: a straight line should not run off with one outlier."""
+TEXT_SCALE = 3.0
+"""A text's row of length 1 is made this long: a penalty that suits standardised numbers would bind it too much."""
 NONE = -1
 """The slot of a level without a coefficient."""
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """What turns `Encoded` rows into design columns: numbers, then missing indicators, then one block per category."""
+    """What turns `Encoded` rows into design columns: numbers, missing indicators, a block per category and per text."""
 
     mean: npt.NDArray[np.float64]
     """Shape (n_numbers,)."""
@@ -47,6 +49,8 @@ class Design:
     slots: tuple[npt.NDArray[np.int64], ...]
     """For each one-hot source (cycles, then categories): level → column within its block, or `NONE`. The last two
     entries are for unseen and missing values, which `UNSEEN` and `MISSING` reach as negative indices."""
+    texts: tuple[int, ...] = ()
+    """Grams of each text."""
 
     @cached_property
     def used(self) -> npt.NDArray[np.int64]:
@@ -55,8 +59,9 @@ class Design:
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Columns of each block: numbers, indicators, then the one-hot sources."""
-        return (len(self.used), int(self.indicator.sum()), *(int(slot.max(initial=NONE)) + 1 for slot in self.slots))
+        """Columns of each block: numbers, indicators, then the one-hot sources, then the texts."""
+        one_hot = (int(slot.max(initial=NONE)) + 1 for slot in self.slots)
+        return (len(self.used), int(self.indicator.sum()), *one_hot, *self.texts)
 
     def sources(self, rows: Encoded) -> list[npt.NDArray[np.int64]]:
         """Give the level codes of every one-hot source."""
@@ -68,18 +73,18 @@ class Design:
         return np.clip(np.nan_to_num(z, copy=False), -FURTHEST, FURTHEST)
 
     def matrix(self, rows: Encoded) -> scipy.sparse.csr_matrix | npt.NDArray[np.float64]:
-        """Give the design matrix, shape (n_rows, sum of widths); dense only where nothing is one-hot."""
+        """Give the design matrix, shape (n_rows, sum of widths); dense only where nothing is one-hot or a text."""
         from scipy import sparse
 
         dense = np.hstack([self.standardised(rows), np.isnan(rows.numbers[:, self.indicator]).astype(np.float64)])
         if not sum(self.widths[2:]):
             return dense
         blocks = [sparse.csr_matrix(dense)]
-        for slot, code, width in zip(self.slots, self.sources(rows), self.widths[2:], strict=True):
+        for slot, code, width in zip(self.slots, self.sources(rows), self.widths[2:], strict=False):
             at = slot[code]
             row = np.flatnonzero(at != NONE)
             blocks.append(sparse.csr_matrix((np.ones(len(row)), (row, at[row])), (len(at), width)))
-        return sparse.hstack(blocks, format="csr")
+        return sparse.hstack([*blocks, *(text * TEXT_SCALE for text in rows.texts)], format="csr")
 
     def scores(self, rows: Encoded, coefficients: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Give matrix @ coefficients without the matrix, shape (n_rows, n_outputs)."""
@@ -87,8 +92,10 @@ class Design:
         total = self.standardised(rows) @ parts[0]
         if self.widths[1]:
             total += np.isnan(rows.numbers[:, self.indicator]) @ parts[1]
-        for slot, code, part in zip(self.slots, self.sources(rows), parts[2:], strict=True):
+        for slot, code, part in zip(self.slots, self.sources(rows), parts[2:], strict=False):
             total += np.vstack([part, np.zeros(part.shape[1])])[slot[code]]  # NONE reaches the row of zeros
+        for text, part in zip(rows.texts, parts[len(parts) - len(rows.texts) :], strict=True):
+            total += text @ part * TEXT_SCALE
         return total
 
     def owners(self, encoder: Encoder) -> list[str]:
@@ -96,7 +103,8 @@ class Design:
         features = encoder.features
         names = [features[i].column for i in self.used]
         names += [features[i].column for i in np.flatnonzero(self.indicator)]
-        sources = [features[i].column for i, count in enumerate(self.cycles) if count] + list(encoder.categories)
+        sources = [features[i].column for i, count in enumerate(self.cycles) if count]
+        sources += [*encoder.categories, *(encoder.texts if self.texts else ())]
         for name, width in zip(sources, self.widths[2:], strict=True):
             names += [name] * width
         return names
@@ -113,7 +121,8 @@ def fit_design(encoder: Encoder, rows: Encoded, weights: npt.NDArray[np.float64]
     rare = min(float(RARE), max(2.0, weights.sum() / 100))
     sources = _sources(rows, cycles, starts)
     slots = tuple(_slots(code, size, weights, rare) for code, size in zip(sources, sizes, strict=True))
-    return Design(mean, scale, indicator, cycles, starts, slots)
+    texts = tuple(int(text.shape[1]) for text in rows.texts)
+    return Design(mean, scale, indicator, cycles, starts, slots, texts)
 
 
 def _moments(

@@ -1,21 +1,23 @@
-"""The encoder: raw rows → a matrix of numbers and a matrix of category codes.
+"""The encoder: raw rows → a matrix of numbers, a matrix of category codes and sparse TF-IDF of the text columns.
 
-Both learning rungs start from these two matrices; what a rung does beyond that (scaling, one-hot, target means) is its
-own. Dates become year, month, weekday, hour and days since 1970. Columns of kind `text` are left out.
+Every learning rung starts from these; what a rung does beyond that (scaling, one-hot, target means) is its own. Dates
+become year, month, weekday, hour and days since 1970. A text gives its length too, and where there are scores
+(`text_scores.py`), those in place of its TF-IDF.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Schema
 from cauce.tasks.tabular import columns
+from cauce.tasks.tabular.text import MOST_GRAMS, Tfidf, fit_tfidf
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,7 @@ class Feature(NamedTuple):
 
     column: str
     part: str
-    """``value``, or one of `DATE_PARTS`."""
+    """``value``, one of `DATE_PARTS`, ``length`` (of a text, as a logarithm) or ``score``."""
 
 
 class Encoded(NamedTuple):
@@ -44,10 +46,12 @@ class Encoded(NamedTuple):
     """Shape (n_rows, n_numbers), NaN where missing."""
     codes: npt.NDArray[np.int32]
     """Shape (n_rows, n_categories): level, `MISSING` or `UNSEEN`."""
+    texts: tuple[Any, ...] = ()
+    """For each text column without scores a CSR matrix, shape (n_rows, n_grams)."""
 
     def rows(self, index: npt.NDArray[np.int64]) -> Encoded:
         """Take some rows."""
-        return Encoded(self.numbers[index], self.codes[index])
+        return Encoded(self.numbers[index], self.codes[index], tuple(text[index] for text in self.texts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,10 @@ class Encoder:
     schema: Schema
     levels: Mapping[str, pa.StringArray]
     """Category column → its levels, sorted."""
+    texts: Mapping[str, Tfidf] = field(default_factory=dict)
+    """Text column → its grams."""
+    scores: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """Text column → coefficients of its grams, the last row the intercept, shape (n_grams + 1, n_scores)."""
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -65,14 +73,22 @@ class Encoder:
         for column in self.schema:
             if column.kind == "datetime":
                 found += [Feature(column.name, part) for part in DATE_PARTS]
-            elif column.kind in {"integer", "number", "boolean"}:
-                found.append(Feature(column.name, "value"))
+            else:
+                parts = {"text": ["length"], "category": []}.get(column.kind, ["value"])
+                found += [Feature(column.name, part) for part in parts]
+        for name, table in self.scores.items():
+            found += [Feature(name, "score")] * table.shape[1]
         return tuple(found)
 
     @property
     def categories(self) -> tuple[str, ...]:
         """Columns of the matrix of codes, in order."""
         return tuple(self.levels)
+
+    @property
+    def text_widths(self) -> tuple[int, ...]:
+        """Grams of each text column that comes as TF-IDF."""
+        return () if self.scores else tuple(len(text.idf) for text in self.texts.values())
 
     @cached_property
     def _known(self) -> Mapping[str, Mapping[str | None, int]]:
@@ -87,20 +103,21 @@ class Encoder:
         UserError
             A column of the schema is not there.
         """
-        numbers = np.empty((table.num_rows, len(self.features)), np.float64)
         codes = np.empty((table.num_rows, len(self.levels)), np.int32)
-        at = 0
+        blocks, texts = [np.empty((table.num_rows, 0))], []
         for column in self.schema:
-            if column.kind == "text":
-                continue
             values = columns.column(table, column.name)
             if column.kind == "category":
                 codes[:, self.categories.index(column.name)] = self._codes(column.name, columns.texts(values))
                 continue
-            block = _block(column.kind, values)
-            numbers[:, at : at + block.shape[1]] = block
-            at += block.shape[1]
-        return Encoded(numbers, codes)
+            if column.kind == "text":
+                values = columns.texts(values)
+                texts.append(self.texts[column.name].transform(values))
+            blocks.append(_block(column.kind, values))
+        rows = Encoded(np.hstack(blocks), codes, tuple(texts))
+        if not self.scores:
+            return rows
+        return scored(rows, [score(text, table) for text, table in zip(texts, self.scores.values(), strict=True)])
 
     def _codes(self, name: str, values: pa.StringArray) -> npt.NDArray[np.int32]:
         import pyarrow.compute as pc
@@ -114,10 +131,24 @@ class Encoder:
         return codes
 
 
-def fit_encoder(table: pa.Table, schema: Schema) -> Encoder:
-    """Learn the levels of the category columns."""
-    names = [column.name for column in schema if column.kind == "category"]
-    return Encoder(schema, {name: _levels(columns.texts(columns.column(table, name))) for name in names})
+def fit_encoder(table: pa.Table, schema: Schema, *, most_grams: int = MOST_GRAMS) -> Encoder:
+    """Learn the levels of the category columns and the grams of the text columns, so many for each at most."""
+    found: dict[str, list[tuple[str, pa.StringArray]]] = {"category": [], "text": []}
+    for column in schema:
+        if column.kind in found:
+            found[column.kind].append((column.name, columns.texts(columns.column(table, column.name))))
+    levels = {name: _levels(values) for name, values in found["category"]}
+    return Encoder(schema, levels, {name: fit_tfidf(values, most=most_grams) for name, values in found["text"]})
+
+
+def score(text: Any, table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the scores of texts, shape (n_rows, n_scores), from their TF-IDF and its coefficients."""
+    return np.asarray(text @ table[:-1] + table[-1])
+
+
+def scored(rows: Encoded, scores: Sequence[npt.NDArray[np.float64]]) -> Encoded:
+    """Put scores of the text columns in place of their TF-IDF."""
+    return Encoded(np.hstack([rows.numbers, *scores]), rows.codes)
 
 
 def _levels(values: pa.StringArray) -> pa.StringArray:
@@ -133,6 +164,11 @@ def _levels(values: pa.StringArray) -> pa.StringArray:
 def _block(kind: str, values: pa.Array) -> npt.NDArray[np.float64]:
     if kind == "datetime":
         return date_parts(columns.moments(values))
+    if kind == "text":
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return np.log1p(columns.numbers(pc.utf8_length(values).cast(pa.int64())))[:, None]
     read = columns.booleans if kind == "boolean" else columns.numbers
     return read(values)[:, None]
 

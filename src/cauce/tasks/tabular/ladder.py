@@ -15,15 +15,18 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Candidate, TaskSpec
 from cauce.core.errors import UserError, did_you_mean
-from cauce.tasks.tabular import boosting, columns, grow, linear, parts, prior, target, target_means
+from cauce.tasks.tabular import boosting, columns, grow, linear, parts, prior, target, target_means, text_scores
 from cauce.tasks.tabular.encode import Encoded, Encoder, fit_encoder
 from cauce.tasks.tabular.fitted import Classifier, Regressor
 from cauce.tasks.tabular.rungs import FEWEST_ROWS, NO_COLUMNS
+from cauce.tasks.tabular.text import MOST_GRAMS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NAMES = ("prior", "linear", "boosting", "tuned")
+MOST_COEFFICIENTS = 6_000_000
+"""Of one text column: where there are many classes its grams are fewer."""
 Array = npt.NDArray[np.float64]
 Params = Mapping[str, int | float | str | bool]
 
@@ -50,9 +53,10 @@ class Rows(NamedTuple):
             groups = np.where(missing, -1 - np.arange(len(codes)), codes.fill_null(0).to_numpy())
         return parts.set_aside(self.table.num_rows, groups, self.rng)
 
-    def encode(self) -> tuple[Encoder, Encoded]:
+    def encode(self, n_outputs: int) -> tuple[Encoder, Encoded]:
         """Fit the encoder on all rows: it never looks at the target."""
-        encoder = fit_encoder(self.table, self.spec.schema)
+        most = min(MOST_GRAMS, MOST_COEFFICIENTS // n_outputs)
+        encoder = fit_encoder(self.table, self.spec.schema, most_grams=most)
         return encoder, encoder.transform(self.table)
 
 
@@ -67,7 +71,7 @@ def fit_classifier(candidate: Candidate, params: Params, rows: Rows) -> Classifi
     labels = target.whole_labels(rows.table, rows.spec.target)
     classes = target.classes(labels)
     codes = target.codes(labels, classes)
-    encoder, encoded = _begin(candidate, rows)
+    encoder, encoded = _begin(candidate, rows, len(classes))
     if candidate.name == "prior":
         return Classifier(encoder, prior.fit_shares(codes, rows.weights, len(classes)), classes, {})
     if len(classes) < 2:
@@ -78,6 +82,8 @@ def fit_classifier(candidate: Candidate, params: Params, rows: Rows) -> Classifi
         model = linear.fit_classes(encoder, encoded, codes, rows.weights, strength=strength, rng=rows.rng)
         use = model.importance(encoder, encoded, rows.weights)
         return Classifier(encoder, model, classes, _shares(use))
+    outcome = target_means.outcomes(codes, rows.weights, len(classes))
+    encoder, encoded = text_scores.learn(encoder, encoded, outcome, rows.weights, rows.rng)
     trees = _class_trees(candidate, params, rows, encoder, encoded, codes, len(classes))
     return Classifier(encoder, trees, classes, _shares(trees.importance(encoder)))
 
@@ -111,7 +117,7 @@ def fit_regressor(candidate: Candidate, params: Params, rows: Rows) -> Regressor
         Unknown rung or setting, or a target that is not a finite number in every row.
     """
     values = target.numbers(rows.table, rows.spec.target)
-    encoder, encoded = _begin(candidate, rows)
+    encoder, encoded = _begin(candidate, rows, 1)
     if candidate.name == "prior":
         centre = prior.fit_centre(values, rows.weights, rows.spec.loss)
         width = parts.half_width(prior.left_out_residuals(centre, values), rows.weights)
@@ -122,6 +128,7 @@ def fit_regressor(candidate: Candidate, params: Params, rows: Rows) -> Regressor
     label = (values - centre_at) / scale
     objective = "regression_l1" if rows.spec.loss == "absolute" else "regression"
     learning = boosting.Learning(objective, label, label[:, None], rows.weights, 1)
+    encoder, encoded = text_scores.learn(encoder, encoded, learning.outcome, rows.weights, rows.rng)
     plan = _plan(candidate, params, rows, learning)
     divided = rows.set_aside()
     grown = grow.grow(encoder, encoded, learning, divided, plan)
@@ -174,7 +181,7 @@ def weighted_rows(table: pa.Table, weights: Array | None, spec: TaskSpec) -> Row
     return Rows(table, given, spec)
 
 
-def _begin(candidate: Candidate, rows: Rows) -> tuple[Encoder, Encoded]:
+def _begin(candidate: Candidate, rows: Rows, n_outputs: int) -> tuple[Encoder, Encoded]:
     """Encode the rows, or give an encoder that reads nothing for the prior."""
     if candidate.name not in NAMES:
         hint = did_you_mean(candidate.name, NAMES)
@@ -186,9 +193,9 @@ def _begin(candidate: Candidate, rows: Rows) -> tuple[Encoder, Encoded]:
     if rows.table.num_rows < 2:
         hint = f"The ladder skips this rung below {FEWEST_ROWS} rows."
         raise UserError("too few rows to learn from", where=f"model {rows.spec.model}", received=1, hint=hint)
-    encoder, encoded = rows.encode()
-    if not encoder.features and not encoder.categories:
-        raise UserError(NO_COLUMNS["en"], where=f"model {rows.spec.model}", hint="Give it a column that is not text.")
+    encoder, encoded = rows.encode(n_outputs)
+    if not len(encoder.schema):
+        raise UserError(NO_COLUMNS["en"], where=f"model {rows.spec.model}", hint="Give it a column.")
     return encoder, encoded
 
 

@@ -15,7 +15,8 @@ from cauce.tasks.tabular.encode import Encoded, Encoder
 from cauce.tasks.tabular.prior import weighted_median
 
 FEW_ROWS = 2_000
-"""Up to here the strength of the penalty is chosen by inner folds; above, the data outweigh it."""
+"""Up to here the strength of the penalty is chosen by inner folds; above, the data outweigh it, but for texts, with as
+many columns as there are words: it is chosen on so many of their rows, by one fold."""
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 INNER_FOLDS = 3
 Matrix = Any  # a CSR matrix or a dense array; both have @, indexing by rows and .T
@@ -92,7 +93,7 @@ def fit_classes(
         own = shares[np.flatnonzero(known), at[known]]
         return float(np.sum(-np.log(np.maximum(own, 1e-15)) * weights[index][known]))
 
-    chosen = strength or _choose(len(codes), fit, loss, rng)
+    chosen = strength or _choose(len(codes), fit, loss, rng, always=bool(design.texts))
     return Linear(design, fit(np.arange(len(codes)), chosen), classify=True, strength=chosen)
 
 
@@ -118,20 +119,23 @@ def fit_number(
         residuals = target[index] - (matrix[index] @ solution.coefficients + solution.intercept).ravel()
         return float(np.sum(weights[index] * (np.abs(residuals) if loss == "absolute" else residuals**2)))
 
-    chosen = strength or _choose(len(target), fit, total, rng)
+    chosen = strength or _choose(len(target), fit, total, rng, always=bool(design.texts))
     return Linear(design, fit(np.arange(len(target)), chosen), classify=False, strength=chosen)
 
 
-def _choose(n_rows: int, fit: Any, loss: Any, rng: np.random.Generator) -> float:
+def _choose(n_rows: int, fit: Any, loss: Any, rng: np.random.Generator, *, always: bool) -> float:
     """Return the strength with the lowest loss over inner folds; 1 on many rows, where it hardly matters."""
-    if not 3 * INNER_FOLDS <= n_rows <= FEW_ROWS:
-        return 1.0 if n_rows > FEW_ROWS else 0.1
-    fold = rng.permutation(n_rows) % INNER_FOLDS
+    if n_rows < 3 * INNER_FOLDS:
+        return 0.1
+    if n_rows > FEW_ROWS and not always:
+        return 1.0
+    rows = np.arange(n_rows) if n_rows <= FEW_ROWS else np.sort(rng.permutation(n_rows)[:FEW_ROWS])
+    fold = rng.permutation(len(rows)) % INNER_FOLDS
     totals = []
     for strength in STRENGTHS:
         sums = []
-        for k in range(INNER_FOLDS):
-            train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        for k in range(INNER_FOLDS if n_rows <= FEW_ROWS else 1):
+            train, test = rows[fold != k], rows[fold == k]
             sums.append(loss(fit(train, strength), test, train))
         totals.append(sum(sums))
     return STRENGTHS[int(np.argmin(totals))]

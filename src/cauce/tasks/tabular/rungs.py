@@ -53,7 +53,7 @@ def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Cand
 
 def _skip(spec: TaskSpec, profile: ProfileView) -> Words | None:
     """Return why no rung can learn here, or None."""
-    if all(column.kind == "text" for column in spec.schema):
+    if not len(spec.schema):
         return NO_COLUMNS
     if profile.n_rows < FEWEST_ROWS:
         return {

@@ -1,4 +1,4 @@
-"""A fitted object as files: `model.json`, `levels.arrow`, `arrays.arrow` and, for trees, `booster.txt`.
+"""A fitted object as files: `model.json`, `levels.arrow`, `arrays.arrow`, texts' `grams.arrow`, trees' `booster.txt`.
 
 Nothing is written or read that could execute: JSON is validated by its type, Arrow holds strings and numbers, the
 booster's text is checked before LightGBM sees it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,7 @@ from cauce.tasks.tabular.design import CYCLES, Design
 from cauce.tasks.tabular.encode import Encoder
 from cauce.tasks.tabular.linear import Linear, Solution, arrays
 from cauce.tasks.tabular.prior import Prior
+from cauce.tasks.tabular.text import Tfidf
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +62,8 @@ def save(folder: Path, header: Header, encoder: Encoder, model: Model) -> None:
     write_bytes(folder / "model.json", to_json(header))
     write_bytes(folder / "levels.arrow", _ipc(_levels_table(encoder)))
     write_bytes(folder / "arrays.arrow", _ipc(_arrays_table(values)))
+    if encoder.texts:
+        write_bytes(folder / "grams.arrow", _ipc(_grams_table(encoder)))
 
 
 def load(folder: Path, task: str) -> tuple[Header, Encoder, Model]:
@@ -74,7 +77,7 @@ def load(folder: Path, task: str) -> tuple[Header, Encoder, Model]:
     header = from_json(_read(folder / "model.json"), Header, where=str(folder / "model.json"))
     if header.task != task:
         raise UserError(f"a model of the task {header.task}", where=str(folder), hint=f"Load it as {header.task}.")
-    encoder = _encoder(header.schema, _open(folder / "levels.arrow"), folder)
+    encoder = _with_texts(_encoder(header.schema, _open(folder / "levels.arrow"), folder), folder)
     values = _values(_open(folder / "arrays.arrow"), folder / "arrays.arrow")
     try:
         return header, encoder, _model(folder, header, encoder, values)
@@ -114,7 +117,7 @@ def _linear(
         _expect(slot.shape == (size + 2,) and slot.min(initial=-1) >= -1, where)
     mean, scale, indicator = values["mean"], values["scale"], values["indicator"].astype(bool)
     _expect(mean.shape == scale.shape == indicator.shape == (len(encoder.features),), where)
-    design = Design(mean, scale, indicator, cycles, starts, slots)
+    design = Design(mean, scale, indicator, cycles, starts, slots, encoder.text_widths)
     solution = Solution(values["coefficients"], values["intercept"])
     _expect(solution.coefficients.shape == (sum(design.widths), n_outputs), where)
     _expect(solution.intercept.shape == (n_outputs,), where)
@@ -127,6 +130,50 @@ def _encoder(schema: Schema, table: pa.Table, folder: Path) -> Encoder:
     _expect(table.column_names == ["column", "levels"] and table.column("column").to_pylist() == names, where)
     levels = table.column("levels").combine_chunks()
     return Encoder(schema, {name: levels[i].values for i, name in enumerate(names)})
+
+
+def _with_texts(encoder: Encoder, folder: Path) -> Encoder:
+    names = [column.name for column in encoder.schema if column.kind == "text"]
+    if not names:
+        return encoder
+    path = folder / "grams.arrow"
+    table = _open(path)
+    _expect(table.column_names == ["column", "grams", "idf", "n_scores", "scores"], str(path))
+    _expect(table.column("column").to_pylist() == names, str(path))
+    lists = {name: table.column(name).combine_chunks() for name in ("grams", "idf", "scores")}
+    texts, scores = {}, {}
+    for i, (name, n_scores) in enumerate(zip(names, table.column("n_scores").to_pylist(), strict=True)):
+        grams = lists["grams"][i].values
+        idf, flat = (lists[part][i].values.to_numpy(zero_copy_only=False) for part in ("idf", "scores"))
+        _expect(len(idf) == len(grams) == len(grams.unique()) and not grams.null_count, str(path))
+        _expect(
+            len(flat) == (len(grams) + 1) * n_scores and bool(np.isfinite(idf).all() and np.isfinite(flat).all()),
+            str(path),
+        )
+        texts[name] = Tfidf(grams, idf)
+        if n_scores:
+            scores[name] = flat.reshape(-1, n_scores)
+    _expect(len(scores) in {0, len(texts)}, str(path))
+    return replace(encoder, texts=texts, scores=scores)
+
+
+def _grams_table(encoder: Encoder) -> pa.Table:
+    import pyarrow as pa
+
+    def lists(values: list[Any], kind: pa.DataType) -> pa.LargeListArray:
+        offsets = np.concatenate([[0], np.cumsum([len(value) for value in values])]).astype(np.int64)
+        return pa.LargeListArray.from_arrays(pa.array(offsets), pa.concat_arrays([pa.array(v, kind) for v in values]))
+
+    scores = [encoder.scores.get(name, np.empty((0, 0))) for name in encoder.texts]
+    return pa.table(
+        {
+            "column": pa.array(list(encoder.texts), pa.string()),
+            "grams": lists([text.grams for text in encoder.texts.values()], pa.string()),
+            "idf": lists([text.idf for text in encoder.texts.values()], pa.float64()),
+            "n_scores": pa.array([table.shape[1] for table in scores], pa.int64()),
+            "scores": lists([table.ravel() for table in scores], pa.float64()),
+        }
+    )
 
 
 def _levels_table(encoder: Encoder) -> pa.Table:
