@@ -121,3 +121,7 @@ class Choice:
     """The budget that it was given."""
     trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
     """Rung → its trials, in order."""
+    units_for_twice_margin: int | None = None
+    """Units that find a gap of twice the margin between the chosen rung and its nearest rival in nine of ten tries,
+    two digits. The rival is the best rung, or else the lowest of the more complex ones that are not proven worse; None
+    where there is none, or where it cannot be told."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Comparison, Verdict
-from cauce.evidence.spread import Floats, Spread, clustered, overlapping, plain
+from cauce.evidence.spread import Floats, Spread, between, plain
 
 MARGIN_FLOOR = 1e-12
 """Absolute margin below which two mean losses count as the same, whatever the relative margin says."""
@@ -30,7 +30,7 @@ def paired(
     groups: npt.NDArray[Any] | None = None,
     folds: npt.NDArray[Any] | None = None,
     confidence: float = 0.95,
-    comparisons: int = 1,
+    comparisons: float = 1,
     test_per_train: float | None = None,
     expanding: bool = False,
 ) -> Comparison:
@@ -50,7 +50,7 @@ def paired(
         Of the two-sided interval.
     comparisons
         How many comparisons are read together: the interval is widened so that all of them hold at once with
-        `confidence` (Bonferroni).
+        `confidence` (Bonferroni). Of several models that resemble each other fewer count (`several.Chance`).
     test_per_train
         Test rows per training row, mean over folds; 1/(k−1) when None. Read only with `folds`.
     expanding
@@ -89,9 +89,7 @@ def paired(
     apart = ours - theirs
     # Squares of losses near 1e200 would overflow, those near 1e-200 vanish.
     scale = float(np.max(np.abs(apart))) or 1.0
-    spread = plain(apart / scale) if groups is None else clustered(apart / scale, groups)
-    if folds is not None:
-        spread = overlapping(apart / scale, spread, folds, test_per_train=test_per_train, expanding=expanding)
+    spread = between(apart / scale, groups=groups, folds=folds, test_per_train=test_per_train, expanding=expanding)
     half = _half_width(spread, confidence, comparisons) * scale if spread.df else WIDEST
     return _comparison(
         ours, theirs, float(apart.mean()), half, margin=margin, confidence=confidence, n_clusters=spread.n_clusters
@@ -157,7 +155,7 @@ def _losses(values: npt.ArrayLike, name: str) -> Floats:
     return losses
 
 
-def _check(margin: float, confidence: float, comparisons: int) -> None:
+def _check(margin: float, confidence: float, comparisons: float) -> None:
     if not (math.isfinite(margin) and margin >= 0):
         raise ValueError(f"margin is {margin}: it is a share of the reference's mean loss, 0 or more")
     if not 0 < confidence < 1:
@@ -175,7 +173,7 @@ def _welch(ours: Spread, theirs: Spread) -> Spread:
     return Spread(variance, variance**2 / below if below > 0 else ours.df + theirs.df, n)
 
 
-def _half_width(spread: Spread, confidence: float, comparisons: int) -> float:
+def _half_width(spread: Spread, confidence: float, comparisons: float) -> float:
     from scipy.special import stdtrit
 
     tail = (1.0 - confidence) / comparisons / 2.0

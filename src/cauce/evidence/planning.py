@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.evidence.spread import between
 
 MOST_UNITS = 10**12
 
@@ -52,7 +58,7 @@ def units_needed(std: float, difference: float, *, power: float = 0.9, confidenc
     Returns
     -------
     int
-        At least 2. Out-of-fold losses take ``k/(k−1) + 1`` times as many, as `spread.overlapping` says.
+        At least 2. Out-of-fold losses take ``k/(k−1) + 1`` times as many; `units_to_find` counts that in.
 
     Examples
     --------
@@ -73,3 +79,53 @@ def units_needed(std: float, difference: float, *, power: float = 0.9, confidenc
         else:
             high = middle
     return high
+
+
+def units_to_find(
+    candidate: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    difference: float,
+    *,
+    groups: npt.NDArray[Any] | None = None,
+    folds: npt.NDArray[Any] | None = None,
+    power: float = 0.9,
+    confidence: float = 0.95,
+    comparisons: float = 1,
+    test_per_train: float | None = None,
+    expanding: bool = False,
+) -> int | None:
+    """Return how many units of this kind find a true `difference` between two such models in a share `power` of tries.
+
+    Parameters
+    ----------
+    candidate, reference, groups, folds, confidence, comparisons, test_per_train, expanding
+        As for `paired`: how the losses scatter at the units at hand says how they would at more of them.
+    difference
+        True mean difference, in units of the loss, not zero.
+    power
+        Share of tries in which the interval of `paired` excludes zero.
+
+    Returns
+    -------
+    int or None
+        None where the units say nothing of their scatter, or where no number of units is enough. With groups, more
+        groups of the same size.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> units_to_find(rng.normal(size=200), np.zeros(200), 0.1)
+    978
+    """
+    apart = np.asarray(candidate, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
+    scale = float(np.max(np.abs(apart))) or 1.0
+    spread = between(apart / scale, groups=groups, folds=folds, test_per_train=test_per_train, expanding=expanding)
+    if not spread.df:
+        return None
+    std = math.sqrt(spread.variance * spread.n_clusters) * scale
+    sure = 1.0 - (1.0 - confidence) / comparisons
+    try:
+        clusters = units_needed(std, difference, power=power, confidence=sure)
+    except ValueError:  # beyond what anybody has
+        return None
+    return math.ceil(clusters * len(apart) / spread.n_clusters)

@@ -25,6 +25,29 @@ class Spread(NamedTuple):
     """Independent pieces that it rests on."""
 
 
+def between(
+    values: Floats,
+    *,
+    groups: Labels | None = None,
+    folds: Labels | None = None,
+    test_per_train: float | None = None,
+    expanding: bool = False,
+) -> Spread:
+    """Return the scatter of the mean of loss differences as their units came about: grouped, out of fold, or neither.
+
+    Parameters
+    ----------
+    values
+        Shape (n_units,), finite.
+    groups, folds, test_per_train, expanding
+        As `clustered` and `overlapping` take them; None for units that are independent, or from one model.
+    """
+    spread = plain(values) if groups is None else clustered(values, groups)
+    if folds is None:
+        return spread
+    return overlapping(values, spread, folds, test_per_train=test_per_train, expanding=expanding)
+
+
 def plain(values: Floats) -> Spread:
     """Return s²/n with n−1 degrees of freedom, for units drawn independently.
 
@@ -71,13 +94,28 @@ def clustered(values: Floats, groups: Labels) -> Spread:
     >>> clustered(np.array([1.0, 1.0, 3.0, 3.0]), np.array(["a", "a", "b", "b"]))
     Spread(variance=1.0, df=1.0, n_clusters=2)
     """
-    _, index = np.unique(groups, return_inverse=True)
+    index = places(groups)
     share = np.bincount(index) / len(values)
     if len(share) < 2:
         return Spread(0.0, 0.0, len(share))
     error = np.bincount(index, weights=values - values.mean()) / len(values)
     factor = 1.0 - 2.0 * share + float(np.sum(share**2))
     return Spread(float(np.sum(error**2 / factor)), _degrees(share, factor), len(share))
+
+
+def places(labels: Labels) -> npt.NDArray[np.intp]:
+    """Return each unit's group as a number from 0 without gaps, in the order of the labels; shape (n_units,).
+
+    Examples
+    --------
+    >>> places(np.array(["b", "a", "b"])), places(np.array([7, 5, 7]))
+    (array([1, 0, 1]), array([1, 0, 1]))
+    """
+    whole = np.issubdtype(labels.dtype, np.integer) and len(labels) > 0
+    if whole and labels.min() >= 0 and labels.max() <= 2 * len(labels):  # counted: sorting a million takes ten times it
+        present = np.bincount(labels) > 0
+        return (np.cumsum(present) - 1)[labels]
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def _degrees(share: Floats, factor: Floats) -> float:

@@ -18,6 +18,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "had not seen it, in {folds}.",
         "root": " (its root, in the target's own unit: {root})",
         "matters": "A gap smaller than {margin} of the lowest loss ({absolute}) does not matter.",
+        "units_needed": "To find a gap of twice that in nine of ten tries takes about {needed} units.",
         "lowest": "No candidate has a lower loss.",
         "only": "It is the only candidate that was tried to the end.",
         "gap": "The lowest loss is that of “{title}”, {mean}: a gap of {difference} ({confidence} interval: {lower} to "
@@ -58,6 +59,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "un modelo que no la había visto, en {folds}.",
         "root": " (su raíz, en la unidad del objetivo: {root})",
         "matters": "Una diferencia menor que el {margin} de la pérdida más baja ({absolute}) no importa.",
+        "units_needed": "Para encontrar el doble de esa diferencia en nueve de cada diez intentos hacen falta unas "
+        "{needed} unidades.",
         "lowest": "Ningún candidato tiene una pérdida menor.",
         "only": "Es el único candidato que se pudo probar hasta el final.",
         "gap": "La pérdida más baja es de {mean}, la de «{title}»: una diferencia de {difference} (intervalo del "
@@ -124,6 +127,9 @@ def _sentences(choice: Choice, language: Language) -> Iterator[str]:
     if compared:
         margin = percent(choice.margin, language)
         yield texts["matters"].format(margin=margin, absolute=number(compared[0].margin, language))
+        needed = choice.units_for_twice_margin
+        if needed is not None and needed > choice.n_units:
+            yield texts["units_needed"].format(needed=number(needed, language))
     if chosen.against_best is not None:
         yield from _gap(chosen, by_name[choice.best], chosen.against_best, language)
     else:
