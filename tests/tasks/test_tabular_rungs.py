@@ -6,9 +6,9 @@ import pytest
 from cauce.core.artefacts import Candidate
 from cauce.core.spaces import Options, Range, Value
 from cauce.tasks.tabular import Classify, Regress
+from cauce.tasks.tabular.rungs import NAMES
 from cauce.testing import TableProfile
 
-NAMES = ("prior", "linear", "boosting", "tuned")
 TASKS = [Classify(), Regress()]
 
 

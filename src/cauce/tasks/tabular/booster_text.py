@@ -1,4 +1,4 @@
-"""Check a booster's text before LightGBM parses it.
+"""A booster's text: checked before LightGBM parses it, and forests of several outputs put into one.
 
 LightGBM's reader trusts what it reads: a child that points outside its tree, or a size that is wrong, ends the
 interpreter. The package's digest is checked before this; here a file that was cut or edited gets a sentence instead.
@@ -7,6 +7,7 @@ interpreter. The package's digest is checked before this; here a file that was c
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,43 @@ import numpy.typing as npt
 from cauce.core.errors import UserError
 
 FIELDS = re.compile(r"^([a-z_]+)=(.*)$", re.MULTILINE)
+OUTPUT = ("num_class=", "num_tree_per_iteration=", "objective=", "average_output")
 INTEGERS = re.compile(r"-?[0-9]+( -?[0-9]+)*")
+
+NOT_NEEDED = ("leaf_weight=", "leaf_count=", "internal_value=", "internal_weight=", "internal_count=")
+"""Lines of a tree that no prediction reads: half of its text."""
+
+
+def averaged(texts: Sequence[str]) -> str:
+    """Return one text for forests that have as many trees each, one forest per output.
+
+    LightGBM averages a forest's trees as it predicts; here their leaves are divided once, and the trees of one round
+    stand together, as they do in a booster of several outputs.
+    """
+    forests = [_trees(text) for text in texts]
+    blocks = []
+    for number, lines in enumerate(tree for together in zip(*forests, strict=True) for tree in together):
+        blocks.append("\n".join([f"Tree={number}", *lines]) + "\n\n\n")
+    first, n_outputs = texts[0], len(texts)
+    head = [line for line in first[: first.index("tree_sizes=")].split("\n") if not line.startswith(OUTPUT)]
+    head[2:2] = [f"num_class={n_outputs}", f"num_tree_per_iteration={n_outputs}"]
+    sizes = " ".join(str(len(block.encode())) for block in blocks)
+    return "\n".join(head) + f"tree_sizes={sizes}\n\n{''.join(blocks)}{first[first.index('end of trees') :]}"
+
+
+def _trees(text: str) -> list[list[str]]:
+    """Return each tree's lines below its number, leaves divided by the number of trees."""
+    trees = text[text.index("\nTree=0\n") + 1 : text.index("end of trees")].split("Tree=")[1:]
+    found = []
+    for tree in trees:
+        lines = [line for line in tree.split("\n")[1:] if line and not line.startswith(NOT_NEEDED)]
+        found.append([_divided(line, len(trees)) if line.startswith("leaf_value=") else line for line in lines])
+    return found
+
+
+def _divided(line: str, by: int) -> str:
+    name, _, values = line.partition("=")
+    return f"{name}=" + " ".join(repr(float(value) / by) for value in values.split())
 
 
 def check(text: str, *, n_features: int, n_outputs: int, where: str) -> None:

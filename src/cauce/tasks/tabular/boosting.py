@@ -7,7 +7,7 @@ means. The target is standardised, because LightGBM keeps it in single precision
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,8 @@ from cauce.tasks.tabular.encode import Encoded, Encoder
 MOST_NATIVE_LEVELS = 100
 SMALL = 5_000
 """Up to this many rows one thread is faster than many, above all on a busy machine."""
+NEVER = 0.01
+"""Added to a forest's shares, over all classes."""
 Family = Literal["additive", "forest", "boosting"]
 Tables = tuple[npt.NDArray[np.float64] | None, ...]
 
@@ -75,10 +77,18 @@ class Boosting:
         if not n_rows:
             shape = (0, max(2, int(self.booster.num_model_per_iteration())) if self.classify else 1)
             return np.empty(shape)
-        found = np.asarray(self.booster.predict(self.matrix(rows), num_threads=n_threads(n_rows)))
+        matrix = self.matrix(rows)
+        if self.family == "forest" and self.classify:
+            return _shares(self.scores(matrix))
+        found = np.asarray(self.booster.predict(matrix, num_threads=n_threads(n_rows)))
         if not self.classify:
             return found[:, None] * self.scale + self.centre
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
+
+    def scores(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Give the sum of the trees for rows of the booster's input, shape (n_rows, n_outputs)."""
+        raw = np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=n_threads(len(matrix))))
+        return raw.reshape(len(matrix), -1) * self.scale + self.centre
 
     def importance(self, encoder: Encoder) -> dict[str, float]:
         """Give the gain of every input column."""
@@ -87,6 +97,15 @@ class Boosting:
         for owner, value in zip(owners(encoder, self.tables), gain, strict=True):
             found[owner] += value
         return found
+
+
+def _shares(means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Turn a forest's means into shares that sum to 1, none of them 0: no number of trees can tell never."""
+    if means.shape[1] == 1:
+        means = np.hstack([1 - means, means])
+    raised = np.clip(means, 0.0, 1.0) + NEVER / means.shape[1]
+    shares: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return shares
 
 
 def owners(encoder: Encoder, tables: Tables) -> list[str]:
@@ -111,11 +130,6 @@ def standardise(target: npt.NDArray[np.float64], weights: npt.NDArray[np.float64
     centre = float(np.average(target, weights=weights))
     scale = float(np.sqrt(np.average((target - centre) ** 2, weights=weights)))
     return centre, scale if scale > 0 else 1.0
-
-
-def scaled(boosting: Boosting, centre: float, scale: float) -> Boosting:
-    """Return the same trees, speaking in the target's own unit."""
-    return replace(boosting, centre=centre, scale=scale)
 
 
 def matrix_of(rows: Encoded, tables: Tables) -> npt.NDArray[np.float64]:

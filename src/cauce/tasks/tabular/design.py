@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,8 @@ class Design:
     entries are for unseen and missing values, which `UNSEEN` and `MISSING` reach as negative indices."""
     texts: tuple[int, ...] = ()
     """Grams of each text."""
+    furthest: float = FURTHEST
+    """Where standardised numbers are cut."""
 
     @cached_property
     def used(self) -> npt.NDArray[np.int64]:
@@ -70,7 +72,7 @@ class Design:
     def standardised(self, rows: Encoded) -> npt.NDArray[np.float64]:
         """Give the numbers used, mean 0 and deviation 1, missing ones 0, shape (n_rows, n_used)."""
         z = (rows.numbers[:, self.used] - self.mean[self.used]) / self.scale[self.used]
-        return np.clip(np.nan_to_num(z, copy=False), -FURTHEST, FURTHEST)
+        return np.clip(np.nan_to_num(z, copy=False), -self.furthest, self.furthest)
 
     def matrix(self, rows: Encoded) -> scipy.sparse.csr_matrix | npt.NDArray[np.float64]:
         """Give the design matrix, shape (n_rows, sum of widths); dense only where nothing is one-hot or a text."""
@@ -97,6 +99,15 @@ class Design:
         for text, part in zip(rows.texts, parts[len(parts) - len(rows.texts) :], strict=True):
             total += text @ part * TEXT_SCALE
         return total
+
+    def spread(self, rows: Encoded, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Give the standard deviation of every design column over some rows."""
+        matrix: Any = self.matrix(rows)
+        total = weights.sum()
+        mean = np.asarray(weights @ matrix).ravel() / total
+        square = np.asarray(weights @ (matrix.power(2) if hasattr(matrix, "power") else matrix**2)).ravel() / total
+        spread: npt.NDArray[np.float64] = np.sqrt(np.maximum(square - mean**2, 0.0))
+        return spread
 
     def owners(self, encoder: Encoder) -> list[str]:
         """Name the input column of every design column."""

@@ -20,6 +20,7 @@ from cauce.core.protocols import Finished, Fitted
 from cauce.tasks.tabular import calibrate, columns, decide, finish_words, intervals, reliability, target
 from cauce.tasks.tabular.finished import FinishedClassifier, FinishedRegressor, Listing
 from cauce.tasks.tabular.parts import half_width
+from cauce.tasks.tabular.rows import unit_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,10 +61,8 @@ def seen(rows: pa.Table, spec: TaskSpec) -> Seen:
         part = rng.permutation(int(clusters.max(initial=0)) + 1)[clusters] % PARTS
     else:
         part = rng.permutation(n) % PARTS
-    weights = np.ones(n)
-    if spec.weight is not None and spec.weight in rows.column_names:
-        weights = np.nan_to_num(columns.numbers(columns.column(rows, spec.weight)))
-    return Seen(rows, weights, part.astype(np.int64), clusters, reliability.draw_units(n, clusters, rng), rng)
+    drawn = reliability.draw_units(n, clusters, rng)
+    return Seen(rows, unit_weights(rows, spec), part.astype(np.int64), clusters, drawn, rng)
 
 
 def finish_classes(fitted: Fitted, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:

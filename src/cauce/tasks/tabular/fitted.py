@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -16,6 +16,7 @@ from cauce.tasks.tabular import store
 from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.encode import Encoder
 from cauce.tasks.tabular.linear import Linear
+from cauce.tasks.tabular.mlp import Networks
 from cauce.tasks.tabular.prior import Prior
 
 if TYPE_CHECKING:
@@ -99,10 +100,12 @@ class Regressor:
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Tell the width of intervals from out-of-fold errors."""
         from cauce.tasks.tabular.finish import finish_numbers
-        from cauce.tasks.tabular.ladder import fit_regressor, weighted_rows
+        from cauce.tasks.tabular.ladder import fit_regressor
+        from cauce.tasks.tabular.rows import weighted_rows
 
         def fit(candidate: Candidate, table: pa.Table, about: TaskSpec) -> Fitted:
-            return fit_regressor(candidate, {}, weighted_rows(table, None, about))
+            free = replace(about, monotone={})  # how large an error is goes its own way
+            return fit_regressor(candidate, {}, weighted_rows(table, None, free))
 
         return finish_numbers(self, rows, predicted, spec, fit_scale=fit)
 
@@ -127,8 +130,11 @@ def _header(
     classes: tuple[str, ...] = (),
     half_width: float = 0.0,
 ) -> store.Header:
-    rung: Literal["prior", "linear", "boosting"]
-    rung = "prior" if isinstance(model, Prior) else "linear" if isinstance(model, Linear) else "boosting"
+    rung: store.Kind
+    if isinstance(model, Boosting):
+        rung = model.family
+    else:
+        rung = "prior" if isinstance(model, Prior) else "linear" if isinstance(model, Linear) else "mlp"
     return store.Header(
         format=store.FORMAT,
         task=task,
@@ -138,6 +144,6 @@ def _header(
         importance=importance,
         half_width=half_width,
         strength=model.strength if isinstance(model, Linear) else 0.0,
-        centre=model.centre if isinstance(model, Boosting) else 0.0,
-        scale=model.scale if isinstance(model, Boosting) else 1.0,
+        centre=model.centre if isinstance(model, Boosting | Networks) else 0.0,
+        scale=model.scale if isinstance(model, Boosting | Networks) else 1.0,
     )

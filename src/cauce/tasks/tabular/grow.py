@@ -42,6 +42,11 @@ MOST_TREES = 4_000
 """Rounds × classes."""
 MUCH_WORK = 30_000, 150_000
 """From so many rows × classes on, larger steps halve the rounds for about 0.4 % of the loss."""
+MOST_CURVED = 4
+"""Leaves of a tree that sees one column: curves need few steps a tree."""
+SMOOTHED = 2_000
+"""Up to so many rows curves are steps at random places, many of them: a smoother sum."""
+Settings = dict[str, int | float | str | bool]
 Params = Mapping[str, int | float | str | bool]
 Array = npt.NDArray[np.float64]
 
@@ -64,7 +69,7 @@ class Grown(NamedTuple):
     """Predictions for the rows set aside by a booster without them, shape (n_aside, n_values)."""
 
 
-def defaults(n_rows: int, n_outputs: int) -> dict[str, int | float | str | bool]:
+def defaults(n_rows: int, n_outputs: int, family: Family = "boosting") -> Settings:
     """Return the settings for so many rows: small data get small leaves, many classes few rounds.
 
     Examples
@@ -72,13 +77,12 @@ def defaults(n_rows: int, n_outputs: int) -> dict[str, int | float | str | bool]
     >>> defaults(100, 1)["min_data_in_leaf"], defaults(100_000, 1)["min_data_in_leaf"]
     (2, 20)
     """
-    rounds = max(10, min(1000, MOST_TREES // n_outputs))
     work = n_rows * n_outputs
-    return {
+    settings: Settings = {
         "learning_rate": 0.05 if work <= MUCH_WORK[0] else 0.1 if work <= MUCH_WORK[1] else 0.2,
         "num_leaves": 31 if n_outputs <= 50 else 15,
         "min_data_in_leaf": max(2, min(20, n_rows // 50)),
-        "rounds": rounds,
+        "rounds": max(10, min(1000, MOST_TREES // n_outputs)),
         "feature_fraction": 0.7,
         "bagging_fraction": 0.8,
         "lambda_l1": 0.0,
@@ -86,13 +90,15 @@ def defaults(n_rows: int, n_outputs: int) -> dict[str, int | float | str | bool]
         "extra_trees": False,
         "cat_smooth": 10.0,
     }
+    if family == "additive":
+        settings |= {"num_leaves": MOST_CURVED, "extra_trees": n_rows <= SMOOTHED}
+    return settings
 
 
 def grow(encoder: Encoder, rows: Encoded, learning: Learning, divided: Parts, plan: Plan) -> Grown:
     """Grow a booster on `divided.fit`, stop it by `divided.aside`, and grow it again on all rows."""
-    tables, inside = _fit_tables(encoder, rows.rows(divided.fit), learning.rows(divided.fit), plan.seed)
+    given, tables = prepare(encoder, rows.rows(divided.fit), learning.rows(divided.fit), plan)
     held = rows.rows(divided.aside)
-    given = _given(encoder, tables, inside, learning.rows(divided.fit), plan)
     booster, rounds = _stopped(given, plan, (matrix_of(held, tables), learning.rows(divided.aside)))
 
     def model(booster: Any) -> Boosting:
@@ -102,11 +108,11 @@ def grow(encoder: Encoder, rows: Encoded, learning: Learning, divided: Parts, pl
     outside = first.predict(held)
     if len(divided.aside) < LEAST_SHARE * len(learning.label):
         return Grown(first, outside)
-    tables, everything = _fit_tables(encoder, rows, learning, plan.seed)
-    return Grown(model(_train(_given(encoder, tables, everything, learning, plan), rounds)), outside)
+    given, tables = prepare(encoder, rows, learning, plan)
+    return Grown(model(_train(given, rounds)), outside)
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """What LightGBM is called with."""
 
     matrix: Array
@@ -115,11 +121,13 @@ class _Given(NamedTuple):
     native: list[int]
 
 
-def _given(encoder: Encoder, tables: Tables, matrix: Array, learning: Learning, plan: Plan) -> _Given:
-    return _Given(matrix, learning, _settings(encoder, tables, learning, plan), _native(encoder, tables))
+def prepare(encoder: Encoder, rows: Encoded, learning: Learning, plan: Plan) -> tuple[Given, Tables]:
+    """Return LightGBM's input for these rows, and the target means that later rows get."""
+    tables, matrix = _fit_tables(encoder, rows, learning, plan.seed)
+    return Given(matrix, learning, _settings(encoder, tables, learning, plan), _native(encoder, tables)), tables
 
 
-def _stopped(given: _Given, plan: Plan, stop: tuple[Array, Learning]) -> tuple[Any, int]:
+def _stopped(given: Given, plan: Plan, stop: tuple[Array, Learning]) -> tuple[Any, int]:
     """Return a booster and its best number of rounds."""
     rounds = int(plan.params["rounds"])
     if len(stop[0]) < FEWEST_TO_STOP:
@@ -159,22 +167,23 @@ def _native(encoder: Encoder, tables: Tables) -> list[int]:
 def _settings(encoder: Encoder, tables: Tables, learning: Learning, plan: Plan) -> dict[str, Any]:
     metric = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2", "regression_l1": "l1"}
     settings: dict[str, Any] = {name: value for name, value in plan.params.items() if name != "rounds"}
+    n_rows = len(learning.label)
     settings |= {
         "objective": learning.objective,
         "metric": metric[learning.objective],
-        "bagging_freq": int(float(plan.params["bagging_fraction"]) < 1 and len(learning.label) >= FEWEST_TO_BAG),
-        "min_data_per_group": max(5, min(100, len(learning.label) // 100)),
+        "bagging_freq": int(plan.family == "forest" or (n_rows >= FEWEST_TO_BAG and settings["bagging_fraction"] < 1)),
+        "min_data_per_group": max(5, min(100, n_rows // 100)),
         "feature_pre_filter": False,
         "deterministic": True,
         "force_row_wise": True,
         "seed": plan.seed % 2**31,
-        "num_threads": n_threads(len(learning.label)),
+        "num_threads": n_threads(n_rows),
         "verbosity": -1,
     }
     if learning.objective == "multiclass":
         settings["num_class"] = learning.n_outputs
     names = owners(encoder, tables)
-    share = max(float(plan.params["feature_fraction"]), FEWEST_COLUMNS / max(len(names), 1))
+    share = max(float(settings["feature_fraction"]), FEWEST_COLUMNS / max(len(names), 1))
     settings["feature_fraction"] = min(1.0, share)
     if plan.family == "additive":
         settings["interaction_constraints"] = [
@@ -186,7 +195,7 @@ def _settings(encoder: Encoder, tables: Tables, learning: Learning, plan: Plan) 
     return settings
 
 
-def _train(given: _Given, rounds: int, *, stop: tuple[Array, Learning] | None = None) -> Any:
+def _train(given: Given, rounds: int, *, stop: tuple[Array, Learning] | None = None) -> Any:
     lightgbm = need("lightgbm", extra="tabular", what="gradient boosting")
 
     def data(values: Array, about: Learning, reference: Any = None) -> Any:

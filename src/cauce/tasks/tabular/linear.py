@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cauce.tasks.tabular import signed
 from cauce.tasks.tabular.design import Design, fit_design
 from cauce.tasks.tabular.encode import Encoded, Encoder
 from cauce.tasks.tabular.prior import weighted_median
@@ -31,6 +32,9 @@ class Solution(NamedTuple):
     """Shape (n_outputs,)."""
 
 
+Solver = Callable[[Matrix, Any, npt.NDArray[np.float64], float], Solution]
+
+
 @dataclass(frozen=True, eq=False)
 class Linear:
     """Design and coefficients."""
@@ -48,12 +52,7 @@ class Linear:
 
     def importance(self, encoder: Encoder, rows: Encoded, weights: npt.NDArray[np.float64]) -> dict[str, float]:
         """Give the sum of |coefficient| × standard deviation over every input column's design columns."""
-        matrix = self.design.matrix(rows)
-        total = weights.sum()
-        mean = np.asarray(weights @ matrix).ravel() / total
-        square = np.asarray(weights @ (matrix.power(2) if hasattr(matrix, "power") else matrix**2)).ravel() / total
-        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
-        use = np.abs(self.solution.coefficients).mean(axis=1) * spread
+        use = np.abs(self.solution.coefficients).mean(axis=1) * self.design.spread(rows, weights)
         found = dict.fromkeys(encoder.schema.names, 0.0)
         for owner, value in zip(self.design.owners(encoder), use.tolist(), strict=True):
             found[owner] += value
@@ -77,13 +76,15 @@ def fit_classes(
     *,
     strength: float,
     rng: np.random.Generator,
+    signs: Mapping[str, int],
 ) -> Linear:
-    """Fit logistic regression; a strength of 0 means that inner folds choose it."""
+    """Fit logistic regression; a strength of 0 means that inner folds choose it. `signs` are for two classes alone."""
     design = fit_design(encoder, rows, weights)
     matrix = design.matrix(rows)
+    solver = _signed(design, encoder, signs, "log") if signs else logistic
 
     def fit(index: npt.NDArray[np.int64], strength: float) -> Solution:
-        return _solve(logistic, matrix[index], codes[index], weights[index], strength)
+        return _solve(solver, matrix[index], codes[index], weights[index], strength)
 
     def loss(solution: Solution, index: npt.NDArray[np.int64], train: npt.NDArray[np.int64]) -> float:
         shares = probabilities(matrix[index] @ solution.coefficients + solution.intercept)
@@ -106,11 +107,14 @@ def fit_number(
     loss: str,
     strength: float,
     rng: np.random.Generator,
+    signs: Mapping[str, int],
 ) -> Linear:
     """Fit ridge regression, or least absolute deviations; a strength of 0 means that inner folds choose it."""
     design = fit_design(encoder, rows, weights)
     matrix = design.matrix(rows)
-    solver = least_absolute if loss == "absolute" else ridge
+    solver: Solver = least_absolute if loss == "absolute" else ridge
+    if signs:
+        solver = _signed(design, encoder, signs, "absolute" if loss == "absolute" else "squared")
 
     def fit(index: npt.NDArray[np.int64], strength: float) -> Solution:
         return _solve(solver, matrix[index], target[index], weights[index], strength)
@@ -142,7 +146,7 @@ def _choose(n_rows: int, fit: Any, loss: Any, rng: np.random.Generator, *, alway
 
 
 def _solve(
-    solver: Callable[[Matrix, Any, npt.NDArray[np.float64], float], Solution],
+    solver: Solver,
     matrix: Matrix,
     target: npt.NDArray[Any],
     weights: npt.NDArray[np.float64],
@@ -153,6 +157,18 @@ def _solve(
         return solver(matrix, target, weights, strength)
     found = solver(np.zeros((len(target), 1)), target, weights, strength)
     return Solution(found.coefficients[:0], found.intercept)
+
+
+def _signed(design: Design, encoder: Encoder, given: Mapping[str, int], loss: signed.Loss) -> Solver:
+    signs = signed.column_signs(design, encoder, given)
+
+    def solver(matrix: Matrix, wanted: Any, weights: npt.NDArray[np.float64], strength: float) -> Solution:
+        # where every column is constant, `_solve` gives one column of zeros
+        own = signs if matrix.shape[1] == len(signs) else np.zeros(matrix.shape[1], np.int64)
+        y = wanted.astype(np.float64)
+        return Solution(*signed.solve(matrix, y, weights, strength, signs=own, loss=loss))
+
+    return solver
 
 
 def logistic(
@@ -226,13 +242,13 @@ def least_absolute(
     return Solution(found.x[1:, None] * unit, found.x[:1] * unit + centre)
 
 
-def arrays(linear: Linear) -> Mapping[str, npt.NDArray[Any]]:
+def arrays(linear: Linear) -> dict[str, npt.NDArray[Any]]:
     """Give what must be saved."""
-    design = linear.design
-    return {
-        "coefficients": linear.solution.coefficients,
-        "intercept": linear.solution.intercept,
-        "mean": design.mean,
-        "scale": design.scale,
-        "indicator": design.indicator,
-    } | {f"slots_{i}": slot for i, slot in enumerate(design.slots)}
+    solution = {"coefficients": linear.solution.coefficients, "intercept": linear.solution.intercept}
+    return solution | design_arrays(linear.design)
+
+
+def design_arrays(design: Design) -> dict[str, npt.NDArray[Any]]:
+    """Give what must be saved of a design."""
+    slots = {f"slots_{i}": slot for i, slot in enumerate(design.slots)}
+    return {"mean": design.mean, "scale": design.scale, "indicator": design.indicator} | slots

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cauce.core.artefacts import Losses, TaskSpec
 from cauce.core.protocols import Fitted
 from cauce.tasks.tabular import columns, target
+from cauce.tasks.tabular.rows import unit_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,13 +29,14 @@ def class_losses(fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
         values = (decided(fitted, table, fitted.classes) != codes).astype(np.float64)
     else:
         values = log_losses(probabilities(fitted, table), codes)
-    return Losses(values, *_units(table, spec))
+    return Losses(values * _relative(table, spec), *_units(table, spec))
 
 
 def number_losses(fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
     """Return the squared or the absolute error of every row."""
     error = fitted.predict(table).column("prediction").to_numpy() - target.numbers(table, spec.target)
-    return Losses(np.abs(error) if spec.loss == "absolute" else error**2, *_units(table, spec))
+    values = np.abs(error) if spec.loss == "absolute" else error**2
+    return Losses(values * _relative(table, spec), *_units(table, spec))
 
 
 def probabilities(fitted: Fitted, table: pa.Table) -> Array:
@@ -59,6 +61,12 @@ def log_losses(shares: Array, codes: npt.NDArray[np.int64]) -> Array:
     own = np.where(codes >= 0, shares[np.arange(len(codes)), np.maximum(codes, 0)], 0.0)
     clipped: Array = -np.log(np.clip(own, LOWEST, 1.0))
     return clipped
+
+
+def _relative(table: pa.Table, spec: TaskSpec) -> Array:
+    """Return each row's weight over the table's mean weight: the mean loss is the weighted mean."""
+    weights = unit_weights(table, spec)
+    return weights / max(float(weights.mean()), 1e-300) if len(weights) else weights
 
 
 def _units(table: pa.Table, spec: TaskSpec) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_] | None]:

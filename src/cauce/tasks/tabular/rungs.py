@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from cauce.core.artefacts import Candidate, Fault, TaskSpec, Words
 from cauce.core.protocols import ProfileView
 from cauce.core.spaces import Options, Range, Real, Value, Whole
-from cauce.tasks.tabular import grow
+from cauce.tasks.tabular import forest, grow, monotone
+from cauce.tasks.tabular.design import MOST_LEVELS
 
 Remedies = Mapping[Fault, Mapping[str, Value]]
+NAMES = ("prior", "linear", "additive", "forest", "boosting", "tuned", "mlp")
 FEWEST_ROWS = 20
 """Below this the learning rungs are skipped."""
+MOST_ROWS = 300_000
+"""Beyond these, networks are skipped."""
+MOST_CELLS = 50_000_000
+"""Rows × design columns that networks may see, 200 MB of them."""
 LOWEST_L1 = 0.001
 """As good as none, and above 0 so that factors can be searched."""
 
@@ -20,12 +26,24 @@ TREE_REMEDIES: Remedies = {
     "overfit": {"num_leaves": 6, "min_data_in_leaf": 20, "lambda_l2": 10.0},
     "underfit": {"num_leaves": 127, "min_data_in_leaf": 5, "lambda_l2": 0.01},
 }
+ADDITIVE_REMEDIES: Remedies = {
+    "overfit": {"num_leaves": 3, "min_data_in_leaf": 20, "lambda_l2": 10.0},
+    "underfit": {"num_leaves": 31, "min_data_in_leaf": 5, "lambda_l2": 0.01},
+}
+FOREST_REMEDIES: Remedies = {
+    "overfit": {"min_data_in_leaf": 10},
+    "underfit": {"num_leaves": 2048, "min_data_in_leaf": 1},
+}
+MLP_REMEDIES: Remedies = {"overfit": {"hidden": 32, "dropout": 0.5}, "underfit": {"hidden": 256, "dropout": 0.1}}
 """What is beyond a rung's usual settings on either side; where data are few, leaves of 20 rows bind as well."""
 
 SHARES: Words = {"en": "class shares", "es": "proporciones de las clases"}
 MEAN: Words = {"en": "mean", "es": "media"}
 MEDIAN: Words = {"en": "median", "es": "mediana"}
 LINEAR: Words = {"en": "regularised linear model", "es": "modelo lineal regularizado"}
+ADDITIVE: Words = {"en": "sum of one curve per column", "es": "suma de una curva por columna"}
+FOREST: Words = {"en": "random forest", "es": "bosque aleatorio"}
+MLP: Words = {"en": "neural network", "es": "red neuronal"}
 BOOSTING: Words = {"en": "gradient boosted trees", "es": "árboles de decisión potenciados por gradiente"}
 TUNED: Words = {
     "en": "gradient boosted trees, tuned",
@@ -35,19 +53,28 @@ NO_COLUMNS: Words = {"en": "there is no column to learn from", "es": "no hay nin
 
 
 def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Candidate, ...]:
-    """Return the ladder; the learning rungs are skipped without columns or with too few rows."""
+    """Return the ladder; a rung is skipped where it cannot learn, or where it would take too long, with the reason.
+
+    Raises
+    ------
+    UserError
+        Columns that predictions may only rise or fall with cannot be so.
+    """
     skip = _skip(spec, profile)
     n_classes = profile.n_distinct(spec.target) if spec.task == "classify" else 1
+    monotone.signs(spec, n_classes if spec.task == "classify" else None)
     start = grow.defaults(profile.n_rows, n_classes if n_classes > 2 else 1)
     start |= {"lambda_l1": LOWEST_L1, "extra_trees": True}  # where boosting is not: the search knows both sides at once
     space = _boosting_space(spec)
+    params = {name: start[name] for name in space}
     return (
         Candidate("prior", first, interpretable=True),
         Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip, interpretable=True, remedies=LINEAR_REMEDIES),
+        Candidate("additive", ADDITIVE, skip=skip, interpretable=True, remedies=ADDITIVE_REMEDIES),
+        Candidate("forest", FOREST, skip=skip or _no_forest(n_classes), growth=1.1, remedies=FOREST_REMEDIES),
         Candidate("boosting", BOOSTING, skip=skip, remedies=TREE_REMEDIES),
-        Candidate(
-            "tuned", TUNED, {name: start[name] for name in space}, skip=skip, space=space, remedies=TREE_REMEDIES
-        ),
+        Candidate("tuned", TUNED, params, skip=skip, space=space, remedies=TREE_REMEDIES),
+        Candidate("mlp", MLP, skip=skip or _no_networks(spec, profile), remedies=MLP_REMEDIES),
     )
 
 
@@ -61,6 +88,32 @@ def _skip(spec: TaskSpec, profile: ProfileView) -> Words | None:
             "es": f"{profile.n_rows} filas son muy pocas para aprender; hacen falta {FEWEST_ROWS}",
         }
     return None
+
+
+def _no_forest(n_classes: int) -> Words | None:
+    if n_classes <= forest.MOST_CLASSES:
+        return None
+    return {
+        "en": f"a forest is grown for each class; {n_classes} classes are more than {forest.MOST_CLASSES}",
+        "es": f"se cultiva un bosque por clase; {n_classes} clases son más de {forest.MOST_CLASSES}",
+    }
+
+
+def _no_networks(spec: TaskSpec, profile: ProfileView) -> Words | None:
+    """Return why networks would not do, or None: too many rows or columns, or predictions that may only rise."""
+    if spec.monotone:
+        return {
+            "en": "a network cannot be held to rise or fall with a column",
+            "es": "a una red no se le puede exigir que suba o baje con una columna",
+        }
+    width = sum(min(MOST_LEVELS, profile.n_distinct(c.name)) for c in spec.schema if c.kind == "category")
+    width += sum(c.kind not in {"category", "text"} for c in spec.schema)
+    if profile.n_rows <= MOST_ROWS and profile.n_rows * width <= MOST_CELLS:
+        return None
+    return {
+        "en": f"{profile.n_rows} rows × {width} columns would take networks too long",
+        "es": f"{profile.n_rows} filas × {width} columnas llevarían demasiado tiempo a las redes",
+    }
 
 
 def _boosting_space(spec: TaskSpec) -> Mapping[str, Range]:

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from cauce.core.artefacts import Schema
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json, write_bytes
-from cauce.tasks.tabular import booster_text
+from cauce.tasks.tabular import booster_text, mlp, mlp_learn
 from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.design import CYCLES, Design
 from cauce.tasks.tabular.encode import Encoder
-from cauce.tasks.tabular.linear import Linear, Solution, arrays
+from cauce.tasks.tabular.linear import Linear, Solution, arrays, design_arrays
+from cauce.tasks.tabular.mlp import Networks
 from cauce.tasks.tabular.prior import Prior
 from cauce.tasks.tabular.text import Tfidf
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT: Literal[1] = 1
 HINT = "Train again, or restore the package from a backup."
-Model = Prior | Linear | Boosting
+Kind = Literal["prior", "linear", "additive", "forest", "boosting", "mlp"]
+Model = Prior | Linear | Boosting | Networks
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Header:
 
     format: Literal[1]
     task: Literal["classify", "regress"]
-    rung: Literal["prior", "linear", "boosting"]
+    rung: Kind
     schema: Schema
     classes: tuple[str, ...]
     importance: Mapping[str, float]
@@ -56,6 +58,8 @@ def save(folder: Path, header: Header, encoder: Encoder, model: Model) -> None:
         values: Mapping[str, npt.NDArray[Any]] = model.arrays()
     elif isinstance(model, Linear):
         values = arrays(model)
+    elif isinstance(model, Networks):
+        values = mlp.arrays(model) | design_arrays(model.design)
     else:
         values = {f"table_{i}": table for i, table in enumerate(model.tables) if table is not None}
         write_bytes(folder / "booster.txt", model.text.encode())
@@ -94,6 +98,8 @@ def _model(folder: Path, header: Header, encoder: Encoder, values: Mapping[str, 
     n_columns = 1 if n_outputs == 2 else n_outputs
     if header.rung == "linear":
         return _linear(header, encoder, values, n_columns, where)
+    if header.rung == "mlp":
+        return _networks(header, encoder, values, n_outputs, where)
     tables: list[npt.NDArray[np.float64] | None] = []
     width = len(encoder.features)
     for i, levels in enumerate(encoder.levels.values()):
@@ -103,12 +109,36 @@ def _model(folder: Path, header: Header, encoder: Encoder, values: Mapping[str, 
         width += 1 if table is None else table.shape[1]
     text = _read(folder / "booster.txt").decode("utf-8", errors="replace")
     booster_text.check(text, n_features=width, n_outputs=n_columns, where=str(folder / "booster.txt"))
-    return Boosting(text, tuple(tables), header.task == "classify", header.centre, header.scale)
+    return Boosting(text, tuple(tables), header.task == "classify", header.centre, header.scale, header.rung)
 
 
 def _linear(
     header: Header, encoder: Encoder, values: Mapping[str, npt.NDArray[np.float64]], n_outputs: int, where: str
 ) -> Linear:
+    design = _design(encoder, values, where)
+    solution = Solution(values["coefficients"], values["intercept"])
+    _expect(solution.coefficients.shape == (sum(design.widths), n_outputs), where)
+    _expect(solution.intercept.shape == (n_outputs,), where)
+    return Linear(design, solution, header.task == "classify", header.strength)
+
+
+def _networks(
+    header: Header, encoder: Encoder, values: Mapping[str, npt.NDArray[np.float64]], n_outputs: int, where: str
+) -> Networks:
+    design = replace(_design(encoder, values, where), furthest=mlp_learn.FURTHEST)
+    layers = []
+    n_networks, n_in = len(values["weights_0"]), sum(design.widths)
+    for i in range(sum(name.startswith("weights_") for name in values)):
+        weights, bias = values[f"weights_{i}"], values[f"bias_{i}"]
+        _expect(weights.ndim == 3 and weights.shape[:2] == (n_networks, n_in), where)
+        n_in = weights.shape[2]
+        _expect(bias.shape == (n_networks, 1, n_in), where)
+        layers.append((weights, bias))
+    _expect(n_networks > 0 and n_in == n_outputs, where)
+    return Networks(design, tuple(layers), header.task == "classify", header.centre, header.scale)
+
+
+def _design(encoder: Encoder, values: Mapping[str, npt.NDArray[np.float64]], where: str) -> Design:
     spans = [CYCLES.get(feature.part, (0, 0)) for feature in encoder.features]
     cycles, starts = tuple(count for _, count in spans), tuple(start for start, _ in spans)
     sizes = [count for count in cycles if count] + [len(levels) for levels in encoder.levels.values()]
@@ -117,11 +147,7 @@ def _linear(
         _expect(slot.shape == (size + 2,) and slot.min(initial=-1) >= -1, where)
     mean, scale, indicator = values["mean"], values["scale"], values["indicator"].astype(bool)
     _expect(mean.shape == scale.shape == indicator.shape == (len(encoder.features),), where)
-    design = Design(mean, scale, indicator, cycles, starts, slots, encoder.text_widths)
-    solution = Solution(values["coefficients"], values["intercept"])
-    _expect(solution.coefficients.shape == (sum(design.widths), n_outputs), where)
-    _expect(solution.intercept.shape == (n_outputs,), where)
-    return Linear(design, solution, header.task == "classify", header.strength)
+    return Design(mean, scale, indicator, cycles, starts, slots, encoder.text_widths)
 
 
 def _encoder(schema: Schema, table: pa.Table, folder: Path) -> Encoder:

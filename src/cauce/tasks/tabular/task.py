@@ -12,6 +12,7 @@ from cauce.core.artefacts import Candidate, Finding, Losses, Metrics, TaskSpec
 from cauce.core.protocols import Example, Fitted, ProfileView
 from cauce.tasks.tabular import example, findings, ladder, losses, metrics, rungs
 from cauce.tasks.tabular.fitted import Classifier, Regressor
+from cauce.tasks.tabular.rows import weighted_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ class Classify:
         return findings.of_labels(table, spec)
 
     def candidates(self, spec: TaskSpec, profile: ProfileView) -> tuple[Candidate, ...]:
-        """Give class shares, a linear model, boosted trees and tuned ones."""
+        """Give class shares, a linear model, curves, a forest, boosted trees, tuned ones and networks."""
         return rungs.candidates(spec, profile, rungs.SHARES)
 
     def fit(
@@ -49,7 +50,7 @@ class Classify:
         spec: TaskSpec,
     ) -> Fitted:
         """Fit one rung; rows of weight 0 are as if they were not there."""
-        return ladder.fit_classifier(candidate, params, ladder.weighted_rows(table, weights, spec))
+        return ladder.fit_classifier(candidate, params, weighted_rows(table, weights, spec))
 
     def losses(self, fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
         """Give log loss, clipped at 1e-15, or 0/1 loss per row."""
@@ -76,7 +77,7 @@ class Regress:
         return findings.of_numbers(table, spec)
 
     def candidates(self, spec: TaskSpec, profile: ProfileView) -> tuple[Candidate, ...]:
-        """Give mean or median, a linear model, boosted trees and tuned ones."""
+        """Give mean or median, a linear model, curves, a forest, boosted trees, tuned ones and networks."""
         return rungs.candidates(spec, profile, rungs.MEDIAN if spec.loss == "absolute" else rungs.MEAN)
 
     def fit(
@@ -89,7 +90,7 @@ class Regress:
         spec: TaskSpec,
     ) -> Fitted:
         """Fit one rung; rows of weight 0 are as if they were not there."""
-        return ladder.fit_regressor(candidate, params, ladder.weighted_rows(table, weights, spec))
+        return ladder.fit_regressor(candidate, params, weighted_rows(table, weights, spec))
 
     def losses(self, fitted: Fitted, table: pa.Table, spec: TaskSpec) -> Losses:
         """Give the squared or the absolute error per row."""
