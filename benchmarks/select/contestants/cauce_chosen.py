@@ -41,7 +41,13 @@ def fit(asked: Entry, train: pa.Table) -> Fitted:
         climb = select.climb(task, spec, ladder, train, folds, effort=effort, runner=runner)
     choice = select.choose(climb, margin=MARGIN, budget_s=asked.seconds)
     rung = next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
-    fitted = task.fit(rung, rung.params, train, spec=spec)
+    found = select.diagnose(
+        task, spec, rung, rung.params, train, folds, climb=climb, margin=MARGIN, deadline=climb.deadline
+    )
+    fitted = task.fit(rung, found.params, train, spec=spec)
+    predicted = climb.predicted(choice.chosen)
+    if predicted is not None and climb.rows is not None:
+        fitted = fitted.finish(train.take(climb.rows), predicted, spec).fitted
     kept = asked.out / "model"
     kept.mkdir()
     fitted.save(kept)
@@ -70,6 +76,8 @@ def _notes(climb: select.Climb, choice: Choice) -> dict[str, Any]:
     return {
         "rungs": {rung.name: rung.mean_loss if rung.mean_loss is not None else rung.why for rung in choice.rungs},
         "best": choice.best,
+        "trials": {name: len(trials) for name, trials in choice.trials.items()},
+        "seconds_choosing": choice.seconds,
         "within_one_se": bool(losses[choice.chosen].mean() <= limit),
     }
 

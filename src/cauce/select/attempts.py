@@ -23,8 +23,8 @@ class Effort:
     budget_s: float | None = None
     """Seconds from the moment when the first rung is complete; what is under way then is finished or given up."""
     reserve: float = 0.0
-    """Share of the time that one fold took the dearest rung, kept back from the budget for what comes after: 1 keeps
-    one fold's time, enough for the final fit."""
+    """Times that one fold took the dearest rung, kept back from the budget for the final fit; above 0, a tenth of the
+    budget is kept for a diagnosis too."""
     trials: int | None = None
     """Settings tried for each rung that can be tuned; 0 tunes nothing."""
     search: SearchKind = "bayes"
@@ -72,7 +72,7 @@ class Climb:
     interrupted: bool = False
     seconds: float = 0.0
     deadline: float | None = None
-    """By the clock, when the budget is used up."""
+    """By the clock, when the budget is used up but for what `Effort.reserve` keeps for the final fit."""
 
     @property
     def complete(self) -> tuple[Attempt, ...]:

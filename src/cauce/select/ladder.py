@@ -36,6 +36,8 @@ FEW_TRIALS = 12
 """Trials where neither a budget nor a number of them is given."""
 MUCH_TO_TUNE = 50_000
 """Rows × outputs from which such tuning is not begun unasked."""
+AFTER = 0.1
+"""Share of a budget that stays for the diagnosis of what was chosen, where time is kept back at all."""
 AT_MOST = 0.5
 """Share of the time left that a rung without tuning may be expected to take, where another can still be tuned."""
 
@@ -176,7 +178,7 @@ class _Climbing:
             expanding=_expanding([train for train, _ in self.work.folds]),
             interrupted=self.interrupted,
             seconds=self.work.clock() - self.begun,
-            deadline=self.deadline,
+            deadline=self._before_final_fit(),
         )
 
     def _tunable(self, candidate: Candidate) -> bool:
@@ -184,6 +186,10 @@ class _Climbing:
 
     def _until(self) -> float | None:
         """Return the deadline of what is fitted now: a part of the budget stays for what comes after."""
+        final = self._before_final_fit()
+        return None if final is None else final - AFTER * (self.effort.budget_s or 0.0) * (self.effort.reserve > 0)
+
+    def _before_final_fit(self) -> float | None:
         if self.deadline is None:
             return None
         folds = [a.cost.fit_seconds / len(a.results) for a in self.found.values() if a.cost is not None and a.results]
