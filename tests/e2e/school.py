@@ -20,6 +20,8 @@ key = "id"
 task = "classify"
 data = "students"
 target = "passed"
+trials = 0
+never_use = ["additive", "forest", "mlp"]
 """
 
 

@@ -23,6 +23,8 @@ rows = ["features.py"]
 task = "classify"
 data = "people"
 target = "hired"
+trials = 0
+never_use = ["additive", "forest", "mlp"]
 features = ["per_year", "proxy"]
 sensitive = ["sex"]
 [models.hired.fairness]

@@ -31,6 +31,8 @@ data = "people"
 target = "hired"
 sensitive = ["sex"]
 ignore = ["sex"]
+trials = 0
+never_use = ["additive", "forest", "mlp"]
 [models.hired.fairness]
 favoured = "yes"
 {keys}
@@ -110,7 +112,7 @@ def test_the_curve_is_drawn_in_both_languages(folder: Path) -> None:
         (
             'favoured = "yes"',
             'favoured = "Yes"',
-            "cauce.toml:13, [models.hired.fairness] favoured: not a class of 'hired'",
+            "cauce.toml:15, [models.hired.fairness] favoured: not a class of 'hired'",
         ),
         ('sensitive = ["sex"]', 'sensitive = ["sexo"]', "cauce.toml:10, [models.hired] sensitive: not a column"),
         (

@@ -73,7 +73,7 @@ def versions(folder: Path) -> tuple[int, ...]:
 
 
 def test_the_best_so_far_is_kept_and_the_next_run_completes_the_ladder(project: Path, cauce: Cauce) -> None:
-    second = '\n[models.other]\ntask = "classify"\ndata = "students"\ntarget = "passed"\n'
+    second = '\n[models.other]\ntask = "classify"\ndata = "students"\ntarget = "passed"\ntrials = 0\n'
     (project / "cauce.toml").write_text(TOML + second, encoding="utf-8")
     code, said = trouble(project, "interrupt", ("choose", 7, 0.0))  # within the second rung
     assert code == 130

@@ -41,6 +41,8 @@ rows = ["features.py:area_or_one", "features.py"]
 task = "classify"
 data = "homes"
 target = "dear"
+trials = 0
+never_use = ["additive", "forest", "mlp"]
 features = ["per_m2", "rooms", "built in", "año"]
 
 [watch]
