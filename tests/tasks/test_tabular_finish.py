@@ -467,3 +467,13 @@ def test_gaps_between_groups_are_those_of_the_decisions() -> None:
     decided = np.array(fitted.predict(fresh)["prediction"].to_pylist()) == "fraud"
     assert (said == 1.0).tolist() == decided.tolist()
     assert decided.sum() > (fitted.predict(fresh)["prob_fraud"].to_numpy() > 0.5).sum()
+
+
+def test_a_metric_that_was_asked_for_takes_the_better_guess_and_accuracy_a_proof() -> None:
+    table = rare(300, 3)
+    for name, adopted in (("f1", True), ("accuracy", False)):
+        _, finish = finished(table, replace(LABELS, metric=name), "linear")
+        assert finish.decision is not None
+        assert finish.decision.why == "asked"
+        assert finish.decision.difference.lower <= 0, "nothing is proven on so few rows"
+        assert finish.decision.adopted is adopted

@@ -198,7 +198,9 @@ class ModelSpec(Spec):
     weight: str | None = None
     """Column that says how many rows a row stands for: it weighs in fitting and in the mean loss, and is no input."""
     metric: DecisionMetric | None = None
-    """What the decision between classes aims at; the data choose when absent. The loss still chooses the model."""
+    """What the decision between classes aims at: f1 is that of the rarer of two classes, or the mean over more. When
+    absent it is F1 where the rarer of two classes is under a fifth of the rows and that is proven better than the
+    likeliest class, which is said everywhere else. The loss still chooses the model."""
     costs: dict[str, Annotated[float, Field(gt=0.0)]] = {}
     """Class → what it costs to miss a row of it, 1 when absent, as `fraud = 50`: decisions are the cheapest."""
     split: SplitSpec = SplitSpec()

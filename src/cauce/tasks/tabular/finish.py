@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PARTS = 5
 RARE = 0.2
 """Share of the rarer of two classes under which the data ask for its F1, not for the share of right answers."""
-FEWEST_TO_DECIDE = 200
+FEWEST_TO_DECIDE, FEWEST_WHERE_ASKED = 200, 50
 SCALE = Candidate("boosting", {}, {"learning_rate": 0.05, "num_leaves": 8, "rounds": 200})
 """What expects a row's absolute error."""
 Array = npt.NDArray[np.float64]
@@ -136,7 +136,7 @@ def _decision(
     none = np.empty(0)
     counts = np.bincount(codes, cut.weights, len(known))
     fixed: Array | None = None
-    rarer = int(np.argmin(counts)) if len(known) == 2 else None
+    rarer = int(counts[1] <= counts[0]) if len(known) == 2 else None  # on a tie the last, as `metrics` has it
     if spec.costs:
         fixed = np.array([spec.costs.get(label, 1.0) for label in known])
         aim = decide.Aim("costs", None, fixed)
@@ -146,12 +146,15 @@ def _decision(
         aim = decide.Aim("f1", rarer)
     else:
         return None, none
-    if len(known) < 2 or (fixed is None and len(codes) < FEWEST_TO_DECIDE):
+    fewest = FEWEST_TO_DECIDE if spec.metric is None else FEWEST_WHERE_ASKED
+    if len(known) < 2 or (fixed is None and len(codes) < fewest):
         return None, none
     given = (aim, shares, codes, cut.weights)
     before, after, difference = decide.judge(*given, cut.part, cut.units, cut.rng, fixed=fixed)
     asked = bool(spec.costs) or spec.metric is not None
-    adopted = fixed is not None or difference.lower > 0
+    # Who asks for a metric gets the better guess; of the likeliest class, which accuracy asks for, chance is no rival.
+    guessed = asked and aim.name != "accuracy" and difference.value > 0
+    adopted = fixed is not None or difference.lower > 0 or guessed
     weights = fixed / fixed.max() if fixed is not None else decide.search(*given, cut.rng)
     shown = weights if adopted else np.ones(len(known))
     record = ClassDecision(
