@@ -2,8 +2,9 @@
 
 Looking up an alias is polled every second, by a service that has no other need of MLflow: a statement on a fresh
 connection takes well under a millisecond and imports nothing, MLflow's client takes over a second to import. An alias
-moves in one statement, which MLflow's own merge (a SELECT, then an INSERT or UPDATE) is not. Only columns that MLflow
-has had since aliases exist are named; tests hold the statements against MLflow's client. MLflow writes all else.
+moves in one statement, which MLflow's own merge (a SELECT, then an INSERT or UPDATE) is not. Trials are written here
+too: a hundred runs are one transaction, through the client hundreds. Only columns that MLflow has had since aliases
+exist are named; tests hold the statements against MLflow's client. MLflow writes all else.
 A deleted version stays in the table with the stage `Deleted_Internal`.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cauce.core.errors import UserError
+from cauce.track.trials import ChildRun
 
 _WAIT_S = 20.0
 _LOCATED = (
@@ -83,6 +85,26 @@ class Database:
             "AND run_uuid NOT IN (SELECT run_id FROM model_versions WHERE run_id IS NOT NULL) ORDER BY run_uuid"
         )
         return tuple(row[0] for row in self._read(sql, experiment, key, value))
+
+    def add_children(self, parent: str, children: Sequence[ChildRun]) -> None:
+        """Write runs below `parent`, like it in all that is not their own. One transaction."""
+        run = (
+            "INSERT INTO runs (run_uuid, name, status, start_time, end_time, artifact_uri, experiment_id, user_id, "
+            "source_type, source_name, entry_point_name, source_version, lifecycle_stage) "
+            "SELECT ?, ?, ?, ?, ?, replace(artifact_uri, run_uuid, ?), experiment_id, user_id, "
+            "source_type, source_name, entry_point_name, source_version, lifecycle_stage FROM runs WHERE run_uuid = ?"
+        )
+        rows = [(one.run_id, one.name, one.status, one.start, one.end, one.run_id, parent) for one in children]
+        tags = [(key, value, one.run_id) for one in children for key, value in one.tags.items()]
+        params = [(key, value, one.run_id) for one in children for key, value in one.params.items()]
+        metrics = [(key, value, one.end, one.run_id) for one in children for key, value in one.metrics.items()]
+        with self._open() as connection, connection:
+            connection.executemany(run, rows)
+            connection.executemany("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", tags)
+            connection.executemany("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", params)
+            for table in ("metrics", "latest_metrics"):
+                sql = f"INSERT INTO {table} (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, ?, 0, 0)"  # noqa: S608
+                connection.executemany(sql, metrics)
 
     def set_alias(self, model: str, alias: str, version: int) -> bool:
         """Point `alias` at `version` in one statement; False where there is no such version."""

@@ -1,4 +1,4 @@
-"""The tracker: one MLflow run a training, one registered version a fingerprint, two aliases.
+"""The tracker: one MLflow run a training, a run below it for each trial, one version a fingerprint, two aliases.
 
     .cauce/mlflow.db                               runs, versions, aliases
     .cauce/models/<model>/<run>/artifacts/         documents, as MLflow lists them
@@ -29,6 +29,7 @@ from cauce.track.database import Database
 from cauce.track.mlmodel import DATA_PATH, write_mlmodel
 from cauce.track.package import Package, open_package, place_folder, read_training, verify_package
 from cauce.track.run import Run
+from cauce.track.trials import child_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,6 +78,7 @@ class Tracker:
                 run_id = self._begin(client, run)
                 self._log(client, run_id, run)
                 folder = self._place(run_id, run)
+                self._database.add_children(run_id, child_runs(training, run_id, {FINGERPRINT: training.fingerprint}))
                 client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(training))
                 version = self._add_version(client, run_id, run, folder)
         return Release(model, version, run_id, run.digest, training)
