@@ -22,6 +22,7 @@ from cauce.core.artefacts import (
     Snapshot,
     TaskSpec,
     Training,
+    Trial,
     Watched,
     Words,
 )
@@ -87,6 +88,11 @@ def choice() -> Choice:
             21.7,
             4.0,
             None,
+            params={"learning_rate": 0.0625, "num_leaves": 31, "extra_trees": True},
+            predict_ms_one_row=0.5123,
+            size_bytes=1_284_000,
+            n_trials=4,
+            tuning_seconds=95.0,
         ),
         Rung(
             "forest", words("random forest", "bosque aleatorio"), "skipped", "missing_extra", "pip install 'cauce[x]'"
@@ -98,7 +104,14 @@ def choice() -> Choice:
         "Elegido: modelo lineal regularizado. Su pérdida logarítmica media es 0,361, un 0,3 % por encima del mejor "
         "(0,360); con una confianza del 95 % la diferencia queda bajo el margen del 1 %.",
     )
-    return Choice("dropout", "log", "linear", "boosting", rungs, 0.01, 38_000, 5, 0, reason)
+    trials = (
+        Trial(0, {"learning_rate": 0.1}, 0.364, 5, 20.0, "complete"),
+        Trial(1, {"learning_rate": 0.5}, 0.412, 2, 8.0, "pruned"),
+        Trial(2, {"learning_rate": 0.0625}, 0.3587, 5, 32.0, "complete"),
+        Trial(3, {"learning_rate": 0.001}, None, 0, 0.0, "failed"),
+    )
+    tuned = {"seconds": 131.0, "budget_s": 120.0, "trials": {"boosting": trials}}
+    return Choice("dropout", "log", "linear", "boosting", rungs, 0.01, 38_000, 5, 0, reason, **tuned)  # type: ignore[arg-type]
 
 
 def metrics() -> Metrics:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cauce.core.artefacts import Action, Candidate, Kind, RungWhy, SignalCode, Verdict
+from cauce.core.artefacts import Action, Candidate, Kind, RungWhy, SignalCode, Trial, Verdict
 from cauce.core.protocols import Task
 from cauce.core.specs import FairnessMetric, Mitigation, Severity
 from cauce.report import language
@@ -31,6 +31,7 @@ FAMILIES = {
     "stage_": ["new", "blocked", "trained", "serving", "paused"],
     "gap_": get_args(FairnessMetric),
     "method_": get_args(Mitigation),
+    "trial_": get_args(get_type_hints(Trial)["outcome"]),
     "split_": ["random", "stratified", "group", "time"],
 }
 """Texts that are found by a value: one for every value."""

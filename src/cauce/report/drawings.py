@@ -5,12 +5,13 @@ Inside a page the style sheet colours them by their classes; a plot on its own c
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from cauce.core.artefacts import Metrics
+from cauce.core.artefacts import Metrics, Trial
 from cauce.report.language import Language, speak
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -140,6 +141,58 @@ def importance_bars(importance: Mapping[str, float], words: Language) -> Markup 
         body.append(_text(left, height - 8, words.say("plot_rest", words.count(rest)), "faint"))
     desc = words.say("plot_importance_desc", ", ".join(name for _, name in shown[:3]))
     return _svg(_WIDTH, height, words.say("plot_importance"), desc, body)
+
+
+def trials_plot(trials: Sequence[Trial], title: str, words: Language) -> Markup | None:
+    """Draw each trial's mean loss, and the best so far as a line; None where nothing was tried to the end.
+
+    Losses from twice as far above the best as the middle one on stand at the upper edge: one bad trial must not press
+    all others flat. Trials that were given up have no place in the line: their mean is over fewer folds.
+    """
+    complete = [trial for trial in trials if trial.outcome == "complete" and trial.mean_loss is not None]
+    if not complete:
+        return None
+    losses = sorted(float(trial.mean_loss or 0.0) for trial in complete)
+    low, middle = losses[0], losses[len(losses) // 2]
+    high = min(losses[-1], low + 2 * (middle - low)) if middle > low else losses[-1]
+    left, top, height = 72, 12, 120
+    across, reach = (_WIDTH - left - 16) / max(1, len(trials) - 1), (high - low) or 1.0
+
+    def place(trial: Trial, loss: float) -> tuple[float, float]:
+        return left + across * trial.number, top + height * (1 - (min(max(loss, low), high) - low) / reach)
+
+    body = [_line(left, y, _WIDTH - 16, y, "line") for y in (top, top + height)]
+    body.append(_text(left - 8, top + height + 4, words.number(low, digits=4), "faint", "end"))
+    if high > low:
+        beyond = "≥ " if high < losses[-1] else ""
+        body.append(_text(left - 8, top + 4, beyond + words.number(high, digits=4), "faint", "end"))
+    body.append(_best_so_far(complete, place))
+    for trial in trials:
+        if trial.mean_loss is not None:
+            x, y = place(trial, trial.mean_loss)
+            said = words.number(trial.mean_loss, digits=4)
+            hover = words.say("plot_trial", words.count(trial.number + 1), said, words.say(f"trial_{trial.outcome}"))
+            dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>')
+            kind, size = ("dot", 4) if trial.outcome == "complete" else ("wrong", 2.5)
+            body.append(dot.format(kind, x, y, size, hover))
+    body.append(_text(left, top + height + 20, f"{words.say('plot_trials_number')} 1", "faint", "middle"))
+    if len(trials) > 1:
+        body.append(_text(_WIDTH - 16, top + height + 20, words.count(len(trials)), "faint", "middle"))
+    best = min(complete, key=lambda trial: float(trial.mean_loss or 0.0))
+    desc = words.say("plot_trials_desc", words.count(len(trials)), words.count(best.number + 1), words.number(low))
+    return _svg(_WIDTH, top + height + 28, words.say("plot_trials", title), desc, body)
+
+
+def _best_so_far(complete: Sequence[Trial], place: Callable[[Trial, float], tuple[float, float]]) -> Markup:
+    """Draw the lowest loss up to each trial, as steps."""
+    points: list[str] = []
+    best = math.inf
+    for trial in complete:
+        if points:
+            points.append("{:.1f},{:.1f}".format(*place(trial, best)))
+        best = min(best, float(trial.mean_loss or 0.0))
+        points.append("{:.1f},{:.1f}".format(*place(trial, best)))
+    return Markup('<polyline class="trend" stroke-width="2" points="{}"/>').format(" ".join(points))
 
 
 def sparkline(values: Sequence[int], words: Language) -> Markup | None:

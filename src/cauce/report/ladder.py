@@ -23,7 +23,6 @@ class Row(NamedTuple):
     drawing: Markup | None
     verdict: str
     detail: str
-    seconds: str
 
 
 def rows(choice: Choice, words: Language) -> tuple[Row, ...]:
@@ -53,7 +52,6 @@ def _row(rung: Rung, choice: Choice, reach: float, words: Language) -> Row:
         drawing=_drawing(rung.against_best, choice.margin, reach, words) if rung.against_best else None,
         verdict=words.say(_verdict(rung, choice)),
         detail=words.of(rung.note) if rung.note else rung.detail,
-        seconds=words.duration(rung.fit_seconds),
     )
 
 
@@ -62,6 +60,9 @@ def _verdict(rung: Rung, choice: Choice) -> str:
     chosen = next((each for each in choice.rungs if each.name == choice.chosen), rung)
     if rung.name == choice.chosen == choice.best:
         return "rung_lowest"
+    found = rung.against_best
+    if choice.chosen == choice.best and rung.why == "more_complex" and found is not None and found.lower > 0:
+        return "rung_complex_worse"
     if rung.name not in {choice.chosen, choice.best} or chosen.against_best is None:
         return f"why_{rung.why}"
     found = chosen.against_best

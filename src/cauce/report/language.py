@@ -83,6 +83,15 @@ class Language:
                 return f"{figures(f'{seconds / size:.1f}', self.code)}\u00a0{unit}"
         raise AssertionError  # pragma: no cover - the last unit takes everything
 
+    def size(self, n_bytes: int | None) -> str:
+        """Write a number of bytes: ``512 B``, ``2.6 kB``, ``1.3 MB``, of 1,000 and 1,000,000 bytes."""
+        if n_bytes is None:
+            return DASH
+        for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+            if n_bytes >= size:
+                return f"{figures(f'{n_bytes / size:.1f}', self.code)}\u00a0{unit}"
+        return f"{n_bytes}\u00a0B"
+
     def moment(self, at: datetime | None) -> str:
         """Write a time, in UTC."""
         if at is None:

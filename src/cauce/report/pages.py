@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from cauce.core.artefacts import Signal
 from cauce.core.views import AuditView, FairnessCurve, ModelView, ProjectView
 from cauce.profile import Profile
-from cauce.report import audit, columns, drawings, fairness, measures, mitigation
+from cauce.report import audit, columns, costs, drawings, fairness, measures, mitigation
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
@@ -140,6 +140,9 @@ def _functions(words: Language) -> Mapping[str, object]:
         ),
         "rungs": lambda choice: rows(choice, words),
         "gain": lambda choice: gain(choice, words),
+        "costs": lambda choice: costs.rows(choice, words),
+        "settings": lambda choice: costs.settings(choice, words),
+        "took": lambda choice: costs.took(choice, words),
         "mitigation_lead": lambda done: mitigation.lead(done, words),
         "mitigation_rows": lambda done: mitigation.table(done, words),
         "confusion": lambda metrics: drawings.confusion(metrics, words),
