@@ -21,6 +21,7 @@ from cauce.select.nested import nested_parts
 from cauce.select.remedy import settings_against
 
 Floats = npt.NDArray[np.float64]
+HASTY: dict[str, Any] = {"learning_rate": 0.3, "rounds": 50}
 LANGUAGES: tuple[Language, ...] = ("en", "es")
 
 
@@ -43,7 +44,14 @@ def folded(n: int, k: int = 5, seed: int = 0) -> list[tuple[npt.NDArray[np.int64
 
 
 def diagnosed(
-    task: str, inputs: Floats, target: Sequence[Any], rung: str, *, with_climb: bool = True, **options: Any
+    task: str,
+    inputs: Floats,
+    target: Sequence[Any],
+    rung: str,
+    *,
+    params: Any = None,
+    with_climb: bool = True,
+    **options: Any,
 ) -> Diagnosis:
     named = task_named(task)
     names = tuple(f"x{i}" for i in range(inputs.shape[1]))
@@ -56,7 +64,7 @@ def diagnosed(
     if with_climb:
         found = climb(named, spec, ladder, table, folds, effort=Effort(trials=0))
     candidate = next(c for c in ladder if c.name == rung)
-    return diagnose(named, spec, candidate, {}, table, folds, climb=found, **options)
+    return diagnose(named, spec, candidate, params or {}, table, folds, climb=found, **options)
 
 
 def names_of(yes: npt.NDArray[np.bool_]) -> list[str]:
@@ -66,11 +74,10 @@ def names_of(yes: npt.NDArray[np.bool_]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def overfit() -> Diagnosis:
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     inputs = rng.normal(size=(400, 20))
-    return diagnosed(
-        "regress", inputs, inputs.sum(axis=1) / 20**0.5 + 0.5 * rng.normal(size=400), "boosting", with_climb=False
-    )
+    target = inputs.sum(axis=1) / 20**0.5 + 0.3 * rng.normal(size=400)
+    return diagnosed("regress", inputs, target, "boosting", params=HASTY, with_climb=False)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +90,7 @@ def ceiling() -> Diagnosis:
 
 @pytest.fixture(scope="module")
 def underfit() -> Diagnosis:
-    inputs = np.random.default_rng(2).normal(size=(800, 2))
+    inputs = np.random.default_rng(2).normal(size=(400, 2))
     return diagnosed("classify", inputs, names_of((inputs[:, 0] > 0) ^ (inputs[:, 1] > 0)), "linear")
 
 
@@ -95,7 +102,7 @@ def test_trees_that_need_far_more_rows_overfit_and_simpler_settings_are_adopted(
     assert remedy.adopted
     assert remedy.comparison is not None
     assert remedy.comparison.upper < 0
-    assert overfit.params == remedy.changes
+    assert overfit.params == {**HASTY, **remedy.changes}
     assert overfit.changed
 
 
@@ -182,6 +189,23 @@ def test_a_curve_that_falls_by_a_power_law_foretells_what_twice_the_rows_gain(ex
         covered += found.gain.lower <= truth <= found.gain.upper
         assert ("more_data" in found.conditions) == (found.gain.lower > 0 and found.gain.share > 0.01)
     assert covered >= 10
+
+
+def test_windows_in_time_use_the_newest_folds_and_keep_the_newest_rows() -> None:
+    oldest = []
+
+    class Kept(PowerLaw):
+        def fit(self, candidate: Candidate, params: Mapping[str, Any], table: pa.Table, *, spec: TaskSpec) -> Any:
+            oldest.append(min(table["id"].to_pylist()))
+            return super().fit(candidate, params, table, spec=spec)
+
+    task: Any = Kept(0.5)
+    rows = np.arange(1_000)
+    folds = [(rows[:cut], rows[cut : cut + 120]) for cut in (400, 520, 640, 760, 880)]
+    found = diagnose(task, replace(SPEC, time="day"), ANY, {}, made(1_000, day=rows), folds)
+    assert task.fits == [640, 760, 880, 320, 380, 440, 160, 190, 220, 80, 95, 110]
+    assert oldest[3:] == [320, 380, 440, 480, 570, 660, 560, 665, 770]
+    assert found.gain is not None
 
 
 def test_a_flat_curve_does_not_ask_for_rows() -> None:

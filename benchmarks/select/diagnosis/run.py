@@ -1,6 +1,6 @@
 """Diagnoses against the truth: made data whose fault is known, and real sets whose rows are doubled afterwards.
 
-    python -m benchmarks.select.diagnosis.run [--seeds 12] [--draws 2] [--work FOLDER] [--data FOLDER]
+    python -m benchmarks.select.diagnosis.run [--seeds 5] [--draws 1] [--work FOLDER] [--data FOLDER]
 
 Each case is kept under `--work`: a killed run goes on where it was.
 """
@@ -44,10 +44,10 @@ UNSEEN = (
     "german_credit", "tic-tac-toe", "student_dropout", "spambase", "adult", "wdbc", "mammographic", "titanic",
     "australian", "ring", "segment", "digits", "penbased", "bike_day", "diabetes",
 )  # fmt: skip
-MOST_ROWS = 4_000
+MOST_ROWS = 2_000
 TEST_SHARE = 0.3
 N_FOLDS = 5
-MEASURED_DRAWS = 4
+MEASURED_DRAWS = 3
 """Models fitted before and after a doubling, whose mean is the truth."""
 Floats = npt.NDArray[np.float64]
 
@@ -159,7 +159,7 @@ def made_case(name: str, seed: int) -> dict[str, Any]:
     asked = problem(made.task, as_table(made), "y", made.rung, seed)
     found = diagnosed(asked)
     n = len(asked.folds[0][0])
-    test = as_table(MAKERS[name](rng, 20_000))
+    test = as_table(MAKERS[name](rng, 10_000))
     before: list[float] = []
     after: list[float] = []
     for _ in range(MEASURED_DRAWS):
@@ -327,8 +327,8 @@ CONDITIONS = ("overfit", "underfit", "more_data", "noise_ceiling", "well_fitted"
 def main() -> None:
     """Run all cases and write result.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=12)
-    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--work", type=Path, default=HERE / "work")
     parser.add_argument("--data", type=Path, default=HERE.parents[3] / "shared" / "data")
     options = parser.parse_args()

@@ -7,7 +7,6 @@ has a prior, and what remains unknown of it widens the interval.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +15,13 @@ import numpy.typing as npt
 from cauce.evidence.shares import Interval
 from cauce.evidence.spread import Floats
 
-EXPONENTS = np.geomspace(0.1, 3.0, 35)
+EXPONENTS = np.geomspace(0.1, 3.0, 200)
 """Parametric models come near 1, flexible ones near 0.5, rich data near 0.2."""
 USUAL_EXPONENT, ITS_SPREAD = 0.7, 0.7
 """Median and log standard deviation of the exponent's prior."""
 FEWEST_SIZES = 3
+LIGHTEST = 1e-6
+"""Weight, of the heaviest exponent's, under which an exponent is left out of the intervals."""
 
 
 class Extrapolation(NamedTuple):
@@ -82,28 +83,23 @@ def extrapolate(
     units = _units(losses / scale, groups)
     covariance = units + models
     covariance += np.eye(n_sizes) * max(1e-12, 1e-9 * float(np.trace(covariance)))
-    weights, drops, variances, levels = [], [], [], []
-    for exponent in EXPONENTS:
-        basis = np.column_stack([np.ones(n_sizes), (shares**-exponent - 1.0) / (2.0**exponent - 1.0)])
-        solved = np.linalg.solve(covariance, np.column_stack([basis, mean / scale]))
-        precision = basis.T @ solved[:, :2]
-        found = np.linalg.solve(precision, basis.T @ solved[:, 2])
-        left = mean / scale - basis @ found
-        likelihood = -0.5 * float(left @ np.linalg.solve(covariance, left)) - 0.5 * math.log(np.linalg.det(precision))
-        weights.append(likelihood - 0.5 * (math.log(exponent / USUAL_EXPONENT) / ITS_SPREAD) ** 2)
-        spread = np.linalg.inv(precision)
-        drops.append(found[1])
-        levels.append(found[0])
-        variances.append(spread)
-    weight = np.exp(np.array(weights) - max(weights))
+    exponents = EXPONENTS[:, None]
+    basis = np.stack([np.ones((len(EXPONENTS), n_sizes)), (shares**-exponents - 1) / (2.0**exponents - 1)], axis=2)
+    weighed = np.linalg.solve(covariance, basis)  # shape (n_exponents, n_sizes, 2)
+    spread = np.linalg.inv(basis.swapaxes(1, 2) @ weighed)
+    found = np.einsum("eij,ekj,k->ei", spread, weighed, mean / scale)
+    left = mean / scale - np.einsum("eki,ei->ek", basis, found)
+    likelihood = 0.5 * np.log(np.linalg.det(spread)) - 0.5 * (left * np.linalg.solve(covariance, left.T).T).sum(axis=1)
+    likelihood -= 0.5 * (np.log(EXPONENTS / USUAL_EXPONENT) / ITS_SPREAD) ** 2
+    weight = np.exp(likelihood - likelihood.max())
     weight /= weight.sum()
-    drop, level, spread = np.array(drops) * scale, np.array(levels) * scale, np.array(variances) * scale**2
+    level, drop, spread = found[:, 0] * scale, found[:, 1] * scale, spread * scale**2
     part = float(np.trace(models) / np.trace(covariance))
     df = df / max(part**2, df / 1e6)  # Satterthwaite: the units' own scatter is known well
     factor = 2.0**-EXPONENTS
-    gain = _mixture(weight, drop * factor, np.sqrt(spread[:, 1, 1]) * factor, df, confidence)
+    gain = _mixture(weight, drop * factor, spread[:, 1, 1] * factor**2, df, confidence)
     fall = 1.0 / (2.0**EXPONENTS - 1.0)
-    below = np.sqrt(np.maximum(spread[:, 0, 0] - 2 * fall * spread[:, 0, 1] + fall**2 * spread[:, 1, 1], 0.0))
+    below = np.maximum(spread[:, 0, 0] - 2 * fall * spread[:, 0, 1] + fall**2 * spread[:, 1, 1], 0.0)
     floor = _mixture(weight, level - fall * drop, below, df, confidence)
     return Extrapolation(gain, floor, float(weight @ EXPONENTS))
 
@@ -130,15 +126,20 @@ def _models(losses: Floats, shares: Floats, fold: npt.NDArray[np.int64], overlap
     return np.diag(variance / shares * (1.0 + (n_folds - 1) * shared) / n_folds)
 
 
-def _mixture(weight: Floats, centre: Floats, spread: Floats, df: float, confidence: float) -> Interval:
-    """Return the mean and the central interval of a mixture of t distributions, by bisection."""
+def _mixture(weight: Floats, centre: Floats, variance: Floats, df: float, confidence: float) -> Interval:
+    """Return the mean and the central interval of a mixture of t distributions, by bisection.
+
+    Each stands for the exponents around its own, over which its centre moves.
+    """
     from scipy.special import stdtr
 
-    wide = np.maximum(spread, 1e-300)
+    wide = np.maximum(np.sqrt(variance + np.gradient(centre) ** 2 / 12), 1e-300)
+    mean, known = float(weight @ centre), weight > LIGHTEST * weight.max()
+    weight, centre, wide = weight[known] / weight[known].sum(), centre[known], wide[known]
 
     def quantile(share: float) -> float:
-        low, high = float((centre - 60 * wide).min()), float((centre + 60 * wide).max())
-        for _ in range(80):
+        low, high = float((centre - 20 * wide).min()), float((centre + 20 * wide).max())
+        for _ in range(40):
             middle = (low + high) / 2
             if float(weight @ stdtr(df, (middle - centre) / wide)) < share:
                 low = middle
@@ -147,4 +148,4 @@ def _mixture(weight: Floats, centre: Floats, spread: Floats, df: float, confiden
         return (low + high) / 2
 
     tail = (1.0 - confidence) / 2
-    return Interval(float(weight @ centre), quantile(tail), quantile(1.0 - tail))
+    return Interval(mean, quantile(tail), quantile(1.0 - tail))

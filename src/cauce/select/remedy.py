@@ -6,6 +6,7 @@ diagnosis it is tried on all of them; both looks share the error that one decisi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,8 @@ from cauce.select.attempts import Climb
 from cauce.select.probing import Measured, NotFitted, OutOfTime, Probe, pooled
 
 LOOKS = 2
-HALF_WAY = 0.5
-"""Share of the distance to proof that a first look must have covered, for a second one to be worth its fits."""
+PROMISING = 1.0
+"""Standard errors, of the units alone, by which a first look must find it better for a second to be worth its fits."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def try_settings(
     ours, theirs = dict(own), {}
     found = None
     for chosen in (list(own), [fold for fold in range(len(probe.folds)) if fold not in own]):
-        if found is not None and (found.verdict == "better" or not _promising(found)):
+        if found is not None and (found.verdict == "better" or not _promising(found, theirs, ours)):
             break
         try:
             for fold in chosen:
@@ -108,8 +109,11 @@ def try_settings(
     return Remedy(fault, found, adopted=remedy.proven, changes=changes)
 
 
-def _promising(found: Comparison) -> bool:
-    return -found.difference > max(found.margin, HALF_WAY * found.provable)
+def _promising(found: Comparison, theirs: Mapping[int, Measured], ours: Mapping[int, Measured]) -> bool:
+    """Whether more folds may prove it. The scatter of few folds is known badly, so the units alone are asked."""
+    apart = np.concatenate([theirs[i].losses - ours[i].losses for i in theirs])
+    error = float(apart.std()) / math.sqrt(len(apart))
+    return -found.difference > max(found.margin, PROMISING * error)
 
 
 def _compared(theirs: Mapping[int, Measured], ours: Mapping[int, Measured], rule: Rule, comparisons: int) -> Comparison:
