@@ -26,6 +26,8 @@ STAGES = {
     "audit": "Auditing",
     "fit-audit": "Fitting for the audit",
     "choose": "Choosing a model",
+    "tune": "Tuning",
+    "diagnose": "Diagnosing the chosen model",
     "fit": "Fitting the chosen model",
     "register": "Registering",
 }
@@ -123,8 +125,13 @@ def show_json(value: object) -> None:
     output.flush()
 
 
+WIDE = 1_000
+"""Characters that a table may take where no terminal sets a limit."""
+
+
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table to standard output."""
+    """Print a table to standard output, as wide as the terminal; on a pipe as wide as it is."""
+    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -132,7 +139,8 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    _stdout().print(table)
+    console = _stdout()
+    (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
 def say(text: str) -> None:

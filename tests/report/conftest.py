@@ -13,7 +13,9 @@ from cauce.core.artefacts import (
     Column,
     Comparison,
     Decision,
+    Diagnosis,
     Finding,
+    Finish,
     Metrics,
     Release,
     Rung,
@@ -160,6 +162,18 @@ def training() -> Training:
         48.2,
         {"scikit-learn": "1.9.0", "lightgbm": "4.6.0"},
         {"grade_average": 0.41, "age": 0.22, "course": 0.17, "scholarship": 0.11, "distance_km": 0.06, "evening": 0.03},
+        finish=Finish(
+            words=(words("No repair of `prob_dropout` helps.", "Ninguna corrección de `prob_dropout` ayuda."),)
+        ),
+        diagnosis=Diagnosis(
+            "dropout",
+            "linear",
+            ("more_data",),
+            {},
+            words("More rows would help by about 3 %.", "Más filas ayudarían en torno a un 3 %."),
+            {},
+            38_000,
+        ),
     )
 
 

@@ -40,8 +40,18 @@ def test_every_fitted_rung_says_what_it_costs(choice: Choice) -> None:
     prior, linear, boosting = costs.rows(choice, EN)
     assert (prior.training, prior.tuning, prior.per_row) == ("< 0.1\u00a0s", "–", "0.1\u00a0µs")
     assert linear.chosen
-    assert boosting[2:] == ("21.7\u00a0s", "1.6\u00a0min (4 tried)", "4\u00a0µs", "0.512\u00a0ms", "1.3\u00a0MB")
-    assert costs.rows(choice, ES)[2].tuning == "1,6\u00a0min (4 probados)"
+    assert boosting[2:] == ("21.7\u00a0s", "1.6\u00a0min (4)", "4\u00a0µs", "0.512\u00a0ms", "1.3\u00a0MB")
+    assert costs.rows(choice, ES)[2].tuning == "1,6\u00a0min (4)"
+
+
+def test_the_terminals_table_has_a_line_for_every_rung_by_its_name(choice: Choice) -> None:
+    header, found = report.rung_table(choice, "es")
+    assert header[:2] == ("Peldaño", "Pérdida")
+    assert [line[0] for line in found] == ["prior", "linear", "boosting", "forest"]
+    assert [line[-1].replace(" ", "_") for line in found] == [rung.why for rung in choice.rungs]
+    assert found[1][1:4] == ("0,3612", "−0,1\u00a0% a +0,8\u00a0%", "3,4\u00a0s")
+    assert found[2][2] == "la menor"
+    assert found[3][1:-1] == ("–",) * 6
 
 
 def test_the_choice_says_how_long_it_took_of_which_budget(choice: Choice) -> None:

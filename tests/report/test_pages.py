@@ -164,6 +164,22 @@ def test_the_reason_and_the_ladder_are_shown(project: ProjectView) -> None:
     assert "pip install &#39;cauce[x]&#39;" in html
 
 
+def test_the_diagnosis_and_what_finished_the_model_are_shown(full: ModelView, project: ProjectView) -> None:
+    told = [
+        report.model_page(full, "es", project="academy", at=project.at),
+        report.console_page(replace(project, models=(full,), language="es")),
+    ]
+    for html in told:
+        assert "Más filas ayudarían en torno a un 3 %." in html
+        assert "Ninguna corrección de <code>prob_no</code> ayuda." in html
+    assert full.champion is not None
+    untold = replace(full.champion.training, finish=None, diagnosis=None)
+    bare = report.model_page(
+        replace(full, champion=replace(full.champion, training=untold)), "en", project="academy", at=project.at
+    )
+    assert not any(speak("en").say(key) in bare for key in ("diagnosis", "finish"))
+
+
 def test_a_version_serves_since_its_promotion_not_since_its_training(full: ModelView, project: ProjectView) -> None:
     assert "<dt>Took over</dt><dd>3 hours ago</dd>" in report.console_page(project)
     never = replace(full, decisions=())

@@ -13,9 +13,13 @@ from cauce.cli.common import DEFAULT, Common, announcement, app, open_loop
 from cauce.core.errors import EXIT_DONE, EXIT_INTERRUPTED, Problems
 
 if TYPE_CHECKING:
-    from cauce.core.artefacts import Audit
+    from cauce.core.artefacts import Audit, Training
     from cauce.loop.context import Loop
     from cauce.loop.stages import Outcome
+
+
+_TOLD = ("choice", "diagnosis", "finish", "mitigation", "metrics", "held_out_loss", "seconds")
+"""What `--json` tells of a training."""
 
 
 @app.command
@@ -122,7 +126,7 @@ def _show_outcome(outcome: Outcome, language: str) -> None:
         terminal.say(f"[bold]{outcome.model}[/]: up to date; {goes_on}")
     else:
         terminal.say(f"[bold]{outcome.model}[/]: trained version {release.version} ({release.training.rung})")
-        terminal.say(f"  {terminal.escape(release.training.choice.reason[language])}")
+        _show_choice(release.training, language)
     if outcome.interrupted:
         terminal.say("  Interrupted: this is the best so far. The same command completes the ladder.")
     if outcome.decision is not None:
@@ -132,14 +136,27 @@ def _show_outcome(outcome: Outcome, language: str) -> None:
             terminal.say(f"  [yellow]{finding.code}[/] {terminal.escape(finding.message[language])}")
 
 
+def _show_choice(training: Training, language: str) -> None:
+    """Say why the rung was chosen, list all of them, and say what was learnt of the chosen one."""
+    from cauce.report import rung_table
+
+    terminal.say(f"  {terminal.escape(training.choice.reason[language])}")
+    terminal.show_table("", *rung_table(training.choice, language))
+    if training.diagnosis is not None:
+        terminal.say(f"  {terminal.escape(training.diagnosis.reason[language])}")
+    for words in training.finish.words if training.finish is not None else ():
+        terminal.say(f"  {terminal.escape(words[language])}")
+
+
 def _as_plain(outcome: Outcome) -> dict[str, object]:
-    trained = outcome.trained
+    release = outcome.trained.release if outcome.trained else None
+    training = release.training if release else None
     return {
         "model": outcome.model,
-        "version": trained.release.version if trained else None,
-        "reused": trained.reused if trained else None,
-        "choice": trained.release.training.choice if trained else None,
-        "metrics": trained.release.training.metrics if trained else None,
+        "version": release.version if release else None,
+        "run_id": release.run_id if release else None,
+        "reused": outcome.trained.reused if outcome.trained else None,
+        **{name: getattr(training, name, None) for name in _TOLD},
         "champion": outcome.champion,
         "decision": outcome.decision,
         "error": str(outcome.error) if outcome.error else None,
@@ -248,11 +265,8 @@ def train(model: str | None = None, /, *, common: Common = DEFAULT) -> int:
         outcomes = run_stages(loop, [model] if model else None)
     if not (common.json and model and outcomes[0].trained):
         return _show_outcomes(outcomes, loop, common)
-    trained = outcomes[0].trained
-    assert trained is not None
-    choice = trained.release.training.choice
-    terminal.show_json({**_as_plain(outcomes[0]), "release": trained.release, "choice": choice})
-    return EXIT_INTERRUPTED if choice.interrupted else EXIT_DONE
+    terminal.show_json(_as_plain(outcomes[0]))
+    return EXIT_INTERRUPTED if outcomes[0].interrupted else EXIT_DONE
 
 
 @app.command

@@ -1,6 +1,7 @@
 """All that people read, in English and in Spanish: the console, a model's report, an audit's page, plots as SVG."""
 
 from cauce.report.assets import static
+from cauce.report.costs import rung_table
 from cauce.report.drawings import plots
 from cauce.report.fairness import fairness_rows, fairness_svg
 from cauce.report.pages import audit_page, console_page, fairness_page, model_page, sign_in_page
@@ -13,6 +14,7 @@ __all__ = [
     "fairness_svg",
     "model_page",
     "plots",
+    "rung_table",
     "sign_in_page",
     "static",
 ]

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from cauce.core.artefacts import Choice, Rung
 from cauce.core.spaces import Value
 from cauce.report.drawings import trials_plot
-from cauce.report.language import DASH, Language
+from cauce.report.ladder import interval
+from cauce.report.language import DASH, Language, speak
 
 
 class Row(NamedTuple):
@@ -59,8 +60,27 @@ def took(choice: Choice, words: Language) -> str:
     return words.say("choice_took_of", words.duration(choice.seconds), words.duration(choice.budget_s))
 
 
+def rung_table(choice: Choice, language: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return header and rows for a terminal: every rung by the name that cauce.toml takes, and why in a few words.
+
+    Parameters
+    ----------
+    language
+        ``"en"`` or ``"es"``: of the header and the numbers.
+    """
+    words = speak(language)
+    header = ("rung_name", "loss", "against_best", "training", "tuning", "one_row", "size", "verdict")
+    shown = []
+    for rung in choice.rungs:
+        costs = _row(rung, words)
+        loss = words.number(rung.mean_loss, digits=4), interval(rung, choice, words)
+        why = rung.why.replace("_", " ")
+        shown.append((rung.name, *loss, costs.training, costs.tuning, costs.one_row, costs.size, why))
+    return tuple(words.say(key) for key in header), tuple(shown)
+
+
 def _row(rung: Rung, words: Language) -> Row:
-    tuned = words.say("tuning_told", words.duration(rung.tuning_seconds), words.count(rung.n_trials))
+    tuned = f"{words.duration(rung.tuning_seconds)} ({words.count(rung.n_trials)})"
     return Row(
         title=words.of(rung.title),
         chosen=rung.outcome == "chosen",

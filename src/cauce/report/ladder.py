@@ -83,6 +83,15 @@ def _relative(comparison: Comparison) -> tuple[float, float, float] | None:
     return middle / comparison.mean_reference, low / comparison.mean_reference, high / comparison.mean_reference
 
 
+def interval(rung: Rung, choice: Choice, words: Language) -> str:
+    """Write between what a rung's difference to the best one lies, relative to the best one's loss, in few letters."""
+    relative = _relative(rung.against_best) if rung.against_best else None
+    if relative is None:
+        return words.say("lowest") if rung.name == choice.best else DASH
+    _, low, high = relative
+    return words.say("between", words.signed_percent(low), words.signed_percent(high))
+
+
 def _against(rung: Rung, choice: Choice, words: Language) -> str:
     if rung.name == choice.best:
         return words.say("lowest_loss")
