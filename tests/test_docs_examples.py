@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.csv
 import pytest
 
 from cauce import Loop, load_project
+from cauce.core.artefacts import Rung, RungWhy, Trial
+from cauce.core.specs import ModelSpec
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -81,3 +85,24 @@ def test_the_check_of_the_checks_page_finds_a_refund_above_the_price(tmp_path: P
     loop = Loop(load_project(tmp_path / "cauce.toml", {}))
     (found,) = audit(loop, load(loop, "orders")).blocking
     assert (found.code, found.rows) == ("refund_over_price", (28, 29))
+
+
+def test_the_choosing_page_names_every_field_of_the_record_and_every_reason() -> None:
+    page = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    known = {field.name for kind in (Rung, Trial) for field in fields(kind)} - {"name", "title", "detail", "number"}
+    known |= {*get_args(RungWhy), *get_args(get_type_hints(Trial)["outcome"])}
+    known |= {"seconds", "budget_s", "trials", "units_for_twice_margin", "reason"}
+    assert {name for name in known if not re.search(rf"`(?:choice\.)?{name}`", page)} == set()
+
+
+def test_the_keys_of_choosing_are_those_of_a_model_with_their_defaults() -> None:
+    table = (
+        (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").partition("## Keys of choosing")[2].partition("\n## ")[0]
+    )
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in table.splitlines() if line.startswith("| `")]
+    told = {key: default for keys, default in rows for key in re.findall(r"`(\w+)`", keys)}
+    assert set(told) <= set(ModelSpec.model_fields)
+    assert set(told) >= {"budget", "trials", "search", "must_use", "interpretable", "max_latency_ms", "weight", "costs"}
+    for key in ("search", "interpretable"):
+        assert str(ModelSpec.model_fields[key].default).lower() == told[key].strip("`")
+    assert not any(ModelSpec.model_fields[key].default for key, default in told.items() if default == "none")
