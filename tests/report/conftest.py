@@ -162,9 +162,7 @@ def training() -> Training:
         48.2,
         {"scikit-learn": "1.9.0", "lightgbm": "4.6.0"},
         {"grade_average": 0.41, "age": 0.22, "course": 0.17, "scholarship": 0.11, "distance_km": 0.06, "evening": 0.03},
-        finish=Finish(
-            words=(words("No repair of `prob_no` helps.", "Ninguna corrección de `prob_no` ayuda."),)
-        ),
+        finish=Finish(words=(words("No repair of `prob_no` helps.", "Ninguna corrección de `prob_no` ayuda."),)),
         diagnosis=Diagnosis(
             "dropout",
             "linear",
