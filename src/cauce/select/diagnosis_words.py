@@ -27,9 +27,10 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "more_data": "More rows would help: with twice the {n} that each model learnt from, the loss would fall by "
         "about {gain}, {share} of it ({confidence} interval: {share_lower} to {share_upper}).",
         "noise_ceiling": "Little is left to win: twice the rows would bring {share} of the loss ({confidence} "
-        "interval: {share_lower} to {share_upper}), and more freedom brings nothing.{expected} What is left, about "
-        "{floor} of {loss}, lies in the labels, or in what these columns do not tell.",
-        "expected": " Its own probabilities expect a loss of {expected}.",
+        "interval: {share_lower} to {share_upper}), and more freedom brings nothing. What is left, {left}, "
+        "lies in the labels, or in what these columns do not tell.",
+        "expected": "{expected} by its own probabilities and {loss} as measured",
+        "floor": "about {floor} of {loss}",
         "well_fitted": "Well fitted: its loss is {loss} on new rows and {seen} on those that it learnt from, and twice "
         "the rows would bring {share} of it ({confidence} interval: {share_lower} to {share_upper}).",
         "perfect": "Well fitted: it makes no error on new rows.",
@@ -61,9 +62,10 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "more_data": "Más filas ayudarían: con el doble de las {n} de las que aprendió cada modelo, la pérdida bajaría "
         "en torno a {gain}, el {share} (intervalo del {confidence}: del {share_lower} al {share_upper}).",
         "noise_ceiling": "Queda poco que ganar: el doble de filas quitaría el {share} de la pérdida (intervalo del "
-        "{confidence}: del {share_lower} al {share_upper}) y más libertad no aporta nada.{expected} Lo que queda, unos "
-        "{floor} de {loss}, está en las etiquetas o en lo que estas columnas no cuentan.",
-        "expected": " Sus propias probabilidades esperan una pérdida de {expected}.",
+        "{confidence}: del {share_lower} al {share_upper}) y más libertad no aporta nada. Lo que queda, {left}, "
+        "está en las etiquetas o en lo que estas columnas no cuentan.",
+        "expected": "{expected} según sus propias probabilidades y {loss} según lo medido",
+        "floor": "unos {floor} de {loss}",
         "well_fitted": "Bien ajustado: su pérdida es de {loss} en filas nuevas y de {seen} en las filas de las que "
         "aprendió, y el doble de filas quitaría el {share} (intervalo del {confidence}: del {share_lower} al "
         "{share_upper}).",
@@ -134,7 +136,7 @@ def _tried(found: Diagnosis, language: Language) -> Iterator[str]:
 
 def _said(found: Diagnosis, language: Language) -> dict[str, str]:
     texts = TEXTS[language]
-    said = {"rows": number(found.n_rows, language), "prior": "", "expected": ""}
+    said = {"rows": number(found.n_rows, language), "prior": ""}
     if "fewest_rows" in found.thresholds:
         said["fewest"] = number(int(found.thresholds["fewest_rows"]), language)
     for name, value in (("loss", found.loss), ("seen", found.loss_seen)):
@@ -142,14 +144,15 @@ def _said(found: Diagnosis, language: Language) -> dict[str, str]:
             said[name] = number(_rounded(value, found.loss or 0.0), language)
     if found.loss_of_prior is not None:
         said["prior"] = texts["prior"].format(prior=number(found.loss_of_prior, language))
-    if found.expected is not None:
-        said["expected"] = texts["expected"].format(expected=number(found.expected.loss, language))
     gain = found.gain
     if gain is not None:
         said |= {"n": number(gain.n_rows, language), "gain": number(_rounded(gain.value, found.loss or 0.0), language)}
         said |= {"floor": number(gain.floor, language), "confidence": percent(gain.confidence, language)}
         shares = {"share": gain.share, "share_lower": gain.share_lower, "share_upper": gain.share_upper}
         said |= {name: percent(round(value, 5) + 0.0, language) for name, value in shares.items()}
+        said["left"] = texts["floor"].format(**said)
+    if found.expected is not None:  # nearer the truth than the floor: it rests on more than the units' luck
+        said["left"] = texts["expected"].format(**said, expected=number(found.expected.loss, language))
     return said
 
 
