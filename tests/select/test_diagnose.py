@@ -161,6 +161,15 @@ class PowerLaw:
         return Losses(np.where(known, self.seen * level, level) + noise, ids.astype(str))
 
 
+class Noisy(PowerLaw):
+    """Every model errs in its own way on every unit."""
+
+    def losses(self, fitted: Any, table: pa.Table, spec: TaskSpec) -> Losses:
+        found = super().losses(fitted, table, spec)
+        rng = np.random.default_rng([spec.seed, fitted.seed, len(fitted.params)])
+        return Losses(found.values + rng.normal(size=len(found.values)), found.units)
+
+
 class Model:
     """What it learnt from."""
 
@@ -265,16 +274,18 @@ def test_a_remedy_is_adopted_only_where_it_is_proven_better_by_more_than_matters
         assert ("overfit" in found.conditions) == adopted
 
 
-def test_a_remedy_without_effect_is_adopted_in_at_most_one_case_of_forty() -> None:
-    class Random(PowerLaw):
-        def losses(self, fitted: Any, table: pa.Table, spec: TaskSpec) -> Losses:
-            found = super().losses(fitted, table, spec)
-            rng = np.random.default_rng([spec.seed, fitted.seed, len(fitted.params)])
-            return Losses(found.values + rng.normal(size=len(found.values)), found.units)
+def test_a_remedy_that_is_worse_is_given_up_after_one_fold_and_one_that_may_be_better_gets_all() -> None:
+    for better, fits in ((-0.5, 13), (0.5, 15), (0.09, 19)):
+        task: Any = Noisy(0.5)
+        rung = replace(ANY, remedies={"overfit": {"better": better}})
+        diagnose(task, SPEC, rung, {}, made(2_000), folded(2_000))
+        assert len(task.fits) == fits, better
 
+
+def test_a_remedy_without_effect_is_adopted_in_at_most_one_case_of_forty() -> None:
     adopted = 0
     for seed in range(40):
-        task: Any = Random(0.5)
+        task: Any = Noisy(0.5)
         rung = replace(ANY, remedies={"overfit": {"nothing": 0.0}, "underfit": {"nothing": 1.0}})
         found = diagnose(task, replace(SPEC, seed=seed), rung, {}, made(200), folded(200, seed=seed), margin=0.0)
         adopted += found.changed

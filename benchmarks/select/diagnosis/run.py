@@ -1,6 +1,6 @@
 """Diagnoses against the truth: made data whose fault is known, and real sets whose rows are doubled afterwards.
 
-    python -m benchmarks.select.diagnosis.run [--seeds 5] [--draws 1] [--work FOLDER] [--data FOLDER]
+    python -m benchmarks.select.diagnosis.run --work FOLDER [--seeds 10] [--draws 1] [--data FOLDER]
 
 Each case is kept under `--work`: a killed run goes on where it was.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -327,14 +328,17 @@ CONDITIONS = ("overfit", "underfit", "more_data", "noise_ceiling", "well_fitted"
 def main() -> None:
     """Run all cases and write result.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--draws", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=HERE / "work")
+    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=HERE.parents[3] / "shared" / "data")
     options = parser.parse_args()
     found = list(cases(options.seeds, options.draws, options.work, options.data))
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": subprocess.run(
+            ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip(),
         "versions": {name: version(name) for name in ("cauce", "numpy", "scikit-learn", "lightgbm", "pyarrow")},
         "seeds": options.seeds,
         "draws": options.draws,

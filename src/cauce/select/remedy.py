@@ -1,7 +1,8 @@
 """Remedies: settings that bind a rung more or give it more freedom, tried on the folds and held against its own.
 
-A remedy is adopted where it is proven better by more than matters. Where it only looks better after the folds of the
-diagnosis it is tried on all of them; both looks share the error that one decision may make.
+A remedy is adopted where it is proven better by more than matters. It is given up after one fold where it is no better
+there; where it only looks better after the folds of the diagnosis it is tried on all of them. The two looks that may
+adopt it share the error that one decision may make.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from cauce.select.probing import Measured, NotFitted, OutOfTime, Probe, pooled
 
 LOOKS = 2
 PROMISING = 1.0
-"""Standard errors, of the units alone, by which a first look must find it better for a second to be worth its fits."""
+"""Standard errors, of the units alone, by which it must look better for the other folds to be worth their fits."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,12 @@ def try_settings(
     slowest = max(part.seconds for part in own.values())
     ours, theirs = dict(own), {}
     found = None
-    for chosen in (list(own), [fold for fold in range(len(probe.folds)) if fold not in own]):
-        if found is not None and (found.verdict == "better" or not _promising(found, theirs, ours)):
+    first, *others = own
+    for look in ([first], others, [fold for fold in range(len(probe.folds)) if fold not in own]):
+        if found is not None and not _goes_on(found, theirs, ours, len(own)):
             break
         try:
-            for fold in chosen:
+            for fold in look:
                 theirs[fold] = probe.fit({**params, **changes}, fold, expected_s=slowest)
                 slowest = max(slowest, theirs[fold].seconds)
                 if fold not in ours:
@@ -109,11 +111,13 @@ def try_settings(
     return Remedy(fault, found, adopted=remedy.proven, changes=changes)
 
 
-def _promising(found: Comparison, theirs: Mapping[int, Measured], ours: Mapping[int, Measured]) -> bool:
+def _goes_on(found: Comparison, theirs: Mapping[int, Measured], ours: Mapping[int, Measured], n_first: int) -> bool:
     """Whether more folds may prove it. The scatter of few folds is known badly, so the units alone are asked."""
+    if len(theirs) < n_first:
+        return found.difference < 0
     apart = np.concatenate([theirs[i].losses - ours[i].losses for i in theirs])
     error = float(apart.std()) / math.sqrt(len(apart))
-    return -found.difference > max(found.margin, PROMISING * error)
+    return found.verdict != "better" and -found.difference > max(found.margin, PROMISING * error)
 
 
 def _compared(theirs: Mapping[int, Measured], ours: Mapping[int, Measured], rule: Rule, comparisons: int) -> Comparison:
