@@ -143,6 +143,10 @@ def overlapping(
     by Satterthwaite's rule: near n−1 where the folds agree as units of one population would, near k−1 where the
     training rows decide.
 
+    How far it holds: learners that shrink little and see nearly as many columns as rows share more than 1/k of their
+    fold's luck, and equal ones are called worse in up to one run of eight where one of twenty was asked for. The rungs
+    of the tabular ladder choose their own shrinkage and stay within it (``benchmarks/select/rule``).
+
     Folds that expand in time are not exchangeable: a later one trains on more, and the world moves in between. Three
     of them that differ tell of time, not of chance, and their scatter with two degrees of freedom would drown a gap
     that every one of them shows. There only the units' variance is inflated; in simulation equal learners are then
