@@ -1,7 +1,10 @@
-"""A project whose table holds titles alone: trained, predicted by file and over HTTP, watched."""
+"""A project whose table holds titles alone: trained, predicted by file, over HTTP and by MLflow, watched."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +30,20 @@ key = "id"
 task = "classify"
 data = "courses"
 target = "subject"
+trials = 0
+never_use = ["additive", "forest", "mlp"]
 """
 WORDS = {
     "cocina": ["recetas", "cocina", "fácil", "arroz", "pescado", "postres", "panadería", "española", "casera"],
     "music": ["piano", "lessons", "guitar", "violin", "theory", "harmony", "singing", "orchestra", "beginners"],
 }
+
+
+PYFUNC = (
+    "import json, mlflow, pandas as pd; mlflow.set_tracking_uri('sqlite:///.cauce/mlflow.db'); "
+    "model = mlflow.pyfunc.load_model('models:/subject@champion'); "
+    "print(json.dumps(model.predict(pd.read_csv('new.csv'))['prob_music'].tolist()))"
+)
 
 
 def courses(n_rows: int = 400, seed: int = 0) -> pa.Table:
@@ -61,7 +73,11 @@ def test_titles_go_all_the_way(tmp_path: Path, cauce: Cauce) -> None:
     expected = package.fitted.predict(new)["prob_music"].to_pylist()
     by_file = pyarrow.parquet.read_table(tmp_path / "out.parquet")["prob_music"].to_pylist()
     assert by_file == pytest.approx(expected, abs=1e-9)
+    done = subprocess.run([sys.executable, "-c", PYFUNC], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == pytest.approx(expected, abs=1e-9)
     rows = new.select(["title"]).to_pylist()
+    assert None in [row["title"] for row in rows]
     with running(tmp_path, "serve", "--port", "0") as service, service.client() as http:
         sent = http.post("/v1/models/subject/predict", json={"rows": rows})
         assert sent.status_code == 200, sent.text

@@ -65,6 +65,16 @@ def test_fifty_rows_are_learnt_from_without_harm(name: str, task: Classify | Reg
     assert np.mean(ratios) < 0.95
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_forest_with_nothing_to_split_says_the_shares(n_classes: int) -> None:
+    label = [f"c{max(i % 6 - 6 + n_classes, 0)}" for i in range(60)]  # of six rows all but some are the first class
+    table = pa.table({"x": [1.0] * 60, "y": label})
+    spec = TaskSpec("m", "classify", "y", Schema((Column("x", "number"),)), "log")
+    fitted = Classify().fit(Candidate("forest", {"en": "", "es": ""}), {}, table, spec=spec)
+    expected = (7 - n_classes) / 6
+    assert fitted.predict(table.slice(0, 1))["prob_c0"].to_pylist() == [pytest.approx(expected, abs=0.01)]
+
+
 def test_three_hundred_classes_leave_the_forest_out() -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 300, 1500)

@@ -22,13 +22,14 @@ NOT_NEEDED = ("leaf_weight=", "leaf_count=", "internal_value=", "internal_weight
 """Lines of a tree that no prediction reads: half of its text."""
 
 
-def averaged(texts: Sequence[str]) -> str:
+def averaged(texts: Sequence[str], centres: Sequence[float]) -> str:
     """Return one text for forests that have as many trees each, one forest per output.
 
     LightGBM averages a forest's trees as it predicts; here their leaves are divided once, and the trees of one round
-    stand together, as they do in a booster of several outputs.
+    stand together, as they do in a booster of several outputs. What was taken from an output's labels, its centre, goes
+    back into the leaves.
     """
-    forests = [_trees(text) for text in texts]
+    forests = [_trees(text, centre) for text, centre in zip(texts, centres, strict=True)]
     blocks = []
     for number, lines in enumerate(tree for together in zip(*forests, strict=True) for tree in together):
         blocks.append("\n".join([f"Tree={number}", *lines]) + "\n\n\n")
@@ -39,19 +40,19 @@ def averaged(texts: Sequence[str]) -> str:
     return "\n".join(head) + f"tree_sizes={sizes}\n\n{''.join(blocks)}{first[first.index('end of trees') :]}"
 
 
-def _trees(text: str) -> list[list[str]]:
-    """Return each tree's lines below its number, leaves divided by the number of trees."""
+def _trees(text: str, centre: float) -> list[list[str]]:
+    """Return each tree's lines below its number, the centre added to its leaves, divided by the number of trees."""
     trees = text[text.index("\nTree=0\n") + 1 : text.index("end of trees")].split("Tree=")[1:]
     found = []
     for tree in trees:
         lines = [line for line in tree.split("\n")[1:] if line and not line.startswith(NOT_NEEDED)]
-        found.append([_divided(line, len(trees)) if line.startswith("leaf_value=") else line for line in lines])
+        found.append([_shared(line, centre, len(trees)) if line.startswith("leaf_value=") else line for line in lines])
     return found
 
 
-def _divided(line: str, by: int) -> str:
+def _shared(line: str, centre: float, n_trees: int) -> str:
     name, _, values = line.partition("=")
-    return f"{name}=" + " ".join(repr(float(value) / by) for value in values.split())
+    return f"{name}=" + " ".join(repr((float(value) + centre) / n_trees) for value in values.split())
 
 
 def check(text: str, *, n_features: int, n_outputs: int, where: str) -> None:

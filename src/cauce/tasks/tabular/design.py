@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cauce.tasks.tabular.encode import MISSING, UNSEEN, Encoded, Encoder
-
-if TYPE_CHECKING:
-    import scipy.sparse
 
 CYCLES = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
 """Date part → its first value and how many there are."""
@@ -74,18 +71,18 @@ class Design:
         z = (rows.numbers[:, self.used] - self.mean[self.used]) / self.scale[self.used]
         return np.clip(np.nan_to_num(z, copy=False), -self.furthest, self.furthest)
 
-    def matrix(self, rows: Encoded) -> scipy.sparse.csr_matrix | npt.NDArray[np.float64]:
-        """Give the design matrix, shape (n_rows, sum of widths); dense only where nothing is one-hot or a text."""
+    def matrix(self, rows: Encoded, precision: type[np.floating[Any]] = np.float64) -> Any:
+        """Give the design matrix, shape (n_rows, sum of widths): CSR, dense where nothing is one-hot or a text."""
         from scipy import sparse
 
         dense = np.hstack([self.standardised(rows), np.isnan(rows.numbers[:, self.indicator]).astype(np.float64)])
         if not sum(self.widths[2:]):
-            return dense
-        blocks = [sparse.csr_matrix(dense)]
+            return dense.astype(precision, copy=False)
+        blocks = [sparse.csr_matrix(dense, dtype=precision)]
         for slot, code, width in zip(self.slots, self.sources(rows), self.widths[2:], strict=False):
             at = slot[code]
             row = np.flatnonzero(at != NONE)
-            blocks.append(sparse.csr_matrix((np.ones(len(row)), (row, at[row])), (len(at), width)))
+            blocks.append(sparse.csr_matrix((np.ones(len(row), precision), (row, at[row])), (len(at), width)))
         return sparse.hstack([*blocks, *(text * TEXT_SCALE for text in rows.texts)], format="csr")
 
     def scores(self, rows: Encoded, coefficients: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -102,7 +99,7 @@ class Design:
 
     def spread(self, rows: Encoded, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Give the standard deviation of every design column over some rows."""
-        matrix: Any = self.matrix(rows)
+        matrix = self.matrix(rows)
         total = weights.sum()
         mean = np.asarray(weights @ matrix).ravel() / total
         square = np.asarray(weights @ (matrix.power(2) if hasattr(matrix, "power") else matrix**2)).ravel() / total

@@ -66,11 +66,13 @@ def fit_forest(encoder: Encoder, rows: Encoded, learning: Learning, plan: grow.P
         params=given.settings,
     )
     data.construct()
-    texts = []
+    texts, centres = [], []
     for label in _labels(learning):
-        data.set_label(label)
+        # a tree that finds nothing to split says 0 in LightGBM's forests: let 0 be the mean
+        centres.append(float(np.average(label, weights=learning.weights)))
+        data.set_label(label - centres[-1])
         texts.append(lightgbm.train(given.settings, data, int(plan.params["rounds"])).model_to_string())
-    text = booster_text.averaged(texts)
+    text = booster_text.averaged(texts, centres)
     return Boosting(text, tables, learning.classify, family="forest")
 
 

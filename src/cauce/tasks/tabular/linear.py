@@ -35,6 +35,23 @@ class Solution(NamedTuple):
 Solver = Callable[[Matrix, Any, npt.NDArray[np.float64], float], Solution]
 
 
+class Lesson(NamedTuple):
+    """What a solve learns from."""
+
+    matrix: Matrix
+    target: npt.NDArray[Any]
+    """Class codes or numbers, shape (n_rows,)."""
+    weights: npt.NDArray[np.float64]
+
+    def rows(self, index: npt.NDArray[np.int64]) -> Lesson:
+        """Take some rows."""
+        return Lesson(self.matrix[index], self.target[index], self.weights[index])
+
+
+Judge = Callable[[Solution, Lesson, Lesson], float]
+"""A solution, rows to judge it by and the rows it was fitted on → its loss."""
+
+
 @dataclass(frozen=True, eq=False)
 class Linear:
     """Design and coefficients."""
@@ -80,22 +97,11 @@ def fit_classes(
 ) -> Linear:
     """Fit logistic regression; a strength of 0 means that inner folds choose it. `signs` are for two classes alone."""
     design = fit_design(encoder, rows, weights)
-    matrix = design.matrix(rows)
+    matrix = design.matrix(rows, np.float32 if design.texts and not signs else np.float64)
     solver = _signed(design, encoder, signs, "log") if signs else logistic
-
-    def fit(index: npt.NDArray[np.int64], strength: float) -> Solution:
-        return _solve(solver, matrix[index], codes[index], weights[index], strength)
-
-    def loss(solution: Solution, index: npt.NDArray[np.int64], train: npt.NDArray[np.int64]) -> float:
-        shares = probabilities(matrix[index] @ solution.coefficients + solution.intercept)
-        there = np.unique(codes[train])
-        at = np.searchsorted(there, codes[index])
-        known = np.isin(codes[index], there)
-        own = shares[np.flatnonzero(known), at[known]]
-        return float(np.sum(-np.log(np.maximum(own, 1e-15)) * weights[index][known]))
-
-    chosen = strength or _choose(len(codes), fit, loss, rng, always=bool(design.texts))
-    return Linear(design, fit(np.arange(len(codes)), chosen), classify=True, strength=chosen)
+    lesson = Lesson(matrix, codes, weights)
+    chosen = strength or _choose(lesson, solver, _log_loss, rng, texts=bool(design.texts), turn=not signs)
+    return Linear(design, _solve(solver, lesson, chosen), classify=True, strength=chosen)
 
 
 def fit_number(
@@ -116,46 +122,62 @@ def fit_number(
     if signs:
         solver = _signed(design, encoder, signs, "absolute" if loss == "absolute" else "squared")
 
-    def fit(index: npt.NDArray[np.int64], strength: float) -> Solution:
-        return _solve(solver, matrix[index], target[index], weights[index], strength)
+    def total(solution: Solution, test: Lesson, _train: Lesson) -> float:
+        residuals = test.target - (test.matrix @ solution.coefficients + solution.intercept).ravel()
+        return float(np.sum(test.weights * (np.abs(residuals) if loss == "absolute" else residuals**2)))
 
-    def total(solution: Solution, index: npt.NDArray[np.int64], _train: npt.NDArray[np.int64]) -> float:
-        residuals = target[index] - (matrix[index] @ solution.coefficients + solution.intercept).ravel()
-        return float(np.sum(weights[index] * (np.abs(residuals) if loss == "absolute" else residuals**2)))
-
-    chosen = strength or _choose(len(target), fit, total, rng, always=bool(design.texts))
-    return Linear(design, fit(np.arange(len(target)), chosen), classify=False, strength=chosen)
+    lesson = Lesson(matrix, target, weights)
+    chosen = strength or _choose(lesson, solver, total, rng, texts=bool(design.texts), turn=not signs)
+    return Linear(design, _solve(solver, lesson, chosen), classify=False, strength=chosen)
 
 
-def _choose(n_rows: int, fit: Any, loss: Any, rng: np.random.Generator, *, always: bool) -> float:
+def _log_loss(solution: Solution, test: Lesson, train: Lesson) -> float:
+    """Return the sum over rows of classes that the solution knows."""
+    shares = probabilities(test.matrix @ solution.coefficients + solution.intercept)
+    there = np.unique(train.target)
+    known = np.isin(test.target, there)
+    own = shares[np.flatnonzero(known), np.searchsorted(there, test.target[known])]
+    return float(np.sum(-np.log(np.maximum(own, 1e-15)) * test.weights[known]))
+
+
+def _choose(
+    lesson: Lesson, solver: Solver, judge: Judge, rng: np.random.Generator, *, texts: bool, turn: bool
+) -> float:
     """Return the strength with the lowest loss over inner folds; 1 on many rows, where it hardly matters."""
+    n_rows = len(lesson.target)
     if n_rows < 3 * INNER_FOLDS:
         return 0.1
-    if n_rows > FEW_ROWS and not always:
-        return 1.0
-    rows = np.arange(n_rows) if n_rows <= FEW_ROWS else np.sort(rng.permutation(n_rows)[:FEW_ROWS])
-    fold = rng.permutation(len(rows)) % INNER_FOLDS
+    if n_rows > FEW_ROWS:
+        if not texts:
+            return 1.0
+        lesson = lesson.rows(np.sort(rng.permutation(n_rows)[:FEW_ROWS]))
+    if turn and lesson.matrix.shape[1] > len(lesson.target):
+        lesson = lesson._replace(matrix=turned(lesson.matrix))
+    fold = rng.permutation(len(lesson.target)) % INNER_FOLDS
     totals = []
     for strength in STRENGTHS:
         sums = []
         for k in range(INNER_FOLDS if n_rows <= FEW_ROWS else 1):
-            train, test = rows[fold != k], rows[fold == k]
-            sums.append(loss(fit(train, strength), test, train))
+            train, test = lesson.rows(np.flatnonzero(fold != k)), lesson.rows(np.flatnonzero(fold == k))
+            sums.append(judge(_solve(solver, train, strength), test, train))
         totals.append(sum(sums))
     return STRENGTHS[int(np.argmin(totals))]
 
 
-def _solve(
-    solver: Solver,
-    matrix: Matrix,
-    target: npt.NDArray[Any],
-    weights: npt.NDArray[np.float64],
-    strength: float,
-) -> Solution:
+def turned(matrix: Matrix) -> npt.NDArray[np.float64]:
+    """Return as many columns as rows, with the same products between rows: all that a penalised solve depends on."""
+    exact = matrix.astype(np.float64)
+    products = exact @ exact.T
+    products = products.toarray() if hasattr(products, "toarray") else products
+    products[np.diag_indices_from(products)] += 1e-9 * np.trace(products) / len(products) + 1e-12  # rows may repeat
+    return np.linalg.cholesky(products)
+
+
+def _solve(solver: Solver, lesson: Lesson, strength: float) -> Solution:
     """Solve; where every column is constant, for the intercept alone."""
-    if matrix.shape[1]:
-        return solver(matrix, target, weights, strength)
-    found = solver(np.zeros((len(target), 1)), target, weights, strength)
+    if lesson.matrix.shape[1]:
+        return solver(*lesson, strength)
+    found = solver(np.zeros((len(lesson.target), 1)), lesson.target, lesson.weights, strength)
     return Solution(found.coefficients[:0], found.intercept)
 
 
@@ -186,7 +208,7 @@ def logistic(
         # Stopping early costs at most a little loss, which the ladder measures; nothing for the user to do.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(matrix, codes, sample_weight=weights)
-    return Solution(np.ascontiguousarray(model.coef_.T), np.asarray(model.intercept_, np.float64))
+    return Solution(np.ascontiguousarray(model.coef_.T, np.float64), np.asarray(model.intercept_, np.float64))
 
 
 def most_steps(n_rows: int, n_classes: int) -> int:

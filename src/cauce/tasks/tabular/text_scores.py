@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cauce.tasks.tabular.encode import Encoded, Encoder, score, scored
+from cauce.tasks.tabular.encode import Encoded, Encoder, scored
 from cauce.tasks.tabular.target_means import FOLDS
 
 PENALTY = 1.0
@@ -40,9 +40,9 @@ def learn(
     """
     if not rows.texts:
         return encoder, rows
-    fold = rng.permutation(len(weights)) % FOLDS
-    found = [_out_of_fold(text, outcome, weights, fold) for text in rows.texts]
-    tables = [fit_scores(text, outcome, weights) for text in rows.texts]
+    fold, centre = rng.permutation(len(weights)) % FOLDS, weights @ outcome / weights.sum()
+    found = [_out_of_fold(text, outcome - centre, weights, fold) + centre for text in rows.texts]
+    tables = [np.vstack([fit_scores(text, outcome - centre, weights), centre]) for text in rows.texts]
     return replace(encoder, scores=dict(zip(encoder.texts, tables, strict=True))), scored(rows, found)
 
 
@@ -50,18 +50,20 @@ def _out_of_fold(text: Any, outcome: Array, weights: Array, fold: npt.NDArray[np
     found = np.empty(outcome.shape)
     for k in range(FOLDS):
         inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
-        found[inside] = score(text[inside], fit_scores(text[outside], outcome[outside], weights[outside]))
+        found[inside] = text[inside] @ fit_scores(text[outside], outcome[outside], weights[outside])
     return found
 
 
 def fit_scores(text: Any, outcome: Array, weights: Array) -> Array:
-    """Return coefficients of each gram, the last row the intercept, shape (n_grams + 1, n_outcomes)."""
+    """Return coefficients of each gram, shape (n_grams, n_outcomes), without an intercept.
+
+    A row without text then has the overall mean for its score, whatever its fold: intercepts of their own would tell
+    the folds apart, and with them how many of each outcome they hold.
+    """
     from sklearn.linear_model import Ridge
 
-    centre = weights @ outcome / weights.sum()
     if not text.nnz:
-        return np.vstack([np.zeros((text.shape[1], outcome.shape[1])), centre])
-    model = Ridge(alpha=PENALTY, solver="sparse_cg", tol=1e-3)
-    model.fit(text, outcome - centre, sample_weight=weights)
-    coefficients = np.asarray(model.coef_, np.float64).reshape(outcome.shape[1], -1)
-    return np.vstack([coefficients.T, np.asarray(model.intercept_, np.float64) + centre])
+        return np.zeros((text.shape[1], outcome.shape[1]))
+    model = Ridge(alpha=PENALTY, solver="sparse_cg", tol=1e-3, fit_intercept=False)
+    model.fit(text, outcome, sample_weight=weights)
+    return np.ascontiguousarray(np.asarray(model.coef_, np.float64).reshape(outcome.shape[1], -1).T)
