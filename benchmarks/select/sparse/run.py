@@ -98,7 +98,7 @@ def judged(shares: Any, classes: list[str], test: pa.Table) -> Figures:
     truth = np.array([classes.index(name) for name in test["group"].to_pylist()])
     right = (shares.argmax(axis=1) == truth).astype(float)
     losses = -np.log(np.maximum(shares[np.arange(len(truth)), truth], 1e-15))
-    found = {}
+    found: Figures = {}
     for name, values in (("accuracy", right), ("log_loss", losses)):
         found |= {name: values.mean(), f"{name}_se": values.std(ddof=1) / np.sqrt(len(values))}
     return found | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
