@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,41 @@ def test_no_fold_is_begun_that_would_end_after_the_budget() -> None:
     assert whys(found) == [None, "budget", "budget"]
     assert task.fits == ["mean"] * 4 + ["line"] * 2 + ["cells"]
     assert clock.now == 7.0  # the mean's 4 seconds come before the budget; the last fold was one of unknown length
+
+
+class SlowTask(FakeTask):
+    """Takes a millisecond a row, the mean none."""
+
+    def __init__(self, clock: Ticking) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def fit(self, candidate: Candidate, params: Params, table: pa.Table, *more: Any, spec: TaskSpec) -> Model:
+        self.clock.now += 0.0 if candidate.name == "mean" else table.num_rows / 1_000
+        return super().fit(candidate, params, table, *more, spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "expected"),
+    [(6.0, [None, "budget", None]), (None, [None, None, None]), (100.0, [None, None, None])],
+)
+def test_where_time_is_short_what_takes_long_waits_for_the_rung_that_is_usually_best(
+    budget_s: float | None, expected: list[str | None]
+) -> None:
+    clock = Ticking(0.0)
+    task = SlowTask(clock)
+    best = replace(CELLS, favourite=True)
+    found = run(task, noise(1_400), (MEAN, LINE, best), effort=Effort(budget_s=budget_s), clock=clock)
+    assert whys(found) == expected
+    first = "cells" if budget_s == 6.0 else "line"  # 4.2 seconds are more than a tenth of 6
+    assert next(kind for kind in task.fits[4 + 6 * (budget_s is not None) :] if kind != "mean") == first
+
+
+def test_a_rung_that_cannot_be_had_is_not_waited_for() -> None:
+    clock = Ticking(0.0)
+    gone = replace(CELLS, favourite=True, skip={"en": "no", "es": "no"})
+    found = run(SlowTask(clock), noise(1_400), (MEAN, LINE, gone), effort=Effort(budget_s=6.0), clock=clock)
+    assert whys(found) == [None, None, "not_applicable"]
 
 
 def test_seconds_and_microseconds_are_measured() -> None:

@@ -19,23 +19,11 @@ from cauce.core.registry import task as task_named
 from cauce.select import Climb, Effort, climb, diagnose
 from cauce.select.nested import nested_parts
 from cauce.select.remedy import settings_against
+from cauce.testing import TableProfile
 
 Floats = npt.NDArray[np.float64]
 HASTY: dict[str, Any] = {"learning_rate": 0.3, "rounds": 50}
 LANGUAGES: tuple[Language, ...] = ("en", "es")
-
-
-class Counts:
-    """What a profile says of a table."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table, self.n_rows = table, table.num_rows
-
-    def n_missing(self, column: str) -> int:
-        return int(self.table[column].null_count)
-
-    def n_distinct(self, column: str) -> int:
-        return len(self.table[column].unique())
 
 
 def folded(n: int, k: int = 5, seed: int = 0) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
@@ -58,7 +46,7 @@ def diagnosed(
     table = pa.table({**dict(zip(names, inputs.T, strict=True)), "y": list(target)})
     schema = Schema(tuple(Column(name, "number") for name in names))
     spec = TaskSpec("m", task, "y", schema, named.losses_known[0])
-    ladder = [c for c in named.candidates(spec, Counts(table)) if c.name in {"prior", "linear", "boosting"}]
+    ladder = [c for c in named.candidates(spec, TableProfile(table)) if c.name in {"prior", "linear", "boosting"}]
     folds = folded(len(inputs))
     found: Climb | None = None
     if with_climb:

@@ -14,21 +14,9 @@ import pytest
 from cauce.core.artefacts import Choice, Column, Schema, TaskSpec
 from cauce.core.registry import task as task_named
 from cauce.select import choose, climb
+from cauce.testing import TableProfile
 
 SCHEMA = Schema((Column("a", "number"), Column("b", "number")))
-
-
-class Counts:
-    """What a profile says of a table."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table, self.n_rows = table, table.num_rows
-
-    def n_missing(self, column: str) -> int:
-        return int(self.table[column].null_count)
-
-    def n_distinct(self, column: str) -> int:
-        return len(self.table[column].unique())
 
 
 def chosen_on(task: str, target: list[Any], a: Any, b: Any, cache: Path | None = None) -> Choice:
@@ -37,7 +25,9 @@ def chosen_on(task: str, target: list[Any], a: Any, b: Any, cache: Path | None =
     rows: npt.NDArray[np.int64] = np.arange(table.num_rows)
     folds = tuple((rows[rows % 4 != i], rows[rows % 4 == i]) for i in range(4))
     named = task_named(task)
-    return choose(climb(named, spec, named.candidates(spec, Counts(table)), table, folds, cache=cache), margin=0.01)
+    return choose(
+        climb(named, spec, named.candidates(spec, TableProfile(table)), table, folds, cache=cache), margin=0.01
+    )
 
 
 @pytest.fixture

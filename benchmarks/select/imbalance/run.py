@@ -9,15 +9,11 @@ A case is kept under `--work`: a killed run goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-import json
+import itertools
 import os
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +22,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from benchmarks.select import sets
+from benchmarks.select import cases, sets
 
 from cauce.core.artefacts import Candidate, TaskSpec
-from cauce.core.files import write_bytes
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.profile import summarise
@@ -155,31 +150,10 @@ def case(name: str, rung: str, split: int, data: Path) -> dict[str, Any]:
     return found
 
 
-def spread(values: Floats, share: float) -> dict[str, float]:
-    """Return the mean over splits and its 95 % interval by Nadeau and Bengio's corrected t."""
-    from scipy.special import stdtrit
-
-    n = len(values)
-    half = -float(stdtrit(n - 1, 0.025)) * float(np.sqrt(values.var(ddof=1) * (1 / n + share / (1 - share))))
-    return {"mean": float(values.mean()), "lower": float(values.mean() - half), "upper": float(values.mean() + half)}
-
-
-def over_sets(values: dict[str, Floats]) -> dict[str, float]:
-    """Return the mean over sets with a 95 % t interval, the set being the unit."""
-    from scipy.special import stdtrit
-
-    means = np.array([value.mean() for value in values.values()])
-    half = -float(stdtrit(len(means) - 1, 0.025)) * float(means.std(ddof=1) / np.sqrt(len(means)))
-    return {
-        "mean": float(means.mean()), "lower": float(means.mean() - half), "upper": float(means.mean() + half),
-        "n_better": int((means > 0).sum()), "n": len(means),
-    }  # fmt: skip
-
-
 def summary(found: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]:
     """Compare every way with the plain fit whose threshold is chosen."""
     result: dict[str, Any] = {}
-    for rung, cases in found.items():
+    for rung, by_set in found.items():
         for aim in AIMS:
 
             def figure(one: dict[str, Any], way: str, decided: str, aim: str = aim) -> float:
@@ -191,20 +165,20 @@ def summary(found: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]
                 for decided in ("likeliest", "threshold"):
                     apart = {
                         name: np.array([figure(c, way, decided) - figure(c, "plain", "threshold") for c in each])
-                        for name, each in cases.items()
+                        for name, each in by_set.items()
                     }
                     lines[f"{way}, {decided}"] = {
-                        "mean": float(np.mean([figure(c, way, decided) for each in cases.values() for c in each])),
-                        "against": over_sets(apart),
-                        "sets": {name: spread(values, TEST_SHARE) for name, values in apart.items()},
+                        "mean": float(np.mean([figure(c, way, decided) for each in by_set.values() for c in each])),
+                        "against": cases.over_sets(apart),
+                        "sets": {name: cases.spread(values, TEST_SHARE) for name, values in apart.items()},
                     }
             result[f"{rung}, {aim}"] = lines
         logs = {
-            way: float(np.mean([c["figures"][way]["likeliest"]["log"] for each in cases.values() for c in each]))
+            way: float(np.mean([c["figures"][way]["likeliest"]["log"] for each in by_set.values() for c in each]))
             for way in ("plain", "weights", "over", "under")
         }
         logs["plain, finished"] = float(
-            np.mean([c["figures"]["plain"]["f1"]["log"] for each in cases.values() for c in each])
+            np.mean([c["figures"]["plain"]["f1"]["log"] for each in by_set.values() for c in each])
         )
         result[f"{rung}, log loss"] = logs
     return result
@@ -212,30 +186,14 @@ def summary(found: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]
 
 def main() -> None:
     """Run all cases and write result.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--splits", type=int, default=4)
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    asked = parser.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    given = cases.asked(__doc__, HERE)
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for split in range(asked.splits):
-        for name in CASES:
-            for rung in RUNGS:
-                path = asked.work / f"{name}-{rung}-{split}.json"
-                begun = time.monotonic()
-                if not path.exists():
-                    write_bytes(path, json.dumps(case(name, rung, split, asked.data)).encode())
-                    print(f"{path.stem}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-                found.setdefault(rung, {}).setdefault(name, []).append(json.loads(path.read_bytes()))
-    result = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in ("cauce", "numpy", "scikit-learn", "lightgbm")},
-        "splits": asked.splits,
-        "rare": {name: each[0]["rare"] for name, each in found["linear"].items()},
-        "figures": summary(found),
-    }
-    write_bytes(HERE / "result.json", json.dumps(result, indent=1).encode())
+    for split, name, rung in itertools.product(range(given.splits), CASES, RUNGS):
+        path = given.work / f"{name}-{rung}-{split}.json"
+        one = cases.kept(path, partial(case, name, rung, split, given.data))
+        found.setdefault(rung, {}).setdefault(name, []).append(one)
+    rare = {name: each[0]["rare"] for name, each in found["linear"].items()}
+    cases.write(HERE, given.splits, rare=rare, figures=summary(found))
 
 
 if __name__ == "__main__":

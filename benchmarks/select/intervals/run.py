@@ -9,14 +9,10 @@ width by the predicted value, and finished as the product does. The control is L
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
-import sys
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from benchmarks.select import sets
-from benchmarks.select.imbalance.run import over_sets, spread
+from benchmarks.select import cases, sets
 
 from cauce.core.artefacts import Candidate, TaskSpec
-from cauce.core.files import write_bytes
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.profile import summarise
@@ -188,15 +182,15 @@ def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             figure = {part: np.array([one["figures"][way][part] for one in each]) for part in ("coverage", "width")}
             ratio = [one["figures"][way]["score"] / one["figures"]["one width"]["score"] for one in each]
             result[key][way] = {
-                "coverage": spread(figure["coverage"], share),
+                "coverage": cases.spread(figure["coverage"], share),
                 "width": float(figure["width"].mean()),
                 "worst_third": float(np.mean([min(one["figures"][way]["thirds"]) for one in each])),
-                "score_ratio": spread(np.array(ratio), share),
+                "score_ratio": cases.spread(np.array(ratio), share),
             }
     for rung in RUNGS:
         of = {name: each for name, each in found.items() if name.endswith(rung)}
         result[f"all, {rung}"] = {
-            way: over_sets(
+            way: cases.over_sets(
                 {
                     name: np.array([1 - c["figures"][way]["score"] / c["figures"]["one width"]["score"] for c in each])
                     for name, each in of.items()
@@ -210,29 +204,13 @@ def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 def main() -> None:
     """Run all cases and write result.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--splits", type=int, default=4)
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    asked = parser.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    given = cases.asked(__doc__, HERE)
     found: dict[str, list[dict[str, Any]]] = {}
-    for split in range(asked.splits):
-        for name in CASES:
-            for rung in RUNGS:
-                path = asked.work / f"{name}-{rung}-{split}.json"
-                begun = time.monotonic()
-                if not path.exists():
-                    write_bytes(path, json.dumps(case(name, rung, split, asked.data)).encode())
-                    print(f"{path.stem}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-                found.setdefault(f"{name}, {rung}", []).append(json.loads(path.read_bytes()))
-    result = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in ("cauce", "numpy", "scikit-learn", "lightgbm")},
-        "splits": asked.splits,
-        "figures": summary(found),
-    }
-    write_bytes(HERE / "result.json", json.dumps(result, indent=1).encode())
+    for split, name, rung in itertools.product(range(given.splits), CASES, RUNGS):
+        path = given.work / f"{name}-{rung}-{split}.json"
+        one = cases.kept(path, partial(case, name, rung, split, given.data))
+        found.setdefault(f"{name}, {rung}", []).append(one)
+    cases.write(HERE, given.splits, figures=summary(found))
 
 
 if __name__ == "__main__":

@@ -143,6 +143,8 @@ class Candidate:
     """What tuning may vary: parameter → its range. Empty: the rung is fitted once, with `params`."""
     growth: float = 1.0
     """How fit seconds grow with the rows: as rows ** growth. The estimate before a rung starts rests on it."""
+    favourite: bool = False
+    """Whether it usually comes out best: where time is short, rungs that take long wait for it."""
     interpretable: bool = False
     """Whether every prediction can be read from a table or a curve per column."""
     remedies: Mapping[Fault, Mapping[str, Value]] = field(default_factory=dict)

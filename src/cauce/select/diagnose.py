@@ -7,7 +7,6 @@ once or twice; it ends at the deadline with what it knows by then.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from cauce.evidence.curve import extrapolate
 from cauce.select.attempts import Climb
 from cauce.select.conditions import ALIKE, conclude
 from cauce.select.diagnosis_words import with_words
-from cauce.select.folds import Folds
+from cauce.select.folds import Folds, expanding, test_per_train
 from cauce.select.nested import nested_parts
 from cauce.select.probing import Measured, NotFitted, OutOfTime, Probe, pooled
 from cauce.select.remedy import Rule, other_rungs, try_settings
@@ -99,14 +98,12 @@ def diagnose(
     if table.num_rows < FEWEST_ROWS or not folds:
         return with_words(replace(blank, thresholds=limits | {"fewest_rows": float(FEWEST_ROWS)}))
     probe = Probe(task, spec, candidate, table, folds, deadline, clock, progress)
-    expanding = _expanding(folds)
-    rule = Rule(
-        margin, confidence, float(np.mean([len(test) / max(1, len(train)) for train, test in folds])), expanding
-    )
+    in_time = expanding(folds)
+    rule = Rule(margin, confidence, test_per_train(folds), in_time)
     n_used = min(len(folds), 3 if table.num_rows <= SMALL else 2)
-    seen = _Seen(list(range(len(folds)))[-n_used:] if expanding else list(range(n_used)))
+    seen = _Seen(list(range(len(folds)))[-n_used:] if in_time else list(range(n_used)))
     try:
-        _measure(probe, params, seen, newest=expanding)
+        _measure(probe, params, seen, newest=in_time)
         _remedy(probe, params, seen, rule)
     except OutOfTime:
         seen.stopped = "time"
@@ -260,11 +257,3 @@ def _prior(climb: Climb | None, fold: npt.NDArray[np.int64]) -> float | None:
     losses = climb.complete[0].losses
     assert losses is not None
     return float(losses[np.isin(climb.folds, np.unique(fold))].mean())
-
-
-def _expanding(folds: Folds) -> bool:
-    """Whether each fold trains on all that the one before it trained on."""
-    trained = [train for train, _ in folds]
-    return len(trained) > 1 and all(
-        len(early) < len(late) and bool(np.isin(early, late).all()) for early, late in itertools.pairwise(trained)
-    )

@@ -7,6 +7,8 @@ engine needs no more than the same call.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +26,6 @@ from cauce.select.cache import Cost, FoldCache, FoldResult, Rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TIMED_ROWS = 1_000
 PROBES = (100, 500)
 """Rows of the fits that an estimate rests on."""
 ONE_ROW_TRIES = 15
@@ -34,6 +35,17 @@ OURS = (AssertionError, AttributeError, ImportError, LookupError, NameError, OSE
 """What a rung may not fail with unnoticed: a bug, or a machine in trouble."""
 
 Folds = Sequence[tuple[Rows, Rows]]
+
+
+def expanding(folds: Folds) -> bool:
+    """Whether each fold trains on all that the one before it trained on: windows in time."""
+    pairs = itertools.pairwise([train for train, _ in folds])
+    return len(folds) > 1 and all(len(early) < len(late) and bool(np.isin(early, late).all()) for early, late in pairs)
+
+
+def test_per_train(folds: Folds) -> float:
+    """Return the test rows per training row, mean over folds."""
+    return float(np.mean([len(test) / max(1, len(train)) for train, test in folds]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,13 +165,25 @@ def fit_fold(work: Work, candidate: Candidate, fold: int) -> FoldResult:
     bad = int(np.count_nonzero(~np.isfinite(losses.values)))
     if bad or not len(losses.values):
         raise ValueError(f"{bad} of {len(losses.values)} losses are not finite")
-    sample = judge.slice(0, TIMED_ROWS)
     begun = work.clock()
-    fitted.predict(sample)
-    cost = Cost(fit_seconds, (work.clock() - begun) * 1e6 / max(1, sample.num_rows))
+    predicted = fitted.predict(judge)
+    cost = Cost(fit_seconds, (work.clock() - begun) * 1e6 / judge.num_rows)
     if fold == 0:
         cost = replace(cost, predict_ms_one_row=_one_row_ms(fitted, judge, work.clock), size_bytes=_size(fitted))
-    return FoldResult(losses, cost, _numbers(fitted, judge))
+    kept = judge.num_rows * max(1, len(fitted.classes)) <= MOST_KEPT
+    return FoldResult(losses, cost, _numbers(predicted) if kept else None)
+
+
+def warm_up(work: Work, candidate: Candidate) -> None:
+    """Fit a rung on a few rows: what it imports is then no part of the seconds that its folds take."""
+    with contextlib.suppress(Exception):  # the few rows may be of one class; what is wrong is told by the folds
+        _fit_few(work, candidate, PROBES[0])
+
+
+def _fit_few(work: Work, candidate: Candidate, n_rows: int) -> None:
+    train = work.folds[0][0]
+    spread = train[np.linspace(0, len(train) - 1, min(n_rows, len(train))).astype(np.int64)]
+    work.task.fit(candidate, candidate.params, work.table.take(spread), spec=work.spec)
 
 
 def expected_seconds(work: Work, candidate: Candidate) -> float | None:
@@ -173,10 +197,9 @@ def expected_seconds(work: Work, candidate: Candidate) -> float | None:
         return None
     seconds = []
     for n_rows in (few, few, more):
-        spread = train[np.linspace(0, len(train) - 1, n_rows).astype(np.int64)]
         begun = work.clock()
         try:
-            work.task.fit(candidate, candidate.params, work.table.take(spread), spec=work.spec)
+            _fit_few(work, candidate, n_rows)
         except OURS:
             raise
         except Exception:  # the few rows may be of one class; whether the rung fits is found out on the folds
@@ -207,13 +230,10 @@ def _size(fitted: Fitted) -> int:
         return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
-def _numbers(fitted: Fitted, judge: pa.Table) -> pa.Table | None:
+def _numbers(predicted: pa.Table) -> pa.Table:
     """Return the predicted numbers: probabilities, or predictions where they are numbers."""
     import pyarrow as pa
 
-    if judge.num_rows * max(1, len(fitted.classes)) > MOST_KEPT:
-        return None
-    predicted = fitted.predict(judge)
     return predicted.select(
         [
             name

@@ -1,12 +1,12 @@
 """The climb: every rung of a ladder fitted on the same folds, tuned where it can be, within a budget, resumable.
 
 Nothing is decided here but the order of work: the first rung, whatever it costs; then the others, each unless it would
-take too much of the time; then tuning, with the time that is left.
+take too much of the time, and what takes long only after the rung that is usually best; then tuning, with the time that
+is left.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from cauce.core.artefacts import Candidate, Losses, RungWhy, TaskSpec, Words
+from cauce.core.artefacts import Candidate, Losses, TaskSpec, Words
 from cauce.core.errors import UserError
 from cauce.core.figures import number
 from cauce.core.progress import Progress, silent
 from cauce.core.protocols import Task
 from cauce.select.attempts import Attempt, Climb, Effort
 from cauce.select.cache import Cost, FoldCache, FoldResult
-from cauce.select.folds import Failure, Folds, Job, Runner, Work, expected_seconds, here
+from cauce.select.folds import Failure, Folds, Job, Runner, Work, expanding, expected_seconds, here, test_per_train
 from cauce.select.limits import Limits
 from cauce.select.tune import Search, Tuned, tune
 
@@ -40,6 +39,8 @@ AFTER = 0.1
 """Share of a budget that stays for the diagnosis of what was chosen, where time is kept back at all."""
 AT_MOST = 0.5
 """Share of the time left that a rung without tuning may be expected to take, where another can still be tuned."""
+IN_PASSING = 0.1
+"""Share of the time left that a rung may be expected to take before the one that is usually best."""
 
 
 def climb(
@@ -133,8 +134,7 @@ class _Climbing:
     def first(self) -> None:
         """Complete the simplest rung that can be fitted; only then the budget begins."""
         for candidate in self.ladder:
-            barred = self.limits.before(candidate) if candidate is not self.ladder[0] else None
-            attempt = self._plain(candidate, deadline=None, barred=barred, run=here(self.work))
+            attempt = self._plain(candidate, deadline=None, run=here(self.work))
             self.found[candidate.name] = attempt
             if attempt.losses is not None:
                 break
@@ -147,13 +147,22 @@ class _Climbing:
             self.deadline = self.work.clock() + self.effort.budget_s
 
     def others(self) -> None:
-        """Fit the rungs that are not tuned, in order; how long each will take is foreseen when its turn comes."""
-        for candidate in self.ladder:
-            if candidate.name not in self.found and not self._tunable(candidate):
-                barred, expected = self.limits.before(candidate), self._expected(candidate)
-                self.found[candidate.name] = self._plain(
-                    candidate, deadline=self._until(), barred=barred, expected=expected
-                )
+        """Fit the rungs that are not tuned; how long each will take is foreseen when its turn comes.
+
+        They go in order, except that where time is short what takes long waits for the one that is usually best.
+        """
+        waiting = [one for one in self.ladder if one.name not in self.found and not self._tunable(one)]
+        later: list[tuple[Candidate, float | None]] = []
+        for place, candidate in enumerate(waiting):
+            expected, until = self._expected(candidate), self._until()
+            most = math.inf if until is None else IN_PASSING * (until - self.work.clock())
+            hope = any(one.favourite and self._left_out(one) is None for one in waiting[place + 1 :])
+            if hope and expected is not None and expected > most:
+                later.append((candidate, expected))
+            else:
+                self.found[candidate.name] = self._plain(candidate, deadline=until, expected=expected)
+        for candidate, expected in later:
+            self.found[candidate.name] = self._plain(candidate, deadline=self._until(), expected=expected)
 
     def tunings(self) -> None:
         """Search the rungs that have a space, each with an equal part of the time that is left."""
@@ -174,8 +183,8 @@ class _Climbing:
             rows=np.concatenate(tests) if sizes == [len(test) for test in tests] else None,
             folds=np.repeat(np.arange(len(sizes)), sizes),
             groups=np.concatenate(groups) if len(groups) == len(self.judged) else None,
-            test_per_train=float(np.mean([len(test) / max(1, len(train)) for train, test in self.work.folds])),
-            expanding=_expanding([train for train, _ in self.work.folds]),
+            test_per_train=test_per_train(self.work.folds),
+            expanding=expanding(self.work.folds),
             interrupted=self.interrupted,
             seconds=self.work.clock() - self.begun,
             deadline=self._before_final_fit(),
@@ -211,23 +220,21 @@ class _Climbing:
         candidate: Candidate,
         *,
         deadline: float | None,
-        barred: RungWhy | None,
         expected: float | None = None,
         run: Runner | None = None,
     ) -> Attempt:
-        if candidate.skip is not None:
-            return Attempt(candidate, why="not_applicable", note=candidate.skip)
-        if barred is not None:
-            return Attempt(candidate, why=barred)
-        too_long = self._too_long(expected, deadline)
+        left_out = self._left_out(candidate)
+        if left_out is not None:
+            return left_out
+        too_long = self._too_long(candidate, expected, deadline)
         if too_long is not None and not self._kept(candidate):
             return Attempt(candidate, why="budget", note=too_long, expected_s=expected)
-        n_folds, place = len(self.work.folds), self.ladder.index(candidate)
+        n_folds, done = len(self.work.folds), len(self.found)
         about = f", about {_duration(expected)}" if expected is not None and expected >= 2 else ""
 
         def told(fold: int) -> None:
             note = f"{candidate.name}, fold {fold + 1} of {n_folds}{about}"
-            self.progress("choose", place * n_folds + fold, self.steps, note)
+            self.progress("choose", done * n_folds + fold, self.steps, note)
 
         jobs = [Job(candidate, fold, (expected or 0.0) / n_folds) for fold in range(n_folds)]
         outcomes = (run or self.run)(jobs, deadline=deadline, told=told)
@@ -239,16 +246,23 @@ class _Climbing:
         results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
         return self._attempt(candidate, results, [result.losses for result in results], expected=expected)
 
+    def _left_out(self, candidate: Candidate) -> Attempt | None:
+        """Say why a rung is not begun; limits do not keep the first one from being the measure of the others."""
+        if candidate.skip is not None:
+            return Attempt(candidate, why="not_applicable", note=candidate.skip)
+        barred = self.limits.before(candidate) if candidate is not self.ladder[0] else None
+        return None if barred is None else Attempt(candidate, why=barred)
+
     def _kept(self, candidate: Candidate) -> bool:
         """Whether the first fold lies in the cache: the rung was begun before."""
         return self.work.cache.read(candidate, 0, *self.work.folds[0]) is not None
 
-    def _too_long(self, expected: float | None, deadline: float | None) -> Words | None:
+    def _too_long(self, candidate: Candidate, expected: float | None, deadline: float | None) -> Words | None:
         if expected is None or deadline is None:
             return None
         left = deadline - self.work.clock()
         others = any(self._tunable(one) for one in self.ladder if one.name not in self.found)
-        if expected <= left * (AT_MOST if others else 1.0):
+        if expected <= left * (AT_MOST if others and not candidate.favourite else 1.0):
             return None
         return {
             "en": f"it would take about {_duration(expected)}, and {_duration(max(0.0, left))} of the budget were left",
@@ -256,11 +270,9 @@ class _Climbing:
         }
 
     def _tuned(self, candidate: Candidate, *, n_left: int) -> Attempt:
-        barred = self.limits.before(candidate)
-        if candidate.skip is not None:
-            return Attempt(candidate, why="not_applicable", note=candidate.skip)
-        if barred is not None:
-            return Attempt(candidate, why=barred)
+        left_out = self._left_out(candidate)
+        if left_out is not None:
+            return left_out
         until, trials = self._until(), self.effort.trials
         if until is None and trials is None:
             unasked = self._unasked(candidate)
@@ -325,8 +337,3 @@ def _cost(costs: Sequence[Cost]) -> Cost:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _expanding(trained: Sequence[npt.NDArray[np.int64]]) -> bool:
-    pairs = itertools.pairwise(trained)
-    return all(len(early) < len(late) and bool(np.isin(early, late).all()) for early, late in pairs)

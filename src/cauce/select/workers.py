@@ -27,7 +27,7 @@ from cauce.core.protocols import Task
 from cauce.core.registry import task as task_named
 from cauce.select.attempts import Effort
 from cauce.select.cache import FoldCache
-from cauce.select.folds import Failure, Job, Outcome, Runner, Work, attempt, both, here, unheard
+from cauce.select.folds import Failure, Job, Outcome, Runner, Work, attempt, both, here, unheard, warm_up
 
 _COMMAND = "from cauce.select.workers import main; main()"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -215,18 +215,22 @@ def main() -> None:
     sides = [[np.asarray(read[side][i].values.to_numpy(), np.int64) for i in range(read.num_rows)] for side in SIDES]
     folds = tuple(zip(*sides, strict=True))
     work = Work(task_named(spec.task), spec, table, folds, FoldCache(cache, spec), time.monotonic)
+    warm: set[str] = set()
     for line in sys.stdin.buffer:
-        answers.write(to_json(_answer(work, line), indent=None) + b"\n")
+        answers.write(to_json(_answer(work, line, warm), indent=None) + b"\n")
         answers.flush()
 
 
-def _answer(work: Work, line: bytes) -> Answer:
+def _answer(work: Work, line: bytes, warm: set[str]) -> Answer:
     import traceback
 
     from cauce.core.artefacts import Candidate
 
     asked = json.loads(line)
     job = Job(from_json(json.dumps(asked["candidate"]), Candidate), asked["fold"])
+    if job.candidate.name not in warm:
+        warm_up(work, job.candidate)
+        warm.add(job.candidate.name)
     try:
         outcome = attempt(work, job)
     except Exception:  # told to the parent, which raises it: a bug ends the climb there as here

@@ -72,7 +72,7 @@ def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Cand
         Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip, interpretable=True, remedies=LINEAR_REMEDIES),
         Candidate("additive", ADDITIVE, skip=skip, interpretable=True, remedies=ADDITIVE_REMEDIES),
         Candidate("forest", FOREST, skip=skip or _no_forest(n_classes), growth=1.1, remedies=FOREST_REMEDIES),
-        Candidate("boosting", BOOSTING, skip=skip, remedies=TREE_REMEDIES),
+        Candidate("boosting", BOOSTING, skip=skip, favourite=True, remedies=TREE_REMEDIES),
         Candidate("tuned", TUNED, params, skip=skip, space=space, remedies=TREE_REMEDIES),
         Candidate("mlp", MLP, skip=skip or _no_networks(spec, profile), remedies=MLP_REMEDIES),
     )
