@@ -41,12 +41,11 @@ def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def write(here: Path, splits: int, **found: Any) -> None:
+def write(here: Path, **found: Any) -> None:
     """Write `result.json`, with when and by which versions."""
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in ("cauce", "numpy", "scikit-learn", "lightgbm")},
-        "splits": splits,
     }
     write_bytes(here / "result.json", json.dumps(about | found, indent=1).encode())
 

@@ -4,32 +4,12 @@ benchmarks/select/rule)."""
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from benchmarks.select.rule.simulate import Floats, Ints, equal_ridges, place
 
-from cauce.core.artefacts import Candidate, Schema, TaskSpec
 from cauce.evidence import paired
-from cauce.select import Attempt, Climb, choose
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 RUNS = 1_000
-
-
-def place(losses: Floats, folds: Ints, *, margin: float) -> int:
-    """Return the place of the rung that is chosen."""
-    n_rungs, n = losses.shape
-    k = int(folds.max()) + 1
-    found = Climb(
-        spec=TaskSpec("m", "regress", "y", Schema(()), "own"),
-        attempts=tuple(Attempt(Candidate(str(i), {"en": str(i)}), losses[i]) for i in range(n_rungs)),
-        units=np.arange(n).astype(np.str_),
-        rows=None,
-        folds=folds,
-        groups=None,
-        test_per_train=1 / max(1, k - 1),
-    )
-    return int(choose(found, margin=margin).chosen)
 
 
 def place_by_bonferroni(losses: Floats, folds: Ints, *, margin: float) -> int:
@@ -40,22 +20,6 @@ def place_by_bonferroni(losses: Floats, folds: Ints, *, margin: float) -> int:
         if not (found.lower > 0 and found.difference > found.margin):
             return i
     return best
-
-
-def equal_ridges(rng: np.random.Generator, n: int, n_rungs: int, p: int, n_folds: int) -> tuple[Floats, Ints]:
-    """Return out-of-fold losses of ridge regressions on columns of their own, each with an equal part of the signal."""
-    columns = rng.normal(size=(n_rungs, n, p))
-    slopes = rng.normal(size=(n_rungs, p))
-    slopes /= np.linalg.norm(slopes, axis=1, keepdims=True)
-    target = np.einsum("rnp,rp->n", columns, slopes) + rng.normal(size=n)
-    folds = np.arange(n) % n_folds
-    losses = np.empty((n_rungs, n))
-    for fold in range(n_folds):
-        seen, asked = columns[:, folds != fold], columns[:, folds == fold]
-        gram = np.einsum("rnp,rnq->rpq", seen, seen) + 0.1 * np.eye(p)
-        fitted = np.linalg.solve(gram, np.einsum("rnp,n->rp", seen, target[folds != fold])[..., None])
-        losses[:, folds == fold] = (target[folds == fold] - (asked @ fitted)[..., 0]) ** 2
-    return losses, folds
 
 
 @pytest.mark.slow

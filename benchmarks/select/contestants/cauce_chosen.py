@@ -56,7 +56,7 @@ def fit(asked: Entry, train: pa.Table) -> Fitted:
         found = fitted.predict(rows)
         if not asked.classify:
             return found["prediction"].to_numpy()
-        return found.select([f"prob_{label}" for label in fitted.classes]).to_pandas().to_numpy()
+        return np.column_stack([found[f"prob_{label}"].to_numpy() for label in fitted.classes])
 
     return Fitted(
         predict=predict,

@@ -193,7 +193,7 @@ def main() -> None:
         one = cases.kept(path, partial(case, name, rung, split, given.data))
         found.setdefault(rung, {}).setdefault(name, []).append(one)
     rare = {name: each[0]["rare"] for name, each in found["linear"].items()}
-    cases.write(HERE, given.splits, rare=rare, figures=summary(found))
+    cases.write(HERE, splits=given.splits, rare=rare, figures=summary(found))
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def main() -> None:
         path = given.work / f"{name}-{rung}-{split}.json"
         one = cases.kept(path, partial(case, name, rung, split, given.data))
         found.setdefault(f"{name}, {rung}", []).append(one)
-    cases.write(HERE, given.splits, figures=summary(found))
+    cases.write(HERE, splits=given.splits, figures=summary(found))
 
 
 if __name__ == "__main__":
