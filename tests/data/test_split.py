@@ -86,6 +86,33 @@ def test_stratified_split_gives_each_class_its_share(classes: list[str], share: 
 
 
 @settings(deadline=None)
+@given(st.integers(20, 200), st.integers(1, 15), st.sampled_from(["classify", "regress"]), st.integers(0, 9))
+def test_copies_of_a_row_go_to_one_side_of_everything(n: int, n_copied: int, task: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=n), rng.integers(0, 2, n).astype(str)
+    again = rng.permutation(n)[:n_copied]
+    of = np.concatenate([np.arange(n), again])
+    table = pa.table({"id": np.arange(len(of)), "x": x[of], "y": y[of] if task == "classify" else x[of] ** 2})
+    parts = split(table, task=task, key="id", seed=seed)
+    check_partition(parts, len(of))
+    check_all_tested_once(parts)
+    for one, other in [(parts.develop, parts.held_out), *parts.folds]:
+        assert not set(of[one]) & set(of[other])
+    alone = split(table.slice(0, n), task=task, key="id", seed=seed)
+    if task == "regress":  # rows without copies stay where they were
+        assert set(parts.held_out) - set(again) - set(range(n, len(of))) == set(alone.held_out) - set(again)
+
+
+def test_rows_that_must_repeat_or_are_frequent_are_no_copies() -> None:
+    few = pa.table({"id": np.arange(400), "x": np.arange(400) % 5, "y": np.arange(400) % 3})
+    frequent = np.random.default_rng(0).normal(size=400)
+    frequent[:100] = 0.0
+    for table in (few, pa.table({"id": np.arange(400), "x": frequent, "y": frequent})):
+        sizes = [len(test) for _, test in split(table, key="id").folds]
+        assert max(sizes) - min(sizes) <= 1
+
+
+@settings(deadline=None)
 @given(GROUPS, SHARES, st.integers(0, 9))
 def test_split_by_group_never_shares_groups(groups: list[int], share: float, seed: int) -> None:
     parts = split(pa.table({"y": groups, "g": groups}), group="g", held_out=share, seed=seed)

@@ -141,6 +141,8 @@ class Candidate:
     """Why this rung does not apply here, or None."""
     space: Mapping[str, Range] = field(default_factory=dict)
     """What tuning may vary: parameter → its range. Empty: the rung is fitted once, with `params`."""
+    starts: tuple[Mapping[str, Value], ...] = ()
+    """Settings that a search tries after `params`, before it goes its own way."""
     growth: float = 1.0
     """How fit seconds grow with the rows: as rows ** growth. The estimate before a rung starts rests on it."""
     favourite: bool = False

@@ -23,17 +23,25 @@ def stratified(develop: Rows, codes: Rows, order: Hashes, n_folds: int) -> Folds
     """Deal each class into the folds in turn, by hash; each class starts where the last one ended."""
     _, local = np.unique(codes[develop], return_inverse=True)
     position, sizes = ranks(local, order[develop])
+    if sizes.sum() < 2:  # copies of one row
+        position, sizes = ranks(local, np.arange(len(develop), dtype=np.uint64))
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)[:-1]])
     return _from_assignment(develop, (position + start[local]) % min(n_folds, len(develop)))
 
 
 def ranks(codes: Rows, order: Hashes) -> tuple[Rows, Rows]:
-    """Return each row's rank by hash within its class, shape (n,), and the size of each class."""
-    sizes = np.bincount(codes)
+    """Return each row's rank by hash within its class, shape (n,), and how many ranks each class has.
+
+    Rows of one hash, which are copies of each other, have the same rank.
+    """
     sorted_rows = np.lexsort((order, codes))
+    code, own = codes[sorted_rows], order[sorted_rows]
+    fresh = np.ones(len(codes), bool)
+    fresh[1:] = (code[1:] != code[:-1]) | (own[1:] != own[:-1])
+    sizes = np.bincount(code[fresh])
     start = np.cumsum(sizes) - sizes
     rank = np.empty(len(codes), np.int64)
-    rank[sorted_rows] = np.arange(len(codes)) - np.repeat(start, sizes)
+    rank[sorted_rows] = np.cumsum(fresh) - 1 - start[code]
     return rank, sizes.astype(np.int64)
 
 

@@ -2,11 +2,13 @@
 
 Random and by group, a unit's side is a function of its id (or its group) and the seed alone, so it stays there when
 rows are added. By class, each class gives its exact share in the order of the same hash: only units near the boundary
-may change sides. By time, the newest share is held out, cut between two moments.
+may change sides. Random and by class, copies of a row go where its content goes, all of them to one side: a model is
+not asked what it was told. By time, the newest share is held out, cut between two moments.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,13 +20,15 @@ from cauce.core.errors import UserError
 from cauce.core.specs import SplitSpec
 from cauce.data import folds as fold_maker
 from cauce.data.moments import moments
-from cauce.data.units import shares, texts_of, unit_ids
+from cauce.data.units import hash_rows, shares, texts_of, unit_ids
 from cauce.profile.hashing import Hashes, hash_texts, mix
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Rows = npt.NDArray[np.int64]
+MOST_COPIES = 0.01
+"""Share of the rows up to which equal ones are copies; what is more frequent is how things are."""
 _HINT_FEW = "Load more rows, or choose another kind of split."
 
 
@@ -95,7 +99,7 @@ def split(
         raise UserError("too few rows to split", where="split", received=table.num_rows, hint=_HINT_FEW)
     kind = _kind(spec, task, time, group)
     units = unit_ids(table if key is not None or named_by is None else table.select(list(named_by)), key)
-    order = hash_texts(_as_texts(units), seed=spec.seed)
+    order = _order(table, key, units, spec)
     if kind == "time":
         return _by_time(moments(table, _needed(time, kind)), units, order, spec)
     if kind == "group":
@@ -125,7 +129,7 @@ def fold_all(
     """
     kind = _kind(spec, task, time, group)
     units = unit_ids(table, key)
-    fresh = _fresh(hash_texts(_as_texts(units), seed=spec.seed))
+    fresh = _fresh(_order(table, key, units, spec))
     develop = np.arange(table.num_rows)
     n_folds = _n_folds(spec, len(develop))
     if kind == "time":
@@ -188,6 +192,27 @@ def _as_texts(values: npt.NDArray[np.str_]) -> pa.Array:
 
 def _n_folds(spec: SplitSpec, n_develop: int) -> int:
     return spec.folds or (5 if n_develop < 50_000 else 3)
+
+
+def _order(table: pa.Table, key: str | None, units: npt.NDArray[np.str_], spec: SplitSpec) -> Hashes:
+    """Return the hash of every row's id, or of its content where the table has copies of it."""
+    import pyarrow as pa
+
+    order = hash_texts(_as_texts(units), seed=spec.seed)
+    told = table.select(
+        [column.name for column in table.schema if column.name != key and not pa.types.is_nested(column.type)]
+    )
+    content = hash_rows(told, seed=spec.seed)
+    _, place, counts = np.unique(content, return_inverse=True, return_counts=True)
+    copied = (counts > 1) & (counts <= max(2, MOST_COPIES * len(order)))
+    if not copied.any() or _must_repeat(told):
+        return order
+    return np.where(copied[place], content, order)
+
+
+def _must_repeat(table: pa.Table) -> bool:
+    """Whether the columns' values form fewer combinations than there are rows: repeats are then no copies."""
+    return bool(math.prod(len(column.unique()) for column in table.columns) < table.num_rows)
 
 
 def _fresh(order: Hashes) -> Hashes:

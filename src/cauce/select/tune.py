@@ -118,7 +118,7 @@ def tune(
     clock: Callable[[], float],
     progress: Progress = silent,
 ) -> Tuned | Failure:
-    """Search a candidate's space; its own parameters are the first trial.
+    """Search a candidate's space; its own parameters are the first trial, its `starts` the next.
 
     Parameters
     ----------
@@ -201,7 +201,9 @@ def _study(candidate: Candidate, search: Search, seed: int) -> Study:
         for params in _points(candidate, seed):
             study.enqueue_trial(params)
     else:
-        study.enqueue_trial({name: candidate.params[name] for name in candidate.space if name in candidate.params})
+        for start in ({}, *candidate.starts):
+            given = {**candidate.params, **start}
+            study.enqueue_trial({name: given[name] for name in candidate.space if name in given})
     return study
 
 
