@@ -22,7 +22,7 @@ from cauce.select.remedy import settings_against
 from cauce.testing import TableProfile
 
 Floats = npt.NDArray[np.float64]
-HASTY: dict[str, Any] = {"learning_rate": 0.3, "rounds": 50}
+HASTY: dict[str, Any] = {"learning_rate": 0.3, "rounds": 50, "num_leaves": 31}
 LANGUAGES: tuple[Language, ...] = ("en", "es")
 
 

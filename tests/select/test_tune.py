@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +49,8 @@ class Hill:
         return FoldResult(Losses(values, units), Cost(1.0, 1.0))
 
 
-def searched(hill: Hill, search: Search, seed: int = 0) -> Tuned:
-    candidate = Candidate("tuned", TITLE, {"x": 0.9, "k": 9, "o": "a", "fixed": 7}, space=SPACE)
+def searched(hill: Hill, search: Search, seed: int = 0, **more: Any) -> Tuned:
+    candidate = Candidate("tuned", TITLE, {"x": 0.9, "k": 9, "o": "a", "fixed": 7}, space=SPACE, **more)
     found = tune(candidate, hill, N_FOLDS, search, seed=seed, clock=lambda: hill.now)
     assert isinstance(found, Tuned)
     return found
@@ -73,6 +74,13 @@ def test_the_first_trial_is_the_candidate_as_it_stands_and_other_parameters_stay
     assert found.trials[0].params == {"x": 0.9, "k": 9, "o": "a", "fixed": 7}
     assert found.candidate.params["fixed"] == 7
     assert [trial.number for trial in found.trials] == list(range(6))
+
+
+def test_a_search_begins_with_the_starts_it_is_given() -> None:
+    starts = ({"x": 0.2}, {"x": 0.3, "o": "b"})
+    found = searched(Hill(), Search("bayes", 4), starts=starts)
+    first = {"x": 0.9, "k": 9, "o": "a", "fixed": 7}
+    assert [trial.params for trial in found.trials[:3]] == [first, {**first, **starts[0]}, {**first, **starts[1]}]
 
 
 def test_a_grid_is_gone_through_once() -> None:

@@ -42,6 +42,8 @@ MOST_TREES = 4_000
 """Rounds × classes."""
 MUCH_WORK = 30_000, 150_000
 """From so many rows × classes on, larger steps halve the rounds for about 0.4 % of the loss."""
+MANY_ROWS = 8_000
+"""From so many rows on, trees may have more leaves and see more of the rows and columns."""
 MOST_CURVED = 4
 """Leaves of a tree that sees one column: curves need few steps a tree."""
 SMOOTHED = 2_000
@@ -70,21 +72,24 @@ class Grown(NamedTuple):
 
 
 def defaults(n_rows: int, n_outputs: int, family: Family = "boosting") -> Settings:
-    """Return the settings for so many rows: small data get small leaves, many classes few rounds.
+    """Return the settings for so many rows: small data get few leaves and bound trees, many classes few rounds.
+
+    Measured on 22 public sets (``benchmarks/LOG.md``, 27 November 2026).
 
     Examples
     --------
-    >>> defaults(100, 1)["min_data_in_leaf"], defaults(100_000, 1)["min_data_in_leaf"]
-    (2, 20)
+    >>> [defaults(n, 1)["num_leaves"] for n in (500, 3_000, 10_000, 100_000)]
+    [8, 24, 40, 64]
     """
-    work = n_rows * n_outputs
+    work, many = n_rows * n_outputs, n_rows >= MANY_ROWS
+    leaves = min(64, n_rows // 250) if many else min(31, n_rows // 125)
     settings: Settings = {
         "learning_rate": 0.05 if work <= MUCH_WORK[0] else 0.1 if work <= MUCH_WORK[1] else 0.2,
-        "num_leaves": 31 if n_outputs <= 50 else 15,
-        "min_data_in_leaf": max(2, min(20, n_rows // 50)),
+        "num_leaves": max(8, leaves) if n_outputs <= 50 else 15,
+        "min_data_in_leaf": 10 if many else max(2, min(20, n_rows // 50)),
         "rounds": max(10, min(1000, MOST_TREES // n_outputs)),
-        "feature_fraction": 0.7,
-        "bagging_fraction": 0.8,
+        "feature_fraction": 0.8 if many else 0.7,
+        "bagging_fraction": 0.9 if many else 0.8,
         "lambda_l1": 0.0,
         "lambda_l2": 1.0,
         "extra_trees": False,

@@ -21,6 +21,23 @@ MOST_CELLS = 50_000_000
 LOWEST_L1 = 0.001
 """As good as none, and above 0 so that factors can be searched."""
 
+Starts = tuple[Mapping[str, Value], ...]
+RANDOM_CUTS: Mapping[str, Value] = {
+    "extra_trees": True,
+    "feature_fraction": 1.0,
+    "lambda_l2": 0.1,
+    "min_data_in_leaf": 2,
+}
+HELD_BACK: Mapping[str, Value] = {"feature_fraction": 0.5, "bagging_fraction": 0.6, "lambda_l2": 10.0}
+SMALL_STARTS: Starts = ({"extra_trees": True}, RANDOM_CUTS, HELD_BACK, {})
+LARGE_STARTS: Starts = (
+    {"num_leaves": 96, "feature_fraction": 0.9},
+    {},
+    {"num_leaves": 127, "learning_rate": 0.03, "feature_fraction": 0.9, "min_data_in_leaf": 3},
+    RANDOM_CUTS,
+)
+"""Where tuning begins, as changes to untuned boosting, most promising first: each was best on some public set."""
+
 LINEAR_REMEDIES: Remedies = {"overfit": {"strength": 0.001}, "underfit": {"strength": 100.0}}
 TREE_REMEDIES: Remedies = {
     "overfit": {"num_leaves": 6, "min_data_in_leaf": 20, "lambda_l2": 10.0},
@@ -63,17 +80,17 @@ def candidates(spec: TaskSpec, profile: ProfileView, first: Words) -> tuple[Cand
     skip = _skip(spec, profile)
     n_classes = profile.n_distinct(spec.target) if spec.task == "classify" else 1
     monotone.signs(spec, n_classes if spec.task == "classify" else None)
-    start = grow.defaults(profile.n_rows, n_classes if n_classes > 2 else 1)
-    start |= {"lambda_l1": LOWEST_L1, "extra_trees": True}  # where boosting is not: the search knows both sides at once
+    known = grow.defaults(profile.n_rows, n_classes if n_classes > 2 else 1) | {"lambda_l1": LOWEST_L1}
     space = _boosting_space(spec)
-    params = {name: start[name] for name in space}
+    changes = LARGE_STARTS if profile.n_rows >= grow.MANY_ROWS else SMALL_STARTS
+    params, *starts = ({name: {**known, **change}[name] for name in space} for change in changes)
     return (
         Candidate("prior", first, interpretable=True),
         Candidate("linear", LINEAR, {"strength": 0.0}, skip=skip, interpretable=True, remedies=LINEAR_REMEDIES),
         Candidate("additive", ADDITIVE, skip=skip, interpretable=True, remedies=ADDITIVE_REMEDIES),
         Candidate("forest", FOREST, skip=skip or _no_forest(n_classes), growth=1.1, remedies=FOREST_REMEDIES),
         Candidate("boosting", BOOSTING, skip=skip, favourite=True, remedies=TREE_REMEDIES),
-        Candidate("tuned", TUNED, params, skip=skip, space=space, remedies=TREE_REMEDIES),
+        Candidate("tuned", TUNED, params, skip=skip, space=space, starts=tuple(starts), remedies=TREE_REMEDIES),
         Candidate("mlp", MLP, skip=skip or _no_networks(spec, profile), remedies=MLP_REMEDIES),
     )
 
