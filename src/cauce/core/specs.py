@@ -126,7 +126,7 @@ class SplitSpec(Spec):
 
     kind: SplitKind = "auto"
     """`auto`: by time where the data set names a time column, by group where it names a group, else stratified for
-    classify and random for regress."""
+    classify and random for regress. Copies of a row stay together."""
     held_out: float = Field(default=0.2, gt=0.0, lt=0.9)
     """Share of the units that is set aside for the final judgement."""
     folds: int | None = Field(default=None, ge=2, le=20)
