@@ -10,7 +10,7 @@ import optuna  # noqa: F401
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.optimize  # noqa: F401
-import sklearn.isotonic  # noqa: F401
+import sklearn.isotonic
 import sklearn.linear_model  # noqa: F401
 from benchmarks.select.contestants.contest import Entry, Fitted, megabytes, run
 
