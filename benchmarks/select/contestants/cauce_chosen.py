@@ -47,7 +47,7 @@ def fit(asked: Entry, train: pa.Table) -> Fitted:
     choice = select.choose(climb, margin=MARGIN, budget_s=asked.seconds)
     rung = next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
     found = select.diagnose(
-        task, spec, rung, rung.params, train, folds, climb=climb, margin=MARGIN, deadline=climb.deadline
+        task, spec, rung, rung.params, train, climb.parts, climb=climb, margin=MARGIN, deadline=climb.deadline
     )
     fitted = task.fit(rung, found.params, train, spec=spec)
     predicted = climb.predicted(choice.chosen)

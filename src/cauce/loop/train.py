@@ -204,7 +204,7 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
             candidate,
             candidate.params,
             job.rows.teach,
-            job.rows.folds,
+            climb.parts,
             climb=climb,
             margin=settings.margin,
             deadline=climb.deadline,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cauce.core.artefacts import Candidate, RungWhy, TaskSpec, Trial, Words
 from cauce.core.specs import SearchKind
 from cauce.select.cache import Cost, FoldResult
+from cauce.select.folds import Folds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +74,8 @@ class Climb:
     seconds: float = 0.0
     deadline: float | None = None
     """By the clock, when the budget is used up but for what `Effort.reserve` keeps for the final fit."""
+    parts: Folds = ()
+    """(train, test) row numbers of the folds that were used."""
 
     @property
     def complete(self) -> tuple[Attempt, ...]:

@@ -1,8 +1,8 @@
 """The climb: every rung of a ladder fitted on the same folds, tuned where it can be, within a budget, resumable.
 
 Nothing is decided here but the order of work: the first rung, whatever it costs; then the others, each unless it would
-take too much of the time, and what takes long only after the rung that is usually best; then tuning, with the time that
-is left.
+take too much of the time, and none before the rung that is usually best where that would then come too late; then
+tuning, with the time that is left.
 """
 
 from __future__ import annotations
@@ -39,8 +39,13 @@ AFTER = 0.1
 """Share of a budget that stays for the diagnosis of what was chosen, where time is kept back at all."""
 AT_MOST = 0.5
 """Share of the time left that a rung without tuning may be expected to take, where another can still be tuned."""
-IN_PASSING = 0.1
-"""Share of the time left that a rung may be expected to take before the one that is usually best."""
+TRIALS_WORTH = 25
+"""Trials of the rung that is usually best that there should be time for before more folds judge than `UNITS` need."""
+UNITS = 4_000
+"""Rows that judge, from which fewer folds say enough where time is short."""
+SLACK, IN_PASSING = 1.5, 0.1
+"""Times what is expected of the rung that is usually best: others leave that for it, or take no more than this share
+of the time."""
 
 
 def climb(
@@ -69,7 +74,8 @@ def climb(
     table
         Rows whose target has no nulls.
     folds
-        (train, test) row numbers of `table`. Rows that no fold tests are not judged.
+        (train, test) row numbers of `table`. Rows that no fold tests are not judged. With a budget that would not do
+        for all of them, some are left out: `Climb.parts` has those that were used.
     cache
         Folder for finished folds, which belongs to this content of `table` alone. None keeps nothing.
     runner
@@ -90,7 +96,9 @@ def climb(
         raise ValueError(f"{len(candidates)} candidates on {len(folds)} folds: at least one of each is needed")
     limits.check(candidates, where=f"cauce.toml, [models.{spec.model}]")
     work = Work(task, spec, table, folds, FoldCache(cache, spec), clock)
-    going = _Climbing(work, tuple(candidates), effort, limits, runner(work), progress)
+    going = _Climbing(work, tuple(candidates), effort, limits, progress)
+    going.thin_out()
+    going.run = runner(going.work)
     going.first()
     try:
         going.others()
@@ -116,13 +124,13 @@ class _Climbing:
         ladder: tuple[Candidate, ...],
         effort: Effort,
         limits: Limits,
-        runner: Runner,
         progress: Progress,
     ) -> None:
         self.work, self.ladder, self.effort, self.limits = work, ladder, effort, limits
-        self.run, self.progress = runner, progress
+        self.run, self.progress = here(work), progress
         self.found: dict[str, Attempt] = {}
         self.judged: list[Losses] = []
+        self.expected: dict[str, float | None] = {}
         self.interrupted = False
         self.deadline: float | None = None
         self.begun = work.clock()
@@ -130,6 +138,23 @@ class _Climbing:
     @property
     def steps(self) -> int:
         return len(self.ladder) * len(self.work.folds)
+
+    def thin_out(self) -> None:
+        """Leave out folds where the time would not do for all of them; what it takes to tell is part of the budget."""
+        favourite = next((one for one in self.ladder if one.favourite and self._left_out(one) is None), None)
+        if self.effort.budget_s is None or favourite is None:
+            return
+        budget, folds = self.effort.budget_s, self.work.folds
+        one = expected_seconds(self.work, favourite)
+        if one is None:
+            return
+        sure = math.ceil(UNITS / max(1.0, float(np.mean([len(test) for _, test in folds]))))
+        n_folds = min(int(AT_MOST * budget / one), max(sure, int(budget / (TRIALS_WORTH * one))))
+        n_folds = min(len(folds), max(1, n_folds))
+        used = folds[-n_folds:] if expanding(folds) else folds[:n_folds]
+        self.work = replace(self.work, folds=used)
+        self.expected[favourite.name] = one * n_folds
+        self.effort = replace(self.effort, budget_s=max(0.0, budget - (self.work.clock() - self.begun)))
 
     def first(self) -> None:
         """Complete the simplest rung that can be fitted; only then the budget begins."""
@@ -149,20 +174,29 @@ class _Climbing:
     def others(self) -> None:
         """Fit the rungs that are not tuned; how long each will take is foreseen when its turn comes.
 
-        They go in order, except that where time is short what takes long waits for the one that is usually best.
+        They go in order, but for those after which there would not be time for the one that is usually best.
         """
         waiting = [one for one in self.ladder if one.name not in self.found and not self._tunable(one)]
-        later: list[tuple[Candidate, float | None]] = []
+        later = []
         for place, candidate in enumerate(waiting):
-            expected, until = self._expected(candidate), self._until()
-            most = math.inf if until is None else IN_PASSING * (until - self.work.clock())
-            hope = any(one.favourite and self._left_out(one) is None for one in waiting[place + 1 :])
-            if hope and expected is not None and expected > most:
-                later.append((candidate, expected))
+            if self._would_starve(candidate, waiting[place + 1 :]):
+                later.append(candidate)
             else:
-                self.found[candidate.name] = self._plain(candidate, deadline=until, expected=expected)
-        for candidate, expected in later:
-            self.found[candidate.name] = self._plain(candidate, deadline=self._until(), expected=expected)
+                self.found[candidate.name] = self._plain(candidate, deadline=self._until(), foreseen=True)
+        for candidate in later:
+            self.found[candidate.name] = self._plain(candidate, deadline=self._until(), foreseen=True)
+
+    def _would_starve(self, candidate: Candidate, others: Sequence[Candidate]) -> bool:
+        """Whether a rung would take the time that the favourite among the others needs, and could have."""
+        until = self._until()
+        favourite = next((one for one in others if one.favourite and self._left_out(one) is None), None)
+        if until is None or favourite is None:
+            return False
+        own, theirs = self._expected(candidate), self._expected(favourite)
+        left = until - self.work.clock()
+        if own is None or theirs is None or own <= IN_PASSING * left:
+            return False
+        return theirs <= left < own + SLACK * theirs
 
     def tunings(self) -> None:
         """Search the rungs that have a space, each with an equal part of the time that is left."""
@@ -188,10 +222,13 @@ class _Climbing:
             interrupted=self.interrupted,
             seconds=self.work.clock() - self.begun,
             deadline=self._before_final_fit(),
+            parts=tuple(self.work.folds),
         )
 
     def _tunable(self, candidate: Candidate) -> bool:
-        return bool(candidate.space) and self.effort.trials != 0
+        """Whether settings are searched: one fold could not tell luck from worth."""
+        several = len(self.work.folds) > 1 or self.effort.budget_s is None
+        return bool(candidate.space) and self.effort.trials != 0 and several
 
     def _until(self) -> float | None:
         """Return the deadline of what is fitted now: a part of the budget stays for what comes after."""
@@ -206,10 +243,11 @@ class _Climbing:
 
     def _expected(self, candidate: Candidate) -> float | None:
         """Return the seconds that all folds of a rung will probably take."""
-        if self.limits.before(candidate) is not None or self._past():
-            return None
-        one = expected_seconds(self.work, candidate)
-        return None if one is None else one * len(self.work.folds)
+        if candidate.name not in self.expected:
+            left_out = self._left_out(candidate) is not None or self._past()
+            one = None if left_out else expected_seconds(self.work, candidate)
+            self.expected[candidate.name] = None if one is None else one * len(self.work.folds)
+        return self.expected[candidate.name]
 
     def _past(self) -> bool:
         until = self._until()
@@ -220,12 +258,13 @@ class _Climbing:
         candidate: Candidate,
         *,
         deadline: float | None,
-        expected: float | None = None,
+        foreseen: bool = False,
         run: Runner | None = None,
     ) -> Attempt:
         left_out = self._left_out(candidate)
         if left_out is not None:
             return left_out
+        expected = self._expected(candidate) if foreseen else None
         too_long = self._too_long(candidate, expected, deadline)
         if too_long is not None and not self._kept(candidate):
             return Attempt(candidate, why="budget", note=too_long, expected_s=expected)
