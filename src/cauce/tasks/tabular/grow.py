@@ -42,6 +42,8 @@ MOST_TREES = 4_000
 """Rounds × classes."""
 MUCH_WORK = 30_000, 150_000
 """From so many rows × classes on, larger steps halve the rounds for about 0.4 % of the loss."""
+SEVERAL_CLASSES = 5
+"""From so many on, larger steps lose nothing."""
 MANY_ROWS = 8_000
 """From so many rows on, trees may have more leaves and see more of the rows and columns."""
 MOST_CURVED = 4
@@ -82,9 +84,10 @@ def defaults(n_rows: int, n_outputs: int, family: Family = "boosting") -> Settin
     [8, 24, 40, 64]
     """
     work, many = n_rows * n_outputs, n_rows >= MANY_ROWS
+    large = work > MUCH_WORK[0] or n_outputs >= SEVERAL_CLASSES
     leaves = min(64, n_rows // 250) if many else min(31, n_rows // 125)
     settings: Settings = {
-        "learning_rate": 0.05 if work <= MUCH_WORK[0] else 0.1 if work <= MUCH_WORK[1] else 0.2,
+        "learning_rate": 0.2 if work > MUCH_WORK[1] else 0.1 if large else 0.05,
         "num_leaves": max(8, leaves) if n_outputs <= 50 else 15,
         "min_data_in_leaf": 10 if many else max(2, min(20, n_rows // 50)),
         "rounds": max(10, min(1000, MOST_TREES // n_outputs)),
