@@ -146,7 +146,7 @@ class _Climbing:
             return
         budget, folds = self.effort.budget_s, self.work.folds
         one = expected_seconds(self.work, favourite)
-        if one is None:
+        if not one:
             return
         sure = math.ceil(UNITS / max(1.0, float(np.mean([len(test) for _, test in folds]))))
         n_folds = min(int(AT_MOST * budget / one), max(sure, int(budget / (TRIALS_WORTH * one))))
