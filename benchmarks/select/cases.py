@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.files import write_bytes
+from cauce.evidence.shares import wilson
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,6 +49,12 @@ def write(here: Path, **found: Any) -> None:
         "versions": {name: version(name) for name in ("cauce", "numpy", "scikit-learn", "lightgbm")},
     }
     write_bytes(here / "result.json", json.dumps(about | found, indent=1).encode())
+
+
+def share(hits: Sequence[float]) -> dict[str, float]:
+    """Return the share of hits, each 0 or 1, with Wilson's 95 % interval."""
+    found = wilson(sum(hits), len(hits))
+    return {"share": found.value, "lower": found.lower, "upper": found.upper, "n": len(hits)}
 
 
 def spread(values: Floats, share: float) -> dict[str, float]:

@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from benchmarks.select import sets
+from benchmarks.select import cases, sets
 
 from cauce.core.artefacts import Candidate, Diagnosis, Schema, TaskSpec
 from cauce.core.files import write_bytes
@@ -215,35 +213,17 @@ def _case(found: Diagnosis, asked: Problem, before: list[float], after: list[flo
     }
 
 
-def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return a case, made where it is not there."""
-    if not path.exists():
-        write_bytes(path, json.dumps(make()).encode())
-    found: dict[str, Any] = json.loads(path.read_bytes())
-    return found
-
-
-def cases(seeds: int, draws: int, work: Path, data: Path) -> Iterator[dict[str, Any]]:
+def every(seeds: int, draws: int, work: Path, data: Path) -> Iterator[dict[str, Any]]:
     """Make every case."""
     work.mkdir(parents=True, exist_ok=True)
     for name in MAKERS:
         for seed in range(seeds):
-            yield {"kind": "made"} | kept(work / f"made-{name}-{seed}.json", partial(made_case, name, seed))
+            yield {"kind": "made"} | cases.kept(work / f"made-{name}-{seed}.json", partial(made_case, name, seed))
     for name in (*SEEN, *UNSEEN):
         for rung in ("linear", "boosting"):
             for seed in range(draws):
                 path = work / f"real-{name}-{rung}-{seed}.json"
-                begun = time.monotonic()
-                yield {"kind": "real"} | kept(path, partial(real_case, name, rung, seed, data))
-                print(f"{path.stem}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
-
-
-def share(hits: list[bool]) -> dict[str, float]:
-    """Return a share with its interval."""
-    from cauce.evidence.shares import wilson
-
-    found = wilson(sum(hits), len(hits))
-    return {"share": found.value, "lower": found.lower, "upper": found.upper, "n": len(hits)}
+                yield {"kind": "real"} | cases.kept(path, partial(real_case, name, rung, seed, data))
 
 
 def on_gains(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -259,8 +239,8 @@ def on_gains(found: list[dict[str, Any]]) -> dict[str, Any]:
     names = np.array([case["case"] for case in told])
     return {
         "n": len(told),
-        "covers": share(((lower <= truth) & (truth <= upper)).tolist()),
-        "covers_within_two_errors_of_the_truth": share(
+        "covers": cases.share(((lower <= truth) & (truth <= upper)).tolist()),
+        "covers_within_two_errors_of_the_truth": cases.share(
             ((lower - 2 * noise <= truth) & (truth <= upper + 2 * noise)).tolist()
         ),
         "median_width": float(np.median(upper - lower)),
@@ -273,8 +253,8 @@ def on_gains(found: list[dict[str, Any]]) -> dict[str, Any]:
             for name, error in errors.items()
             if name != "cauce"
         },
-        "more_data_said": share([("more_data" in case["conditions"]) for case in told]),
-        "true_gain_over_1_percent_where_said": share(
+        "more_data_said": cases.share([("more_data" in case["conditions"]) for case in told]),
+        "true_gain_over_1_percent_where_said": cases.share(
             [bool(t > 0.01) for t, case in zip(truth, told, strict=True) if "more_data" in case["conditions"]]
         ),
     }
@@ -301,8 +281,8 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     verdicts = {}
     for name in MAKERS:
         of = [case for case in made if case["case"] == name]
-        said = {c: share([c in case["conditions"] for case in of]) for c in CONDITIONS}
-        verdicts[name] = {"said": said, "adopted": share([case["adopted"] is not None for case in of])}
+        said = {c: cases.share([c in case["conditions"] for case in of]) for c in CONDITIONS}
+        verdicts[name] = {"said": said, "adopted": cases.share([case["adopted"] is not None for case in of])}
     ceiling = [case for case in made if case["case"] == "noise_ceiling" and case["gain"] is not None]
     times = [case["seconds"] / case["own_seconds"] for case in real if case["own_seconds"] > 0.2]
     return {
@@ -333,7 +313,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=HERE.parents[3] / "shared" / "data")
     options = parser.parse_args()
-    found = list(cases(options.seeds, options.draws, options.work, options.data))
+    found = list(every(options.seeds, options.draws, options.work, options.data))
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": subprocess.run(

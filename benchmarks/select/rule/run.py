@@ -28,7 +28,6 @@ from benchmarks.select.rule.simulate import better_by, choice, equal_ridges, pla
 
 from cauce.core.artefacts import TaskSpec
 from cauce.core.registry import task as task_named
-from cauce.evidence.shares import wilson
 from cauce.profile import summarise
 from cauce.select import choose, climb
 
@@ -94,12 +93,6 @@ def crossed(rng: np.random.Generator) -> tuple[Any, Any]:
     return x, 4.0 * np.sign(x[:, 0] * x[:, 1])
 
 
-def share(hits: list[float]) -> dict[str, Any]:
-    """Return a share of runs with Wilson's 95 % interval."""
-    found = wilson(sum(hits), len(hits))
-    return {"share": found.value, "lower": found.lower, "upper": found.upper, "runs": len(hits)}
-
-
 def main() -> None:
     """Run all cases and write result.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -118,14 +111,15 @@ def main() -> None:
             needed = over(f"stated-{noise}", partial(stated, (1_000, noise)), 30, lambda found: float(np.median(found)))
             curves[str(noise)] = {
                 "stated": needed,
-                "at stated": over(f"at-{noise}", partial(power, (int(needed), noise)), given.runs, share),
+                "at stated": over(f"at-{noise}", partial(power, (int(needed), noise)), given.runs, cases.share),
                 "by units": {
-                    str(n): over(f"power-{noise}-{n}", partial(power, (n, noise)), given.runs, share) for n in SIZES
+                    str(n): over(f"power-{noise}-{n}", partial(power, (n, noise)), given.runs, cases.share)
+                    for n in SIZES
                 },
             }
         found = {
             "equal": {
-                name: over(name, partial(equal, case), given.runs, share) for name, case in EQUAL.items()
+                name: over(name, partial(equal, case), given.runs, cases.share) for name, case in EQUAL.items()
             },
             "power": curves,
             "noise": over("noise", partial(chosen, nothing), given.runs, counted),
