@@ -22,7 +22,7 @@ RESAMPLES = 10_000
 OURS = "cauce"
 FIFTH = "cauce_fifth"
 LIGHTGBM = "lightgbm"
-PEERS = ("autogluon", "flaml", LIGHTGBM)
+PEERS = ("autogluon", "flaml", LIGHTGBM, "catboost")
 BEGIN, END = "<!-- result.json, written by run.py -->\n", "<!-- end -->\n"
 HEAD = (
     "comparison", "sets", "median regret", "wins", "ties", "losses", "within 1 % or better", "seconds, ratio",

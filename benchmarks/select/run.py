@@ -51,6 +51,7 @@ CONTESTANTS = {
         ("torch==2.13.0", "autogluon.tabular[lightgbm,catboost,xgboost,fastai]==1.6.3", "pyarrow==24.0.0"),
     ),
     "flaml": Contestant("flaml_auto", ("flaml[automl]==2.7.0", "pyarrow==26.0.1")),
+    "catboost": Contestant("catboost_plain", ("catboost==1.2.10", "scikit-learn", "pandas<3", "numpy", "pyarrow")),
     "lightgbm": Contestant(
         "lightgbm_tuned", ("lightgbm==4.7.0", "optuna==5.0.0", "scikit-learn", "pandas==3.1.1", "pyarrow==26.0.1")
     ),
