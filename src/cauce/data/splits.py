@@ -9,7 +9,7 @@ not asked what it was told. By time, the newest share is held out, cut between t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,11 +99,12 @@ def split(
         raise UserError("too few rows to split", where="split", received=table.num_rows, hint=_HINT_FEW)
     kind = _kind(spec, task, time, group)
     units = unit_ids(table if key is not None or named_by is None else table.select(list(named_by)), key)
-    order = _order(table, key, units, spec)
-    if kind == "time":
-        return _by_time(moments(table, _needed(time, kind)), units, order, spec)
     if kind == "group":
         return _by_group(table, _needed(group, kind), units, spec)
+    if kind == "time":
+        when = moments(table, _needed(time, kind))
+        return _by_time(when, units, lambda: _order(table, key, units, spec), spec)
+    order = _order(table, key, units, spec)
     if kind == "stratified":
         return _by_class(texts_of(table[target]), units, order, spec)
     held = _held(shares(order) < spec.held_out, order)
@@ -129,13 +130,12 @@ def fold_all(
     """
     kind = _kind(spec, task, time, group)
     units = unit_ids(table, key)
-    fresh = _fresh(_order(table, key, units, spec))
     develop = np.arange(table.num_rows)
     n_folds = _n_folds(spec, len(develop))
     if kind == "time":
         when = moments(table, _needed(time, kind), missing_last=True)
         folds = fold_maker.expanding(develop, when, n_folds)
-        folds = folds or fold_maker.random(develop, fresh, n_folds)
+        folds = folds or fold_maker.random(develop, _fresh(_order(table, key, units, spec)), n_folds)
     elif kind == "group":
         import pyarrow.compute as pc
 
@@ -144,9 +144,9 @@ def fold_all(
         folds = fold_maker.grouped(develop, codes, hash_texts(groups, seed=spec.seed), n_folds)
     elif kind == "stratified":
         codes = texts_of(table[target]).dictionary_encode().indices.to_numpy()
-        folds = fold_maker.stratified(develop, codes, fresh, n_folds)
+        folds = fold_maker.stratified(develop, codes, _fresh(_order(table, key, units, spec)), n_folds)
     else:
-        folds = fold_maker.random(develop, fresh, n_folds)
+        folds = fold_maker.random(develop, _fresh(_order(table, key, units, spec)), n_folds)
     return Split(kind, develop, np.empty(0, np.int64), folds, units)
 
 
@@ -266,7 +266,7 @@ def _by_group(table: pa.Table, group: str, units: npt.NDArray[np.str_], spec: Sp
     return Split("group", develop, held_out, folds, units)
 
 
-def _by_time(when: Rows, units: npt.NDArray[np.str_], order: Hashes, spec: SplitSpec) -> Split:
+def _by_time(when: Rows, units: npt.NDArray[np.str_], order: Callable[[], Hashes], spec: SplitSpec) -> Split:
     distinct, counts = np.unique(when, return_counts=True)
     if len(distinct) < 2:
         raise UserError(
@@ -281,7 +281,7 @@ def _by_time(when: Rows, units: npt.NDArray[np.str_], order: Hashes, spec: Split
     develop, held_out = np.flatnonzero(~held), np.flatnonzero(held)
     folds = fold_maker.expanding(develop, when, _n_folds(spec, len(develop)))
     if not folds and len(develop) > 1:
-        folds = fold_maker.random(develop, _fresh(order), _n_folds(spec, len(develop)))
+        folds = fold_maker.random(develop, _fresh(order()), _n_folds(spec, len(develop)))
     if not folds:
         raise UserError(
             "too few rows before the newest ones", where="split by time", received=len(develop), hint=_HINT_FEW

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,6 +81,12 @@ class Climb:
     def complete(self) -> tuple[Attempt, ...]:
         """The rungs that were fitted on all folds, simplest first, those that may not be chosen too."""
         return tuple(attempt for attempt in self.attempts if attempt.losses is not None)
+
+    def with_group_numbers(self) -> Climb:
+        """Return it with numbers for groups: as text they would be sorted at every comparison."""
+        if self.groups is None:
+            return self
+        return replace(self, groups=np.unique(self.groups, return_inverse=True)[1])
 
     def predicted(self, name: str) -> pa.Table | None:
         """Return what a rung said of every unit, in the order of `rows`; None where it was too much to keep.

@@ -51,8 +51,7 @@ def choose(climb: Climb, *, margin: float, confidence: float = 0.95, budget_s: f
     only where some rung above it looks better by chance: so s is held against all rungs above it at once, and nothing
     needs to be added for the rungs below. Which rung s is nobody knows; every rung is treated as if it were (`_Field`).
     """
-    if climb.groups is not None:  # sorted once as text, which takes seconds for a million units
-        climb = replace(climb, groups=np.unique(climb.groups, return_inverse=True)[1])
+    climb = climb.with_group_numbers()
     field = _Field([attempt for attempt in climb.complete if attempt.why is None], climb, margin, confidence)
     best, complete = field.best, field.attempts
     found = {i: field.against_best(i) for i in range(len(complete)) if i != best}

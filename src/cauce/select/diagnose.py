@@ -91,8 +91,7 @@ def diagnose(
         Deterministic by `spec.seed` where there is no deadline. Ctrl-C ends it with what is known, as a deadline does.
     """
     begun = clock()
-    if climb is not None and climb.groups is not None:  # sorted once as text, which takes seconds for a million units
-        climb = replace(climb, groups=np.unique(climb.groups, return_inverse=True)[1])
+    climb = None if climb is None else climb.with_group_numbers()
     limits = {"margin": margin, "confidence": confidence}
     blank = Diagnosis(spec.model, candidate.name, ("unknown",), {}, {}, dict(params), table.num_rows, thresholds=limits)
     if table.num_rows < FEWEST_ROWS or not folds:

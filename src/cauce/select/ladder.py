@@ -141,7 +141,7 @@ class _Climbing:
 
     def thin_out(self) -> None:
         """Leave out folds where the time would not do for all of them; what it takes to tell is part of the budget."""
-        favourite = next((one for one in self.ladder if one.favourite and self._left_out(one) is None), None)
+        favourite = self._favourite(self.ladder)
         if self.effort.budget_s is None or favourite is None:
             return
         budget, folds = self.effort.budget_s, self.work.folds
@@ -186,10 +186,13 @@ class _Climbing:
         for candidate in later:
             self.found[candidate.name] = self._plain(candidate, deadline=self._until(), foreseen=True)
 
+    def _favourite(self, among: Sequence[Candidate]) -> Candidate | None:
+        return next((one for one in among if one.favourite and self._left_out(one) is None), None)
+
     def _would_starve(self, candidate: Candidate, others: Sequence[Candidate]) -> bool:
         """Whether a rung would take the time that the favourite among the others needs, and could have."""
         until = self._until()
-        favourite = next((one for one in others if one.favourite and self._left_out(one) is None), None)
+        favourite = self._favourite(others)
         if until is None or favourite is None:
             return False
         own, theirs = self._expected(candidate), self._expected(favourite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -144,5 +144,5 @@ def load(folder: Path, inner: Callable[[Path], Fitted]) -> Fitted:
     if not sound or (listing.kind == "classes") != bool(model.classes):
         raise UserError("its parts do not belong together", where=where, hint=HINT)
     if listing.kind == "classes":
-        return FinishedClassifier(model, replace(listing))
+        return FinishedClassifier(model, listing)
     return FinishedRegressor(model, listing, inner(folder / SCALE) if (folder / SCALE).is_dir() else None)
