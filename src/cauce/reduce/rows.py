@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -50,3 +50,13 @@ class Rows:
             weights=self.weights[numbers],
             groups=None if self.groups is None else self.groups[numbers],
         )
+
+
+class Learner(Protocol):
+    """A model family as the reducer knows it: fitted on kept rows, judged on others."""
+
+    def __call__(self, rows: Rows, kept: Kept, judge: Rows, seed: int) -> Floats:
+        """Fit on the weighted rows that `kept` names and return the loss per row of `judge`, shape (n_judge,).
+
+        Losses are finite, lower is better; the same seed gives the same losses.
+        """
