@@ -12,7 +12,7 @@ from cauce.reduce.encode import encode
 from cauce.reduce.rows import Rows
 
 TEST_SHARE = 0.3
-MOST_ROWS = 9_000
+MOST_ROWS = 6_000
 
 
 def divided(name: str, seed: int, data: Path, most: int = MOST_ROWS) -> tuple[Rows, Rows]:

@@ -15,7 +15,7 @@ from cauce.reduce.learners import boosting, losses
 from cauce.reduce.rows import Floats, Kept, Learner, Rows
 
 N_NEIGHBOURS = 5
-N_STEPS, BATCH = 4_000, 64
+N_STEPS, BATCH = 2_000, 64
 MOST_CODES = 30
 
 
@@ -77,7 +77,7 @@ def neighbours(rows: Rows, kept: Kept, judge: Rows, seed: int) -> Floats:
 
 
 def network(rows: Rows, kept: Kept, judge: Rows, seed: int) -> Floats:
-    """Fit one layer of 64 units for 4,000 steps of Adam at least, 10 passes at least."""
+    """Fit one layer of 64 units for 2,000 steps of Adam at least, 10 passes at least."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     taught, asked = prepared(rows, kept, judge)

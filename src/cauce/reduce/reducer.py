@@ -172,14 +172,15 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         if target is None:
             raise ValueError("requires y to be passed, but the target y is None")
         checked, labels = validate_data(
-            self, inputs, target, dtype="numeric", ensure_all_finite="allow-nan", y_numeric=False
+            self, inputs, target, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2
         )
         return encode(checked, labels, weights=weights, groups=groups)
 
     def _n_keep(self, n_rows: int) -> int | None:
         if self.keep is None:
             return None
-        share = self.keep if self.keep <= 1 and not isinstance(self.keep, int) else self.keep / n_rows
+        whole = isinstance(self.keep, int) or (self.keep > 1 and float(self.keep).is_integer())
+        share = self.keep / n_rows if whole else self.keep
         if not 0 < share <= 1:
             raise ValueError(f"keep is {self.keep}: a share above 0 and up to 1, or a number of rows up to {n_rows}")
         return max(1, round(share * n_rows))
