@@ -67,7 +67,7 @@ class Reduction:
     tested_groups: Mapping[str, float] = field(default_factory=dict)
     """Group → relative margin that was tested of it."""
     unproven_groups: tuple[str, ...] = ()
-    """Groups too small to prove `group_margin`."""
+    """Groups too small for `group_margin`: an equal model would be proven within it in fewer than half of all tries."""
     attempts: tuple[Attempt, ...] = ()
     """In the order in which they were tried, smallest share first."""
     n_planned: int = 0

@@ -32,6 +32,9 @@ SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Tried where no share is asked for. Every one more widens the intervals of all."""
 POWER = 0.8
 """Share of runs in which an equal model is proven not worse at the margin that is called provable."""
+LEAST_POWER = 0.5
+"""As `POWER`, below which nothing is searched. At the units that are stated for `POWER` their own estimate of it is too
+low in half of all runs, so the two differ."""
 SAME = 1e-9
 """Differences below this share of the mean loss are rounding: the seed changes nothing."""
 
@@ -169,7 +172,8 @@ def prove(
     -------
     Proven
         Verdict ``not_worse`` with the kept rows; or all rows and ``undecided``, where the units cannot prove the
-        margin (before the search: of two fits of the same rows; after it: of the last share tried), or ``refused``,
+        margin (before the search: an equal model would be proven in fewer than half of all tries; after it: of the
+        last share tried nothing is proven, neither that it loses nor that it does not), or ``refused``,
         where the last share tried is proven to lose, and not proven to lose less than the margin.
 
     Raises
@@ -269,12 +273,12 @@ def _planned(run: _Run, floor: _Floor, tries: int) -> Reduction:
     # All families have to pass: each has its part of the runs in which one may fail.
     power = 1.0 - (1.0 - POWER) / len(run.families)
     sure = 1.0 - 2.0 * (1.0 - terms.confidence) / tries
-    plans = [Plan(floor.apart[name], floor.reference[name], judges.clusters, power, sure) for name in run.families]
-    least = _largest([plan.margin() for plan in plans])
-    masks = judges.masks()
-    wanted = (terms.group_margin or terms.margin) if masks else None
-    groups = {name: _largest([plan.among(mask).margin() for plan in plans]) for name, mask in masks.items()}
-    unproven = tuple(name for name, value in groups.items() if wanted and (value is None or value > wanted))
+    plans = [Plan(floor.apart[name], floor.reference[name], judges.clusters, sure) for name in run.families]
+    among = {name: [plan.among(mask) for plan in plans] for name, mask in judges.masks().items()}
+    wanted = (terms.group_margin or terms.margin) if among else None
+    least = _largest([plan.margin(power) for plan in plans])
+    groups = {name: _largest([plan.margin(power) for plan in own]) for name, own in among.items()}
+    unproven = tuple(name for name, own in among.items() if wanted and _hopeless(own, wanted))
     record = Reduction(
         margin=terms.margin,
         confidence=terms.confidence,
@@ -287,16 +291,24 @@ def _planned(run: _Run, floor: _Floor, tries: int) -> Reduction:
         noise=floor.noise,
         noise_by=floor.noise_by,
         provable_margin=least,
-        units_for_margin=_most([plan.units(terms.margin) for plan in plans]),
+        units_for_margin=_most([plan.units(terms.margin, power) for plan in plans]),
         group_margin=wanted,
         provable_groups=groups,
         unproven_groups=unproven,
         n_planned=tries,
     )
-    if least is None or ((least > terms.margin or unproven) and not terms.accept_provable):
+    if least is None or ((_hopeless(plans, terms.margin) or unproven) and not terms.accept_provable):
         return record
+    if not terms.accept_provable:
+        return replace(record, tested_margin=terms.margin, tested_groups=dict.fromkeys(among, wanted or 0.0))
     tested = {name: max(wanted, value) for name, value in groups.items() if wanted and value is not None}
     return replace(record, tested_margin=max(terms.margin, least), tested_groups=tested)
+
+
+def _hopeless(plans: Sequence[Plan], margin: float) -> bool:
+    """Whether an equal model would be proven in fewer tries than `LEAST_POWER`: a search would be in vain."""
+    least = _largest([plan.margin(LEAST_POWER) for plan in plans])
+    return least is None or least > margin
 
 
 def _largest(values: Sequence[float | None]) -> float | None:
