@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from cauce.audit import CHECKS, AuditContext
 from cauce.audit.check import NotApplicable, OutOfFold
-from cauce.audit.confident import class_thresholds, confident_class, doubt, estimate_joint, find_issues, rank
 from cauce.audit.mislabelled import contradictory_labels, label_errors, noise_ceiling
 from cauce.core.artefacts import Finding
 from cauce.core.specs import DataSpec, ModelSpec
+from cauce.evidence.confident import class_thresholds, confident_class, doubt, estimate_joint, find_issues, rank
 from cauce.profile import summarise
 
 Contexts = Callable[..., AuditContext]

@@ -27,10 +27,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cauce import data, select
-from cauce.audit import confident
 from cauce.core.artefacts import TaskSpec
 from cauce.core.registry import task as task_named
 from cauce.core.specs import SplitSpec
+from cauce.evidence import confident
 from cauce.loop.audit_views import BRISK
 from cauce.profile import summarise
 from cauce.profile.arrays import to_strings

@@ -21,8 +21,6 @@ Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 FEWEST = 150
-SUREST = 0.2
-"""Share of the rows, those that the model is surest of, among which wrong labels are counted."""
 SKILLED, LEARNED = 0.5, 0.1
 """Share of the errors of always saying the commonest class that the model spares: from which it is believed, and
 under which it says nothing of labels."""
@@ -64,7 +62,7 @@ def label_errors(context: AuditContext, threshold: float) -> Outcome:
         )
     if noise.lower < threshold:
         return ()
-    from cauce.audit.confident import rank
+    from cauce.evidence.confident import rank
 
     truth = seen.truth.astype(np.int64)
     order = rank(truth, seen.probabilities)
@@ -74,29 +72,15 @@ def label_errors(context: AuditContext, threshold: float) -> Outcome:
 
 
 def _noise_of(seen: OutOfFold) -> _Noise:
-    """Count contradictions among the fifth of the rows that the model is surest of, with Wilson's 95 % interval.
+    """Count contradictions among the rows that the model is surest of, and say how far it is to be believed."""
+    from cauce.evidence.confident import contradicted, skill
 
-    Where classes overlap, confident learning counts the overlap as errors (on Adult 7 % of clean labels); the surest
-    rows lie away from it. Errors that follow the columns are not seen.
-    """
     probabilities = seen.probabilities
     if probabilities is None:
         return _Noise(0.0, 0.0, 1.0, 0, 0.0)
     wrong = seen.predictions != seen.truth
-    surest = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(round(SUREST * len(wrong)), 1)]
-    lower, upper = _wilson(int(wrong[surest].sum()), len(surest))
-    counts = np.bincount(seen.truth.astype(np.int64))
-    guessing = 1.0 - counts.max() / counts.sum()
-    skill = 1.0 - float(wrong.mean()) / guessing if guessing > 0 else 0.0
-    return _Noise(float(wrong[surest].mean()), lower, upper, len(surest), skill)
-
-
-def _wilson(k: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share."""
-    z = 1.959963984540054
-    centre = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * float(np.sqrt(k * (n - k) / n + z * z / 4))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    found, n_judged = contradicted(wrong, probabilities)
+    return _Noise(*found, n_judged, skill(seen.truth.astype(np.int64), wrong))
 
 
 def _labels(
@@ -134,14 +118,10 @@ def _labels(
 
 
 def _wrong_numbers(context: AuditContext, seen: OutOfFold, threshold: float) -> Outcome:
-    from cauce.audit.residuals import LARGE, standardised
+    from cauce.evidence.residuals import LARGE, far_outside
 
     target = context.target or ""
-    size = np.abs(standardised(seen.truth, seen.predictions))
-    low, high = np.quantile(seen.truth, [0.25, 0.75])
-    size = np.where(
-        np.abs(seen.truth - seen.predictions) >= high - low, size, 0.0
-    )  # all but exact models differ in dust
+    size = far_outside(seen.truth, seen.predictions)
     order = np.argsort(-size, kind="stable")
     n = int((size > LARGE).sum())
     share = n / len(size)

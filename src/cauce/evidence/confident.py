@@ -13,10 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cauce.evidence.shares import Interval, wilson
+
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 EVEN = 0.7
 """How far the estimated confusion of labels is drawn towards an even one, see benchmarks/audit/labels."""
+SUREST = 0.2
+"""Share of the rows, those that the model is surest of, among which wrong labels are counted."""
 _LEAST = 1e-12
 
 
@@ -139,3 +143,42 @@ def find_issues(labels: Rows, probabilities: Floats) -> LabelIssues:
 def rank(labels: Rows, probabilities: Floats) -> Rows:
     """Return all rows, the most probably wrong label first, shape (n,)."""
     return np.argsort(-doubt(labels, probabilities, estimate_joint(labels, probabilities)), kind="stable")
+
+
+def contradicted(wrong: npt.NDArray[np.bool_], probabilities: Floats) -> tuple[Interval, int]:
+    """Return the share of labels that contradict the model where it is surest, and among how many rows it was counted.
+
+    Where classes overlap, confident learning counts the overlap as errors (on Adult 7 % of clean labels); the surest
+    fifth of the rows lies away from it. Errors that follow the columns are not seen.
+
+    Parameters
+    ----------
+    wrong
+        Whether the model says another class than the label, shape (n,).
+    probabilities
+        By a model not fitted on the row, shape (n, n_classes).
+
+    Examples
+    --------
+    >>> sure = np.tile([0.99, 0.01], (100, 1))
+    >>> found, n = contradicted(np.arange(100) < 2, sure)
+    >>> found.value, n
+    (0.1, 20)
+    """
+    surest = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(round(SUREST * len(wrong)), 1)]
+    return wilson(int(wrong[surest].sum()), len(surest)), len(surest)
+
+
+def skill(labels: Rows, wrong: npt.NDArray[np.bool_]) -> float:
+    """Return the share of the errors of always saying the commonest class that a model spares; 0 with one class.
+
+    Parameters
+    ----------
+    labels
+        Given class of each row, shape (n,).
+    wrong
+        Whether the model says another class, shape (n,).
+    """
+    counts = np.bincount(labels)
+    guessing = 1.0 - counts.max() / counts.sum()
+    return float(1.0 - wrong.mean() / guessing) if guessing > 0 else 0.0

@@ -36,3 +36,14 @@ def standardised(truth: Floats, predictions: Floats) -> Floats:
     floor = max(float(np.abs(truth).max()), 1.0) * 1e-9
     far: Floats = residuals / np.maximum(scale[place], floor)
     return far
+
+
+def far_outside(truth: Floats, predictions: Floats) -> Floats:
+    """Return how many usual errors each number lies from what is expected, shape (n,); 0 where it is near.
+
+    All but exact models differ in dust: what lies nearer than the middle half of all numbers is wide is never far.
+    """
+    size = np.abs(standardised(truth, predictions))
+    low, high = np.quantile(truth, [0.25, 0.75])
+    far: Floats = np.where(np.abs(truth - predictions) >= high - low, size, 0.0)
+    return far
