@@ -36,6 +36,8 @@ class World:
     """Of the true logits: the larger, the fewer units carry most of the loss."""
     cluster: int = 1
     """Units that share nine tenths of their logit, of their label's luck and of a model's error."""
+    own_luck: bool = False
+    """Labels fall independently within a cluster, so that a model's error there shows mostly as its square: skewed."""
     n_families: int = 1
 
 
@@ -75,7 +77,7 @@ def judge(world: World, seed: int, terms: Terms) -> Reduction:
         return shared
 
     z = world.spread * normal(rng)
-    positive = ndtr(normal(rng)) < 1 / (1 + np.exp(-z))
+    positive = ndtr(rng.normal(size=n) if world.own_luck else normal(rng)) < 1 / (1 + np.exp(-z))
     group = rng.permutation(n) % len(world.kept)
     sure = np.array([model.sure for model in world.kept])[group]
     error = np.array([model.error for model in world.kept])[group]
