@@ -62,8 +62,8 @@ def test_whatever_joins_and_goes_all_figures_are_those_of_the_slow_twin(
 ) -> None:
     candidates = np.arange(0, n_rows, 1 if square else 2)
     ground = ground_of(made(n_rows, seed), np.arange(n_rows), candidates)
-    stand = moves.blank(ground)
-    kept: list[int] = []
+    kept: list[int] = list(dict.fromkeys(turn % len(candidates) for turn in turns[len(turns) // 2 :]))
+    stand = moves.seeded(ground, np.array(kept, dtype=np.int64))
     for turn in turns:
         one = turn % len(candidates)
         if one in kept:

@@ -27,21 +27,6 @@ Stand = namedtuple("Stand", ["far", "who", "now", "gains", "kept", "size"])
 
 
 @numba.njit(cache=True)
-def blank(ground):  # type: ignore[no-untyped-def]
-    """Return the stand of no prototypes at all."""
-    n_candidates, n_rows = ground.to_rows.shape
-    gains = np.zeros(n_candidates, dtype=np.int32)
-    for one in range(n_candidates):
-        for row in range(n_rows):
-            if ground.to_rows[one, row] < np.inf:
-                gains[one] += ground.worth[row, ground.labels[one]]
-    far = np.full((2, n_rows), np.inf, dtype=np.float32)
-    who = np.full((2, n_rows), NOBODY, dtype=np.int32)
-    now, kept = np.zeros(n_rows, dtype=np.int32), np.zeros(n_candidates, dtype=np.int32)
-    return Stand(far, who, now, gains, kept, np.zeros(1, dtype=np.int64))
-
-
-@numba.njit(cache=True)
 def copied(stand):  # type: ignore[no-untyped-def]
     """Return the same stand, to be changed on its own."""
     return Stand(
@@ -85,12 +70,12 @@ def add(ground, stand, one):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _second(apart, row, ranks, rest, first):  # type: ignore[no-untyped-def]
-    """Return the nearest of the rest but the first, and how far it is."""
+def _nearest_of(apart, row, ranks, rest, but):  # type: ignore[no-untyped-def]
+    """Return which of the rest but one lies nearest to a row, and how far it is."""
     best, least, least_rank = np.int32(NOBODY), np.float32(np.inf), np.int32(NOBODY)
     for other in rest:
         d = apart[row, other]
-        if d > least or other == first or d == np.inf:
+        if d > least or other == but or d == np.inf:
             continue
         if d < least or ranks[other] < least_rank:
             best, least, least_rank = other, d, ranks[other]
@@ -115,7 +100,35 @@ def drop(ground, stand, one):  # type: ignore[no-untyped-def]
             far[0, row], who[0, row], now[row] = d, heir, told
         elif who[1, row] != one:
             continue
-        who[1, row], far[1, row] = _second(apart, row, ranks, rest, who[0, row])
+        who[1, row], far[1, row] = _nearest_of(apart, row, ranks, rest, who[0, row])
+
+
+@numba.njit(cache=True)
+def seeded(ground, begin):  # type: ignore[no-untyped-def]
+    """Return the stand of some prototypes, or of none, each named once: every gain is counted once."""
+    n_candidates, n_rows = ground.to_rows.shape
+    apart, ranks, worth = ground.to_candidates, ground.ranks, ground.worth
+    far = np.full((2, n_rows), np.inf, dtype=np.float32)
+    who = np.full((2, n_rows), NOBODY, dtype=np.int32)
+    now, gains = np.zeros(n_rows, dtype=np.int32), np.zeros(n_candidates, dtype=np.int32)
+    kept = np.zeros(n_candidates, dtype=np.int32)
+    kept[: len(begin)] = begin
+    rest = kept[: len(begin)]
+    nowhere = np.float32(-1.0)
+    for row in range(n_rows):
+        who[0, row], far[0, row] = _nearest_of(apart, row, ranks, rest, NOBODY)
+        first = who[0, row]
+        who[1, row], far[1, row] = _nearest_of(apart, row, ranks, rest, first)
+        told = worth[row, ground.labels[first]] if first != NOBODY else np.int32(0)
+        rank = ranks[first] if first != NOBODY else np.int32(NOBODY)
+        now[row] = told
+        _retell(
+            apart, row, ground.starts, ranks, worth,
+            nowhere, np.int32(NOBODY), np.int32(0), far[0, row], rank, told, gains,
+        )  # fmt: skip
+    size = np.zeros(1, dtype=np.int64)
+    size[0] = len(begin)
+    return Stand(far, who, now, gains, kept, size)
 
 
 @numba.njit(cache=True)
@@ -135,13 +148,26 @@ def _best(gains):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _grow(ground, stand, price):  # type: ignore[no-untyped-def]
+def _wake(before, after, stale):  # type: ignore[no-untyped-def]
+    """Let all prototypes be tried again that won or lost a row."""
+    for row in range(len(before)):
+        if before[row] != after[row]:
+            if before[row] != NOBODY:
+                stale[before[row]] = False
+            if after[row] != NOBODY:
+                stale[after[row]] = False
+
+
+@numba.njit(cache=True)
+def _grow(ground, stand, price, stale):  # type: ignore[no-untyped-def]
     """Let the best candidate join as long as it gains more than its price; the first joins whatever it gains."""
     while stand.size[0] < len(stand.gains):
         one = _best(stand.gains)
         if stand.gains[one] <= price and stand.size[0]:
             break
+        owners = stand.who[0].copy()
         add(ground, stand, one)
+        _wake(owners, stand.who[0], stale)
 
 
 @numba.njit(cache=True)
@@ -154,6 +180,8 @@ def score(stand, price):  # type: ignore[no-untyped-def]
 def settle(ground, stand, price, passes, seed):  # type: ignore[no-untyped-def]
     """Grow, then take every prototype out and put the best candidate in, pass after pass until nothing is won.
 
+    A prototype that was its own best substitute is tried again only when it has won or lost a row since.
+
     Parameters
     ----------
     price
@@ -162,15 +190,23 @@ def settle(ground, stand, price, passes, seed):  # type: ignore[no-untyped-def]
         At most so many.
     """
     np.random.seed(seed)
-    _grow(ground, stand, price)
+    stale = np.zeros(len(stand.gains), dtype=np.bool_)
+    _grow(ground, stand, price, stale)
     for _ in range(passes):
         before = score(stand, price)
         for one in np.random.permutation(stand.kept[: stand.size[0]].copy()):
+            if stale[one]:
+                continue
+            owners = stand.who[0].copy()
             drop(ground, stand, one)
             best = _best(stand.gains)
-            if stand.gains[best] > price or stand.size[0] == 0:
+            worthy = stand.gains[best] > price or stand.size[0] == 0
+            if worthy:
                 add(ground, stand, best)
-        _grow(ground, stand, price)
+            stale[one] = True
+            if best != one or not worthy:
+                _wake(owners, stand.who[0], stale)
+        _grow(ground, stand, price, stale)
         if score(stand, price) <= before:
             break
 
@@ -186,12 +222,3 @@ def united(ground, one, other):  # type: ignore[no-untyped-def]
         if not inside[prototype]:
             add(ground, child, prototype)
     return child
-
-
-@numba.njit(cache=True)
-def seeded(ground, begin):  # type: ignore[no-untyped-def]
-    """Return the stand of some prototypes."""
-    stand = blank(ground)
-    for one in begin:
-        add(ground, stand, one)
-    return stand
