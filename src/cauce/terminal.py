@@ -25,6 +25,7 @@ STAGES = {
     "profile": "Profiling columns",
     "audit": "Auditing",
     "fit-audit": "Fitting for the audit",
+    "reduce": "Keeping fewer rows",
     "choose": "Choosing a model",
     "tune": "Tuning",
     "diagnose": "Diagnosing the chosen model",

@@ -24,7 +24,7 @@ WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 FAILING = {WEIGHTS: "a row of weight 2 is kept once, two rows may both stay; a weight of 0 is refused"}
 
 
-@parametrize_with_checks(
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
     [MemeticReducer(keep=0.5, judge=0.0, budget_s=1.0), MemeticReducer(budget_s=1.0)],
     expected_failed_checks=lambda estimator: FAILING,
 )

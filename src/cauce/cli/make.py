@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cauce.loop.stages import Outcome
 
 
-_TOLD = ("choice", "diagnosis", "finish", "mitigation", "metrics", "held_out_loss", "seconds")
+_TOLD = ("choice", "diagnosis", "reduction", "finish", "mitigation", "metrics", "held_out_loss", "seconds")
 """What `--json` tells of a training."""
 
 
@@ -142,6 +142,8 @@ def _show_choice(training: Training, language: str) -> None:
 
     terminal.say(f"  {terminal.escape(training.choice.reason[language])}")
     terminal.show_table("", *rung_table(training.choice, language))
+    if training.reduction is not None:
+        terminal.say(f"  {terminal.escape(training.reduction.reason[language])}")
     if training.diagnosis is not None:
         terminal.say(f"  {terminal.escape(training.diagnosis.reason[language])}")
     for words in training.finish.words if training.finish is not None else ():

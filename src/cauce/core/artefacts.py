@@ -32,6 +32,7 @@ from cauce.core.findings import Finding as Finding
 from cauce.core.findings import GroupFigure as GroupFigure
 from cauce.core.findings import Words as Words
 from cauce.core.finishing import Finish as Finish
+from cauce.core.reduction import Reduction as Reduction
 from cauce.core.spaces import Range, Value
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
@@ -232,7 +233,9 @@ class Training:
     finish: Finish | None = None
     """What out-of-fold predictions taught: calibration, decision, intervals."""
     diagnosis: Diagnosis | None = None
-    """What the chosen rung lacks, and the remedies that were tried."""
+    """What the chosen rung lacks, and the remedies that were tried; None where it was chosen on kept rows."""
+    reduction: Reduction | None = None
+    """Fewer rows to choose on, and to ship, with the proof or the refusal; None where none were asked for."""
 
 
 @dataclass(frozen=True)

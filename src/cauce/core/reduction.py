@@ -31,6 +31,16 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class FinalFit:
+    """What the shipped model was fitted on, once a rung was chosen on kept rows."""
+
+    on: Literal["kept", "all"]
+    n_rows: int
+    against_all: Comparison
+    """The chosen rung from kept rows as candidate, from all rows as reference, on units that neither had seen."""
+
+
+@dataclass(frozen=True)
 class Reduction:
     """Whether fewer rows will do, and why."""
 
@@ -74,6 +84,8 @@ class Reduction:
     """Shares that might have been tried: the error that is allowed is divided among them."""
     search_seconds: float = 0.0
     judge_seconds: float = 0.0
+    final: FinalFit | None = None
+    """None where no rung was chosen on kept rows."""
 
     @property
     def accepted(self) -> bool:

@@ -157,6 +157,23 @@ class FairnessSpec(Spec):
     """Whether the sensitive columns may be used at prediction; `thresholds` needs it."""
 
 
+class ReduceSpec(Spec):
+    """`[models.NAME.reduce]`: fewer rows to choose and tune on, once held-out units prove that they will do."""
+
+    keep: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Share of the rows to try first, then twice and four times as much; 2, 5, 10, 20 and 40 % when absent."""
+    margin: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """The largest loss that it may cost, relative to the loss from all rows; the model's own margin when absent."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Confidence that it costs no more, overall and in every group of the sensitive columns."""
+    budget: Duration = "60s"
+    """Time of each search; judging takes its own."""
+    accept_provable: bool = False
+    """Accept the smallest margin that the units at hand can prove, where that is larger than the one asked for."""
+    clean: bool = False
+    """Leave out rows that are probably mislabelled before searching."""
+
+
 class ModelSpec(Spec):
     """`[models.NAME]`: what is predicted, from what, and how good is good enough."""
 
@@ -205,6 +222,9 @@ class ModelSpec(Spec):
     """Class → what it costs to miss a row of it, 1 when absent, as `fraud = 50`: decisions are the cheapest."""
     split: SplitSpec = SplitSpec()
     """How rows are set aside."""
+    reduce: Literal["auto", "off"] | ReduceSpec = "off"
+    """Fewer rows for choosing and tuning. auto: where it pays, from 20,000 rows on and where something is tuned; a
+    table (`[models.NAME.reduce]`) asks for it anyway, with settings of its own."""
     sensitive: Texts = ()
     """Columns (sex, age group, origin) across which outcomes and errors are compared. List them under `ignore` too if
     the model must not see them."""

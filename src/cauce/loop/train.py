@@ -25,6 +25,7 @@ from cauce.core.artefacts import (
     Losses,
     Metrics,
     Mitigation,
+    Reduction,
     Release,
     Snapshot,
     TaskSpec,
@@ -39,6 +40,7 @@ from cauce.loop.context import Loop
 from cauce.loop.fairness import held_out_findings, mitigated_task, plain_task, plan_of, record
 from cauce.loop.load import load
 from cauce.loop.material import LedgerRows, Material, gather, resolve
+from cauce.loop.reduce import Lighter, final_rows, lighten
 from cauce.loop.rows import behind, computed_for, functions_of, requested
 from cauce.rows import Computation
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.fairness import Plan
+    from cauce.profile import Profile
 
 KEPT_BACK = 1.5
 """Folds' worth of time that a budget keeps back for the final fit, on more rows than a fold's."""
@@ -79,6 +82,9 @@ class _Job:
     snapshot: Snapshot
     ladder: tuple[Candidate, ...]
     rows: Material
+    lighter: Lighter
+    """What choosing and tuning work on: `rows`, or fewer of those that teach."""
+    profile: Profile
     fingerprint: str
     folder: Path
     """Scratch, thrown away once the release is registered."""
@@ -97,6 +103,7 @@ class _Judged:
     mitigation: Mitigation | None
     finish: Finish | None
     """What out-of-fold predictions taught it; nothing where a mitigation set it."""
+    reduction: Reduction | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +153,7 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     rows = gather(loop, snapshot, features, ledger, made)
     found = with_findings(loop, found, task.validate(rows.teach, features), taught=taught)
     gate(found, loop.project.file.project.language)
+    folder = loop.state.runs / "train" / inputs
     job = _Job(
         task=task,
         plan=plan,
@@ -155,8 +163,10 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
         snapshot=snapshot,
         ladder=task.candidates(features, profile),
         rows=rows,
+        lighter=lighten(loop, rows, features, profile, folder),
+        profile=profile,
         fingerprint=inputs,
-        folder=loop.state.runs / "train" / inputs,
+        folder=folder,
     )
     chosen = _choose(loop, job)
     choice = chosen.choice
@@ -176,28 +186,32 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
     from cauce import select
 
     settings = loop.model(job.spec.model)
+    lighter = job.lighter
     budget_s = seconds(settings.budget) if settings.budget else None
     effort = select.Effort(budget_s, KEPT_BACK, settings.trials, settings.search)
     limits = select.Limits(
         settings.must_use, settings.never_use, settings.interpretable, settings.max_latency_ms, settings.max_size_mb
     )
-    with select.runner_for(job.task, job.features, job.rows.teach.num_rows, effort) as runner:
+    n_train = max(len(train) for train, _ in lighter.folds)
+    with select.runner_for(
+        job.task, lighter.spec, n_train if lighter.kept else lighter.table.num_rows, effort
+    ) as runner:
         climb = select.climb(
             job.task,
-            job.features,
+            lighter.spec,
             job.ladder,
-            job.rows.teach,
-            job.rows.folds,
+            lighter.table,
+            lighter.folds,
             effort=effort,
             limits=limits,
-            cache=job.folder / "folds",
+            cache=job.folder / "folds" / lighter.digest,
             runner=runner,
             progress=loop.progress,
         )
     choice = select.choose(climb, margin=settings.margin, budget_s=budget_s)
     candidate = next(one.candidate for one in climb.attempts if one.candidate.name == choice.chosen)
     diagnosis = None
-    if not choice.interrupted:
+    if not choice.interrupted and not lighter.kept:  # kept rows would be taken for all there are
         diagnosis = select.diagnose(
             job.task,
             job.features,
@@ -217,7 +231,8 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
 def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     candidate = chosen.candidate
     loop.progress("fit", 0, 2, candidate.name)
-    learnt = plain = job.task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
+    teach, features, reduction = final_rows(loop, job.task, job.lighter, candidate, job.rows, job.profile)
+    learnt = plain = job.task.fit(candidate, candidate.params, teach, spec=features)
     mitigation, finish = None, None
     if job.plan is None and chosen.rows is not None and chosen.predicted is not None:
         loop.progress("fit", 0, 2, "finish")
@@ -225,7 +240,7 @@ def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     if job.plan is not None:
         loop.progress("fit", 0, 2, f"{candidate.name}, {job.plan.method}")
         task = mitigated_task(task_named(job.spec.task), job.plan)
-        learnt = task.fit(candidate, candidate.params, job.rows.teach, spec=job.features)
+        learnt = task.fit(candidate, candidate.params, teach, spec=features)
         mitigation = record(job.task, job.plan, plain, learnt, job.rows.judge, job.features)
     fitted = behind(learnt, job.made, job.spec)
     loop.progress("fit", 1, 2, "judge")
@@ -233,7 +248,7 @@ def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     metrics = job.task.metrics(fitted, job.rows.judge, job.spec)
     predictions = fitted.predict(job.rows.judge)
     loop.progress("fit", 2, 2, "done")
-    return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation, finish)
+    return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation, finish, reduction)
 
 
 def _training(loop: Loop, job: _Job, chosen: _Chosen, judged: _Judged, *, seconds: float) -> Training:
@@ -259,6 +274,7 @@ def _training(loop: Loop, job: _Job, chosen: _Chosen, judged: _Judged, *, second
         mitigation=judged.mitigation,
         finish=judged.finish,
         diagnosis=chosen.diagnosis,
+        reduction=judged.reduction,
     )
 
 
@@ -289,7 +305,7 @@ def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found:
     for language, text in training.choice.reason.items():
         documents[f"reason.{language}.txt"] = text.encode()
     plots = report.plots(judged.metrics, judged.importance, loop.project.file.project.language)
-    documents.update({f"plots/{name}": svg for name, svg in plots.items()})
+    documents.update({f"plots/{name}": svg for name, svg in {**plots, **job.lighter.plots}.items()})
     run = track.Run(
         training=training,
         package=folder,

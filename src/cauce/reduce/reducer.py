@@ -238,23 +238,12 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
             from cauce.reduce.one_nearest import nearest_prototypes
 
             return lambda share: nearest_prototypes(rows, rng, budget_s=self.budget_s)
-        search = Search(rows, rng)
-        part = search
-        if self.clean:
-            from cauce.reduce.clean import probably_wrong
-
-            wrong = probably_wrong(rows, search.doubt.predicted)
-            clean = np.setdiff1d(np.arange(len(rows)), wrong)
-            part = search.subset(clean)
+        search = Search(rows, rng, clean=self.clean)
         effort = Effort(max(0.0, self.budget_s - search.preparation_s) * (1.0 if n_keep else SEARCH_PART))
 
         def propose(share: float) -> Kept:
-            n_rows = min(len(part.rows), max(1, round(share * len(rows))))
-            kept = part.run(n_rows, rng, panel=families, effort=effort, progress=self.progress).kept
-            if part is search:
-                return kept
-            whole = kept.weights * (rows.weights.sum() / kept.weights.sum())
-            return Kept(clean[kept.indices], whole)
+            n_rows = max(1, round(share * len(rows)))
+            return search.run(n_rows, rng, panel=families, effort=effort, progress=self.progress).kept
 
         return propose
 

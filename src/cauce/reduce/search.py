@@ -81,11 +81,28 @@ class _Member:
 class Search:
     """Everything about some rows that does not depend on how many of them are kept."""
 
-    def __init__(self, rows: Rows, rng: np.random.Generator, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        rng: np.random.Generator,
+        *,
+        clean: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Cross-fit the rows and find their cells; with `clean`, leave out rows that are probably mislabelled."""
         need("numba", extra="reduce", what="the search for rows to keep")
-        self.rows, self.clock = rows, clock
+        self.clock = clock
         begun = clock()
+        self.total = float(rows.weights.sum())
         self.doubt: Doubt = doubt.cross_fit(rows, rng)
+        self.numbers = np.arange(len(rows))
+        if clean:
+            from cauce.reduce.clean import probably_wrong
+
+            self.numbers = np.setdiff1d(self.numbers, probably_wrong(rows, self.doubt.predicted))
+            rows = rows.take(self.numbers)
+            self.doubt = Doubt(self.doubt.predicted[self.numbers], self.doubt.doubt[self.numbers])
+        self.rows = rows
         self.cells: Cells = cells.find(rows, self.doubt, rng)
         self.kinds: Ints = quotas.labels(rows)
         self.members = np.argsort(self.kinds, kind="stable")
@@ -104,6 +121,7 @@ class Search:
         """Return the search among some of the rows, with what is known of them."""
         part = object.__new__(Search)
         part.rows, part.clock, part.preparation_s = self.rows.take(numbers), self.clock, 0.0
+        part.numbers, part.total = self.numbers[numbers], float(part.rows.weights.sum())
         part.doubt = Doubt(self.doubt.predicted[numbers], self.doubt.doubt[numbers])
         leaves, brings = self.cells.leaves[numbers], self.cells.brings[numbers]
         sums = cells.sums(leaves, brings, part.rows.weights, len(self.cells.sums))
@@ -173,6 +191,7 @@ class Search:
             With a budget that ends the search after the set under way.
         """
         effort = effort or Effort()
+        n_keep = min(n_keep, len(self.rows))
         begun = self.clock()
         until = begun + effort.budget_s
         going = _Race(self, n_keep, panel or {}, rng, until)
@@ -183,7 +202,7 @@ class Search:
         chosen = going.evolve(first, chances, effort, progress) if panel else first
         kept = self.keep(chosen, chances)
         return Found(
-            kept,
+            Kept(self.numbers[kept.indices], kept.weights * (self.total / kept.weights.sum())),
             exponent,
             self.cells.discrepancy(*kept),
             self.cells.discrepancy(*self.keep(drawn, chances)),

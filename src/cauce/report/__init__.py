@@ -5,6 +5,7 @@ from cauce.report.costs import rung_table
 from cauce.report.drawings import plots
 from cauce.report.fairness import fairness_rows, fairness_svg
 from cauce.report.pages import audit_page, console_page, fairness_page, model_page, sign_in_page
+from cauce.report.reduction import reduction_plots
 
 __all__ = [
     "audit_page",
@@ -14,6 +15,7 @@ __all__ = [
     "fairness_svg",
     "model_page",
     "plots",
+    "reduction_plots",
     "rung_table",
     "sign_in_page",
     "static",
