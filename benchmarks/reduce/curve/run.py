@@ -30,6 +30,9 @@ from cauce.core.files import write_bytes
 from cauce.reduce import quotas
 from cauce.reduce.rows import Kept
 from cauce.reduce.search import Effort, Search
+from cauce.report.drawings import _alone as alone
+from cauce.report.language import speak
+from cauce.report.reduction import share_curves
 
 HERE = Path(__file__).parent
 SETS = (
@@ -113,6 +116,7 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
         families[family] = {
             "against_stratified": compared(main, family, "search", "stratified"),
             "against_one_shot": compared(main, family, "search", "one_shot"),
+            "cells_against_one_shot": compared(main, family, "cells", "one_shot"),
             "recovered": won,
             "median_recovered": {way: float(np.median(list(each.values()))) for way, each in won.items()},
             "at_least_half": sum(each >= 0.5 for each in won["search"].values()),
@@ -152,29 +156,31 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
 def page(told: dict[str, Any]) -> str:
     """Return the tables of the README."""
     lines = [
-        f"| family | below stratified | proven | below one-shot | proven (worse) | {WON} | search, s |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        f"| family | below stratified | proven | below one-shot | proven (worse) | cells alone | {WON} | search, s |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for family, one in told["families"].items():
         plain, quick, won = one["against_stratified"], one["against_one_shot"], one["median_recovered"]
+        cells = one["cells_against_one_shot"]
         lines.append(
             f"| {family} | {plain['n_lower']} of {plain['n_sets']} | {plain['n_proven']} | {quick['n_lower']} | "
-            f"{quick['n_proven']} ({quick['n_proven_worse']}) | {100 * won['one_shot']:.0f} % | "
+            f"{quick['n_proven']} ({quick['n_proven_worse']}) | {cells['n_lower']}, {cells['n_proven']} | "
+            f"{100 * won['one_shot']:.0f} % | "
             f"{100 * won['cells']:.0f} % | {100 * won['search']:.0f} % | {one['at_least_half']} | "
             f"{one['median_seconds']:.1f} |"
         )
     lines += ["", f"| recovered at 20 % by the search | {' | '.join(FAMILIES)} |", f"|---|{'---:|' * len(FAMILIES)}"]
     for name in SETS:
-        cells = []
+        figures = []
         for family in FAMILIES:
             one = told["families"][family]
             if name not in one["recovered"]["search"]:
-                cells.append("")
+                figures.append("")
                 continue
             quick = one["against_one_shot"]["sets"][name]
             ours, theirs = (100 * one["recovered"][way][name] for way in ("search", "one_shot"))
-            cells.append(f"{ours:.0f} % (one-shot {theirs:.0f}; {quick['verdict']})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+            figures.append(f"{ours:.0f} % (one-shot {theirs:.0f}; {quick['verdict']})")
+        lines.append(f"| {name} | {' | '.join(figures)} |")
     lines += ["", "| excess loss over all rows, median over sets | share | stratified | one-shot | cells | search |"]
     lines.append("|---|---:|---:|---:|---:|---:|")
     for family, shares in told["median_excess_loss_by_share"].items():
@@ -182,6 +188,20 @@ def page(told: dict[str, Any]) -> str:
             figures = " | ".join(f"{100 * of[way]:.1f} %" for way in ("stratified", "one_shot", "cells", "search"))
             lines.append(f"| {family} | {100 * float(share):.0f} % | {figures} |")
     return "\n".join(lines)
+
+
+def picture(told: dict[str, Any]) -> bytes:
+    """Return the curves as a drawing."""
+    names = {"stratified": "stratified random", "one_shot": "one-shot quotas", "cells": "cells", "search": "search"}
+    lost = told["median_excess_loss_by_share"]
+    curves = {
+        family: {
+            names[way]: [(float(share), of[way]) for share, of in sorted(shares.items(), key=lambda one: float(one[0]))]
+            for way in names
+        }
+        for family, shares in lost.items()
+    }
+    return alone(share_curves(curves, speak("en")))
 
 
 def main() -> None:
@@ -204,6 +224,7 @@ def main() -> None:
     versions = {name: version(name) for name in ("cauce", "numpy", "scikit-learn", "lightgbm", "numba")}
     result = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions, "n_cases": len(found)} | told
     write_bytes(HERE / "result.json", json.dumps(result, indent=1).encode() + b"\n")
+    write_bytes(HERE / "curve.svg", picture(told))
     readme = HERE / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     readme.write_text(f"{before}{BEGIN}\n{page(told)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
