@@ -19,7 +19,6 @@ from cauce.reduce import MemeticReducer
 from cauce.reduce.encode import encode
 from reduce import made
 
-
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 FAILING = {WEIGHTS: "a row of weight 2 is kept once, two rows may both stay; a weight of 0 is refused"}
 
@@ -43,7 +42,29 @@ def test_keep_is_a_share_or_a_number(keep: float, n_kept: int) -> None:
     found = MemeticReducer(keep=keep, judge=0.0, budget_s=2).fit(*data(1_000))
     assert abs(len(found.indices_) - n_kept) <= 1
     assert found.weights_.sum() == pytest.approx(1_000)
-    assert found.evidence_.verdict == "undecided"
+    assert found.evidence_.verdict == ("off" if n_kept == 1_000 else "undecided")
+
+
+@pytest.mark.parametrize("keep", [0.9, 1.0, 970])
+def test_nearly_all_rows_may_be_asked_for(keep: float) -> None:
+    found = MemeticReducer(keep=keep, budget_s=1).fit(*data(1_000))
+    wanted = keep if keep > 1 else keep * 1_000
+    assert abs(len(found.indices_) - wanted) <= 1
+    assert found.evidence_.n_kept == len(found.indices_)
+
+
+def test_rows_that_were_asked_for_stay_and_the_evidence_says_that_it_is_not_proven() -> None:
+    found = MemeticReducer(keep=0.1, budget_s=2).fit(*data(1_500))
+    assert abs(len(found.indices_) - 150) <= 1
+    assert not found.evidence_.accepted
+    assert found.evidence_.n_kept == len(found.indices_)
+    assert "not because it was proven" in found.evidence_.reason["en"]
+
+
+def test_prototypes_are_few_and_stand_for_all_rows() -> None:
+    found = MemeticReducer(one_nearest=True, budget_s=10).fit(*data(1_500))
+    assert len(found.indices_) < 150
+    assert found.weights_.sum() == pytest.approx(1_500)
 
 
 @pytest.mark.parametrize("keep", [0.0, -1, 1.5, 2_000])
@@ -60,7 +81,8 @@ def test_without_judges_and_without_a_share_nothing_can_be_decided() -> None:
 def test_few_units_keep_all_rows_and_say_which_margin_they_could_prove() -> None:
     found = MemeticReducer(budget_s=5).fit(*data(1_000))
     assert found.evidence_.verdict == "undecided"
-    assert len(found.indices_) == 1_000
+    assert len(found.indices_) == found.evidence_.n_kept == 1_000
+    assert "All 1,000 rows stay" in found.evidence_.reason["en"]
     assert found.evidence_.provable_margin is not None
     assert found.evidence_.provable_margin > 0.01
     assert "200 units" in found.evidence_.reason["en"]
@@ -131,4 +153,32 @@ def test_cleaning_keeps_rows_out_that_are_probably_wrong() -> None:
         ).mean()
         for clean in (False, True)
     ]
-    assert shares[1] < 0.5 * shares[0]
+    assert shares[1] < 0.8 * shares[0]
+
+
+def test_encoding_keeps_texts_as_categories_and_finds_what_is_missing() -> None:
+    codes = pa.array(["001", "01", "1", "inf", None, "001"])
+    table = pa.table({"code": codes, "kind": pa.array(["a", "b", None, "a", "b", "c"]).dictionary_encode()})
+    found = encode(table, [0, 1, 0, 1, 0, 1]).rows
+    assert found.categorical == (0, 1)
+    assert len(np.unique(found.inputs[[0, 1, 2, 3], 0])) == 4
+    assert np.isnan(found.inputs[:, 0]).tolist() == [False] * 4 + [True, False]
+    assert np.isnan(found.inputs[:, 1]).tolist() == [False, False, True, False, False, False]
+    frame = pd.DataFrame(
+        {"text": pd.array(["x", pd.NA, "y"], dtype="string"), "n": pd.array([1, pd.NA, 3], dtype="Int64")}
+    )
+    found = encode(frame, [0, 1, 0]).rows
+    assert found.categorical == (0,)
+    assert np.isnan(found.inputs[1]).all()
+
+
+def test_one_long_text_does_not_make_all_of_them_long() -> None:
+    table = pa.table({"text": ["x"] * 50_000 + ["y" * 200_000]})
+    assert encode(table, np.arange(50_001) % 2).rows.inputs[-1, 0] == 1.0
+
+
+def test_rows_of_no_weight_are_not_kept() -> None:
+    inputs, target = data(1_000)
+    weight = np.where(np.arange(1_000) % 10 == 0, 1.0, 1e-9)
+    found = MemeticReducer(keep=0.05, judge=0.0, budget_s=2).fit(inputs, target, sample_weight=weight)
+    assert (weight[found.indices_] == 1.0).all()

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,10 @@ def tuning(reduced: bool) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    **{f"search-{n_rows}": lambda n_rows=n_rows: search(n_rows) for n_rows in SIZES},
-    **{f"family-{name}": lambda name=name: family(name) for name in FAMILIES},
-    "tuning-reduced": lambda: tuning(True),
-    "tuning-all": lambda: tuning(False),
+    **{f"search-{n_rows}": partial(search, n_rows) for n_rows in SIZES},
+    **{f"family-{name}": partial(family, name) for name in FAMILIES},
+    "tuning-reduced": partial(tuning, True),
+    "tuning-all": partial(tuning, False),
 }  # fmt: skip
 
 
@@ -170,10 +171,7 @@ def main() -> None:
         found: dict[str, Any] = json.loads(made_by.stdout.splitlines()[-1])
         return found
 
-    found = {
-        part: cases.kept(given.work / f"{part}.json", lambda part=part: apart(part))  # type: ignore[misc]
-        for part in given.parts
-    }
+    found = {part: cases.kept(given.work / f"{part}.json", partial(apart, part)) for part in given.parts}
     for part in PARTS:
         path = given.work / f"{part}.json"
         if part not in found and path.exists():

@@ -104,6 +104,8 @@ class _Judged:
     finish: Finish | None
     """What out-of-fold predictions taught it; nothing where a mitigation set it."""
     reduction: Reduction | None
+    n_train: int
+    """Rows that it learnt from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +165,7 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
         snapshot=snapshot,
         ladder=task.candidates(features, profile),
         rows=rows,
-        lighter=lighten(loop, rows, features, profile, folder),
+        lighter=lighten(loop, rows, features, profile, folder, mitigated=plan is not None),
         profile=profile,
         fingerprint=inputs,
         folder=folder,
@@ -188,7 +190,7 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
     settings = loop.model(job.spec.model)
     lighter = job.lighter
     budget_s = seconds(settings.budget) if settings.budget else None
-    effort = select.Effort(budget_s, KEPT_BACK, settings.trials, settings.search)
+    effort = select.Effort(budget_s, KEPT_BACK + lighter.kept_back, settings.trials, settings.search)
     limits = select.Limits(
         settings.must_use, settings.never_use, settings.interpretable, settings.max_latency_ms, settings.max_size_mb
     )
@@ -204,6 +206,7 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
             lighter.folds,
             effort=effort,
             limits=limits,
+            whole=job.rows.folds,
             cache=job.folder / "folds" / lighter.digest,
             runner=runner,
             progress=loop.progress,
@@ -231,12 +234,18 @@ def _choose(loop: Loop, job: _Job) -> _Chosen:
 def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     candidate = chosen.candidate
     loop.progress("fit", 0, 2, candidate.name)
-    teach, features, reduction = final_rows(loop, job.task, job.lighter, candidate, job.rows, job.profile)
+    teach, features, reduction = job.rows.teach, job.lighter.spec, job.lighter.record
+    seen = chosen.rows, chosen.predicted
+    if job.lighter.kept and not chosen.choice.interrupted:
+        teach, features, reduction = final_rows(loop, job.task, job.lighter, candidate, job.rows, job.profile)
+    if job.lighter.kept and teach is job.rows.teach:
+        seen = _seen(loop, job, candidate)
     learnt = plain = job.task.fit(candidate, candidate.params, teach, spec=features)
     mitigation, finish = None, None
-    if job.plan is None and chosen.rows is not None and chosen.predicted is not None:
+    rows, predicted = seen
+    if job.plan is None and rows is not None and predicted is not None:
         loop.progress("fit", 0, 2, "finish")
-        learnt, finish = learnt.finish(job.rows.teach.take(chosen.rows), chosen.predicted, job.features)
+        learnt, finish = learnt.finish(job.rows.teach.take(rows), predicted, job.features)
     if job.plan is not None:
         loop.progress("fit", 0, 2, f"{candidate.name}, {job.plan.method}")
         task = mitigated_task(task_named(job.spec.task), job.plan)
@@ -248,7 +257,21 @@ def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     metrics = job.task.metrics(fitted, job.rows.judge, job.spec)
     predictions = fitted.predict(job.rows.judge)
     loop.progress("fit", 2, 2, "done")
-    return _Judged(fitted, learnt.importance, losses, metrics, predictions, mitigation, finish, reduction)
+    return _Judged(
+        fitted, learnt.importance, losses, metrics, predictions, mitigation, finish, reduction, teach.num_rows
+    )
+
+
+def _seen(loop: Loop, job: _Job, candidate: Candidate) -> tuple[np.ndarray | None, pa.Table | None]:
+    """Return what the chosen rung says of rows out of fold when it learns from all: kept rows would finish another."""
+    from cauce import select
+
+    only = replace(candidate, space={})
+    where = job.folder / "folds" / "whole"
+    climb = select.climb(
+        job.task, job.features, (only,), job.rows.teach, job.rows.folds, cache=where, progress=loop.progress
+    )
+    return climb.rows, climb.predicted(candidate.name)
 
 
 def _training(loop: Loop, job: _Job, chosen: _Chosen, judged: _Judged, *, seconds: float) -> Training:
@@ -262,7 +285,7 @@ def _training(loop: Loop, job: _Job, chosen: _Chosen, judged: _Judged, *, second
         choice=choice,
         metrics=judged.metrics,
         held_out_loss=float(np.mean(judged.losses.values)),
-        n_train=job.rows.teach.num_rows,
+        n_train=judged.n_train,
         n_held_out=job.rows.judge.num_rows,
         n_ledger=job.rows.n_ledger,
         split=job.rows.kind,

@@ -46,29 +46,15 @@ def random(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:
     return _scaled(rows, np.sort(rng.choice(len(rows), n_keep, replace=False)))
 
 
-def stratified(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:
-    """Keep of every class, or tenth of the target, its share, to a row.
-
-    Numbers are drawn evenly along the sorted target, so that what lies within a tenth is spread as well.
-
-    Examples
-    --------
-    >>> rows = Rows(np.zeros((100, 1), dtype=np.float32), np.repeat([0, 1], [70, 30]), np.ones(100), 2)
-    >>> np.bincount(rows.target[stratified(rows, 20, np.random.default_rng(0)).indices]).tolist()
-    [14, 6]
-    """
-    n_keep = _bounded(rows, n_keep)
-    within = rng.random(len(rows)) if rows.n_classes else rows.target
-    order = np.lexsort([within, quotas.labels(rows)])
-    steps = (np.arange(n_keep) + rng.random()) * (len(rows) / n_keep)
-    places = np.minimum(steps.astype(np.int64), len(rows) - 1)
-    return _scaled(rows, np.sort(order[places]))
-
-
 def one_shot(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:
     """Keep of every cell as its mass and its cross-fitted doubt say (`quotas.one_shot`)."""
     n_keep = _bounded(rows, n_keep)
     return quotas.one_shot(rows, n_keep, rng, doubt.cross_fit(rows, rng))
+
+
+def stratified(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:
+    """Keep of every class, or tenth of the target, its share (`quotas.stratified`)."""
+    return quotas.stratified(rows, _bounded(rows, n_keep), rng)
 
 
 def k_centre(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:

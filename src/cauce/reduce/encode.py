@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,9 +73,9 @@ def _numbers(labels: npt.NDArray[Any]) -> bool:
 
 def _columns(inputs: Any) -> tuple[npt.NDArray[np.float32], tuple[int, ...]]:
     if hasattr(inputs, "column_names"):
-        named = [inputs[name].to_numpy() for name in inputs.column_names]
+        named = [_from_arrow(inputs[name]) for name in inputs.column_names]
     elif hasattr(inputs, "columns"):
-        named = [np.asarray(inputs[name]) for name in inputs.columns]
+        named = [inputs[name].to_numpy() for name in inputs.columns]
     else:
         array = np.asarray(inputs)
         if array.dtype.kind in "fiub":
@@ -84,26 +86,40 @@ def _columns(inputs: Any) -> tuple[npt.NDArray[np.float32], tuple[int, ...]]:
     return numbers, tuple(place for place, (_, category) in enumerate(made) if category)
 
 
+def _from_arrow(column: Any) -> npt.NDArray[Any]:
+    """Return a chunked array's values; a dictionary's own, whose missing ones Arrow would fill with another value."""
+    kind = column.type
+    plain = column.cast(kind.value_type) if hasattr(kind, "index_type") else column
+    values: npt.NDArray[Any] = plain.to_numpy()
+    return values
+
+
 def _column(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], bool]:
     if values.dtype.kind in "fiub":
         return values.astype(np.float64), False
     if values.dtype.kind in "mM":
         seconds = values.astype("datetime64[s]" if values.dtype.kind == "M" else "timedelta64[s]")
         return np.where(np.isnat(values), np.nan, seconds.astype(np.float64)), False
-    missing = np.array([value is None or value != value for value in values])
+    known = [None if _missing(value) else value for value in values.tolist()]
+    if any(isinstance(value, str | bytes) for value in known):
+        return _codes(known), True
     try:
-        return np.where(missing, np.nan, values).astype(np.float64), False
+        return np.array([np.nan if value is None else float(value) for value in known]), False
     except (TypeError, ValueError):
-        return _codes(values, missing), True
+        return _codes(known), True
 
 
-def _codes(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def _missing(value: Any) -> bool:
+    """Tell None, NaN and pandas' NA, which is equal to nothing and neither true nor false."""
+    if value is None:
+        return True
+    same = value == value
+    return not (isinstance(same, bool | np.bool_) and same)
+
+
+def _codes(values: Sequence[Any]) -> npt.NDArray[np.float64]:
     """Return codes 0, 1, … by frequency, ties by the text itself; missing values stay missing."""
-    names, places, counts = np.unique(
-        np.where(missing, "", values.astype(str)), return_inverse=True, return_counts=True
-    )
-    rank = np.empty(len(names), dtype=np.int64)
-    rank[np.lexsort([names, -counts])] = np.arange(len(names))
-    codes = np.minimum(rank[places], MOST_CODES).astype(np.float64)
-    codes[missing] = np.nan
-    return codes
+    counts = Counter(str(value) for value in values if value is not None)
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    code = {name: float(min(place, MOST_CODES)) for place, name in enumerate(ranked)}
+    return np.array([np.nan if value is None else code[str(value)] for value in values])

@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from cauce.core.artefacts import Losses
 from cauce.core.figures import number, percent
 from cauce.core.findings import Words
 from cauce.core.reduction import FinalFit, Reduction
-from cauce.evidence import paired
+from cauce.reduce.noninferior import not_worse
 
 
-def decide(record: Reduction, kept: Losses, every: Losses, *, n_kept: int, n_rows: int) -> Reduction:
+def decide(
+    record: Reduction,
+    kept: Losses,
+    every: Losses,
+    *,
+    n_kept: int,
+    n_rows: int,
+    masks: Mapping[str, npt.NDArray[np.bool_]] | None = None,
+    clusters: npt.NDArray[Any] | None = None,
+) -> Reduction:
     """Return the record with the final fit in it, and in its reason.
 
     Parameters
     ----------
     kept, every
-        Losses of the chosen rung, with its settings, from kept rows and from all rows, on units that neither had seen.
+        Losses of the chosen rung, with its settings, from kept rows and from all rows, on units that neither learnt
+        from. The rung was chosen on them too, from kept rows, which favours these.
     n_kept, n_rows
         Rows that either final fit would have.
+    masks
+        Group → which units are its own: none may lose by more than was tested of it.
+    clusters
+        Which units belong together, shape (n_units,).
     """
-    sure = 2.0 * record.confidence - 1.0
-    found = paired(kept.values, every.values, margin=record.margin, groups=kept.groups, confidence=sure)
-    final = FinalFit("kept", n_kept, found) if found.not_worse else FinalFit("all", n_rows, found)
-    said = _words(final, record.margin)
+    margin = record.margin if record.tested_margin is None else record.tested_margin
+    found = not_worse(kept.values, every.values, margin=margin, confidence=record.confidence, clusters=clusters)
+    groups = [
+        not_worse(
+            kept.values[mask],
+            every.values[mask],
+            margin=record.tested_groups.get(name, margin),
+            confidence=record.confidence,
+            clusters=None if clusters is None else clusters[mask],
+        ).not_worse
+        for name, mask in (masks or {}).items()
+        if mask.any()
+    ]
+    proven = found.not_worse and all(groups)
+    final = FinalFit("kept", n_kept, found) if proven else FinalFit("all", n_rows, found)
+    said = _words(final, margin)
     reason = {language: f"{record.reason[language]} {said[language]}" for language in said}
     return replace(record, final=final, reason=reason)
 

@@ -80,7 +80,7 @@ class Judges:
         if groups is None:
             return {}
         named = self.group_names
-        return {str(named[g] if len(named) else g): groups == g for g in np.unique(groups)}
+        return {str(named[g] if len(named) else g): groups == g for g in np.unique(groups) if g >= 0}
 
 
 class Proven(NamedTuple):

@@ -78,7 +78,14 @@ def weigh(rows: Rows, indices: Ints, chances: Floats) -> Kept:
 
 
 def stratified(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:
-    """Keep rows at random, of every class or tenth of the target as many as its share says."""
+    """Keep rows at random, of every class or tenth of the target as many as its share says.
+
+    Examples
+    --------
+    >>> rows = Rows(np.zeros((100, 1), dtype=np.float32), np.repeat([0, 1], [70, 30]), np.ones(100), 2)
+    >>> np.bincount(rows.target[stratified(rows, 20, np.random.default_rng(0)).indices]).tolist()
+    [14, 6]
+    """
     chances = inclusion(np.ones(len(rows)), n_keep)
     return weigh(rows, systematic(chances, np.lexsort([rng.random(len(rows)), labels(rows)]), rng), chances)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from cauce.reduce.encode import Encoded, encode
 from cauce.reduce.guarantee import Judges, Terms, prove
 from cauce.reduce.learners import boosting, from_estimator
 from cauce.reduce.quotas import labels
+from cauce.reduce.reasons import write_reason
 from cauce.reduce.rows import Ints, Kept, Learner, Rows
 from cauce.reduce.search import Effort, Search
 
@@ -36,8 +38,9 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
     Parameters
     ----------
     keep : float, int or None
-        Share of the rows, or a number of them. Exactly so many stay, and the evidence says whether they will do. None
-        takes the smallest share that is proven not worse, and all rows where none is.
+        Share of the rows, or a number of them: so many stay (one more or less, and one of every class at least), and
+        the evidence says whether they will do. None takes the smallest share that is proven not worse, and all rows
+        where none is.
     margin : float
         The largest loss that the kept rows may cost, relative to the loss from all rows.
     budget_s : float
@@ -61,7 +64,7 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         loss on most.
     one_nearest : bool
         Keep prototypes for the nearest-neighbour rule, as many as its accuracy and their fewness say, in place of rows
-        for any model.
+        for any model; `keep` and `judge` say nothing then.
     progress : Progress
         Told how far the work has come.
 
@@ -136,27 +139,30 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         MissingExtra
             numba is not installed.
         """
-        encoded = self._encoded(X, y, sample_weight, groups)
-        rows = encoded.rows
+        rows = self._encoded(X, y, sample_weight, groups).rows
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         n_keep = self._n_keep(len(rows))
-        if len(rows) < FEWEST and n_keep is None:
-            return self._all(rows, _too_few(len(rows)))
-        judges = _aside(rows, self.judge, rng)
+        if self.one_nearest:
+            return self._prototypes(rows, rng)
+        if n_keep == len(rows) or (len(rows) < FEWEST and n_keep is None):
+            return self._all(rows, _asked_for_all(len(rows)) if n_keep else _too_few(len(rows)))
+        judges = _aside(rows, self.judge, len(rows) - (n_keep or 0), rng)
         searched = np.setdiff1d(np.arange(len(rows)), judges)
-        kept, self.evidence_ = self._reduced(rows.take(searched), rows.take(judges), n_keep, encoded, rng)
-        accepted = self.evidence_.accepted or n_keep is not None or self.one_nearest
-        if not accepted:
-            self.indices_, self.weights_ = np.arange(len(rows)), rows.weights.copy()
-        else:
-            self.indices_, self.weights_ = searched[kept.indices], kept.weights
+        kept, record = self._reduced(rows.take(searched), rows.take(judges), n_keep, rng)
+        if record.accepted or n_keep is not None:
+            self.indices_, self.weights_, self.evidence_ = searched[kept.indices], kept.weights, record
+            return self
+        record = replace(record, n_rows=len(rows), n_kept=len(rows))
+        self.indices_, self.weights_ = np.arange(len(rows)), rows.weights.copy()
+        self.evidence_ = replace(record, reason=write_reason(record))
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Choose the rows and return them with their labels, as imbalanced-learn's samplers do."""
         self.fit(X, y)
-        take = X.iloc if hasattr(X, "iloc") else X
-        return take[self.indices_], np.asarray(y)[self.indices_]
+        if hasattr(X, "column_names"):
+            return X.take(self.indices_), np.asarray(y)[self.indices_]
+        return (X.iloc if hasattr(X, "iloc") else X)[self.indices_], np.asarray(y)[self.indices_]
 
     def _encoded(self, inputs: Any, target: Any, weights: Any, groups: Any) -> Encoded:
         if not 0.0 <= self.judge < 1.0 or (self.judge == 0.0 and self.keep is None and not self.one_nearest):
@@ -190,6 +196,16 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         self.evidence_ = self._record("off", rows, len(rows), reason)
         return self
 
+    def _prototypes(self, rows: Rows, rng: np.random.Generator) -> Self:
+        from cauce.reduce.one_nearest import nearest_prototypes
+
+        begun = time.monotonic()
+        kept = nearest_prototypes(rows, rng, budget_s=self.budget_s)
+        self.indices_, self.weights_ = kept
+        n_kept = len(kept.indices)
+        self.evidence_ = self._record("undecided", rows, n_kept, _unjudged(n_kept), time.monotonic() - begun)
+        return self
+
     def _record(self, verdict: Any, rows: Rows, n_kept: int, reason: Words, seconds: float = 0.0) -> Reduction:
         share = None if self.keep is None else n_kept / len(rows)
         return Reduction(
@@ -197,16 +213,17 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         )
 
     def _reduced(
-        self, rows: Rows, judges: Rows, n_keep: int | None, encoded: Encoded, rng: np.random.Generator
+        self, rows: Rows, judges: Rows, n_keep: int | None, rng: np.random.Generator
     ) -> tuple[Kept, Reduction]:
+        """Return the rows that a search keeps, proven or asked for, and the record."""
         begun = time.monotonic()
         families = self._families()
         propose = self._proposing(rows, families, n_keep, rng)
-        if not len(judges):
-            kept = propose((n_keep or len(rows)) / len(rows))
-            seconds = time.monotonic() - begun
-            return kept, self._record("undecided", rows, len(kept.indices), _unjudged(len(kept.indices)), seconds)
-        share = None if n_keep is None else min(1.0, n_keep / len(rows))
+        share = None if n_keep is None else n_keep / len(rows)
+        if not len(judges) or share == 1.0:
+            kept = propose(share or 1.0)
+            n_kept = len(kept.indices)
+            return kept, self._record("undecided", rows, n_kept, _unjudged(n_kept), time.monotonic() - begun)
         terms = Terms(
             margin=self.margin,
             confidence=self.confidence,
@@ -218,13 +235,20 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         proposed: dict[float, Kept] = {}
 
         def remembered(asked: float) -> Kept:
-            return proposed.setdefault(asked, propose(asked))
+            if asked not in proposed:
+                proposed[asked] = propose(asked)
+            return proposed[asked]
 
-        proven = prove(rows, Judges(judges), families=families, propose=remembered, terms=terms, progress=self.progress)
-        kept = proven.kept
-        if n_keep is not None and not proven.record.accepted and share is not None:
-            kept = remembered(share)
-        return kept, proven.record
+        kept, record = prove(
+            rows, Judges(judges), families=families, propose=remembered, terms=terms, progress=self.progress
+        )
+        if share is None or record.accepted:
+            return kept, record
+        kept = remembered(share)
+        n_kept = len(kept.indices)
+        said = _asked_for(n_kept)
+        reason = {language: f"{said[language]} {text}" for language, text in record.reason.items()}
+        return kept, replace(record, n_kept=n_kept, reason=reason)
 
     def _families(self) -> dict[str, Learner]:
         named = self.models or {"boosting": boosting}
@@ -234,10 +258,6 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         self, rows: Rows, families: Mapping[str, Learner], n_keep: int | None, rng: np.random.Generator
     ) -> Callable[[float], Kept]:
         """Return what keeps a share of the rows."""
-        if self.one_nearest:
-            from cauce.reduce.one_nearest import nearest_prototypes
-
-            return lambda share: nearest_prototypes(rows, rng, budget_s=self.budget_s)
         search = Search(rows, rng, clean=self.clean)
         effort = Effort(max(0.0, self.budget_s - search.preparation_s) * (1.0 if n_keep else SEARCH_PART))
 
@@ -248,12 +268,27 @@ class MemeticReducer(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships
         return propose
 
 
-def _aside(rows: Rows, share: float, rng: np.random.Generator) -> Ints:
-    """Return the rows that judge: a share of every label."""
-    n_judges = min(round(share * len(rows)), MOST_JUDGES)
+def _aside(rows: Rows, share: float, most: int, rng: np.random.Generator) -> Ints:
+    """Return the rows that judge: a share of every label, and `most` of them."""
+    n_judges = min(round(share * len(rows)), MOST_JUDGES, most)
     order = np.lexsort([rng.random(len(rows)), labels(rows)])
     places = ((np.arange(n_judges) + rng.random()) * (len(rows) / max(1, n_judges))).astype(np.int64)
     return np.sort(order[places])
+
+
+def _asked_for_all(n_rows: int) -> Words:
+    return {
+        "en": f"All {number(n_rows, 'en')} rows stay, as was asked.",
+        "es": f"Se conservan las {number(n_rows, 'es')} filas, como se pidió.",
+    }
+
+
+def _asked_for(n_kept: int) -> Words:
+    return {
+        "en": f"{number(n_kept, 'en')} rows stay because so many were asked for, not because it was proven. Without "
+        "that:",
+        "es": f"Se conservan {number(n_kept, 'es')} filas porque se pidieron, no porque esté probado. Sin eso:",
+    }
 
 
 def _too_few(n_rows: int) -> Words:

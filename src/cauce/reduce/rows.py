@@ -36,7 +36,7 @@ class Rows:
     categorical: tuple[int, ...] = ()
     """Numbers of the columns whose values have no order."""
     groups: Ints | None = None
-    """Number of each row's group, shape (n_rows,), where no group may lose by the reduction."""
+    """Number of each row's group, shape (n_rows,), where no group may lose by the reduction; below 0 for none."""
 
     def __len__(self) -> int:
         return len(self.target)

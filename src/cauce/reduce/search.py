@@ -41,6 +41,8 @@ SETTLED = 0.001
 """Share of swaps made, below which the meme has nothing more to do."""
 JUDGED_BY = 20_000
 """Rows that a panel's fit is judged on at most."""
+NEVER = 1e-6
+"""Chance below which a row is not taken in by a swap: it weighs next to nothing."""
 LEAST_OUT = 0.1
 """Least chance of being left out that a row's loss is divided by."""
 
@@ -68,7 +70,7 @@ class Found:
     n_fits: int = 0
     """Models that the panel fitted."""
     panel: Mapping[float, float] = field(default_factory=dict)
-    """Exponent → mean loss of the panel, relative to that of the usual exponent."""
+    """Exponent → mean loss of the panel, in units of the first set's."""
     seconds: float = 0.0
 
 
@@ -134,7 +136,7 @@ class Search:
 
     def chances(self, exponent: float, n_keep: int) -> Floats:
         """Return each row's probability of staying; of every label one row at least is to stay."""
-        chances = quotas.inclusion(self.doubt.doubt**exponent, n_keep)
+        chances = quotas.inclusion(self.doubt.doubt**exponent * self.rows.weights, n_keep)
         expected = np.bincount(self.kinds, chances)
         rare = (expected < 1.0) & (expected > 0.0)
         if rare.any():
@@ -164,10 +166,15 @@ class Search:
         kept[chosen] = True
         chosen, gap = chosen.copy(), self.cells.gap(chosen, weight[chosen])
         fixed = (self.cells.leaves, self.cells.brings, self.cells.scale)
+        members, starts = self.members, self.starts
+        if (chances < NEVER).any():
+            members = members[chances[members] >= NEVER]
+            counts = np.bincount(self.kinds[members], minlength=len(starts) - 1)
+            starts = np.concatenate([[0], np.cumsum(counts)])
         for done in range(0, tries * len(chosen), PIECE):
             piece = min(PIECE, tries * len(chosen) - done)
             seed = int(rng.integers(2**31))
-            made = swaps.improve(*fixed, gap, weight, self.starts, self.members, self.kinds, kept, chosen, piece, seed)
+            made = swaps.improve(*fixed, gap, weight, starts, members, self.kinds, kept, chosen, piece, seed)
             if made < SETTLED * piece or self.clock() > until:
                 break
         return np.sort(chosen)
@@ -230,8 +237,8 @@ class _Race:
         n_rows = len(self.search.rows)
         if not self.panel or len(effort.exponents) < 2 or self.n_keep >= n_rows:
             return min(effort.exponents, key=lambda exponent: abs(exponent - USUAL)), {}
-        apart = self.rng.permutation(n_rows)
-        judges = np.sort(apart[: min(n_rows // 4, JUDGED_BY)])
+        drawn = self.rng.permutation(n_rows)
+        judges = np.sort(drawn[: min(n_rows // 4, JUDGED_BY)])
         part = self.search.subset(np.setdiff1d(np.arange(n_rows), judges))
         judge = self.search.rows.take(judges)
         n_keep = max(1, round(self.n_keep * len(part.rows) / n_rows))
@@ -248,8 +255,8 @@ class _Race:
         told = {exponent: np.mean(losses, axis=0) for exponent, losses in found.items() if losses}
         means = {exponent: float(np.average(each, weights=judge.weights)) for exponent, each in told.items()}
         best = min(means, key=lambda exponent: means[exponent])
-        apart = (told[best] - told[order[0]]) * judge.weights
-        proven = apart.mean() < -PROOF * apart.std() / len(apart) ** 0.5
+        gained = (told[best] - told[order[0]]) * judge.weights
+        proven = gained.mean() < -PROOF * gained.std() / len(gained) ** 0.5
         return (best if proven else order[0]), means
 
     def _losses(self, rows: Rows, kept: Kept, judge: Rows, seed: int) -> Floats:

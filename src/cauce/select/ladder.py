@@ -57,6 +57,7 @@ def climb(
     *,
     effort: Effort = EFFORT,
     limits: Limits = NO_LIMITS,
+    whole: Folds | None = None,
     cache: Path | None = None,
     runner: Callable[[Work], Runner] = here,
     progress: Progress = silent,
@@ -76,6 +77,9 @@ def climb(
     folds
         (train, test) row numbers of `table`. Rows that no fold tests are not judged. With a budget that would not do
         for all of them, some are left out: `Climb.parts` has those that were used.
+    whole
+        The folds before training rows were left out, where they were: how far folds overlap, and whether they are
+        windows in time, is told from these.
     cache
         Folder for finished folds, which belongs to this content of `table` alone. None keeps nothing.
     runner
@@ -97,6 +101,7 @@ def climb(
     limits.check(candidates, where=f"cauce.toml, [models.{spec.model}]")
     work = Work(task, spec, table, folds, FoldCache(cache, spec), clock)
     going = _Climbing(work, tuple(candidates), effort, limits, progress)
+    going.whole = whole or folds
     going.thin_out()
     going.run = runner(going.work)
     going.first()
@@ -128,6 +133,7 @@ class _Climbing:
     ) -> None:
         self.work, self.ladder, self.effort, self.limits = work, ladder, effort, limits
         self.run, self.progress = here(work), progress
+        self.whole = work.folds
         self.found: dict[str, Attempt] = {}
         self.judged: list[Losses] = []
         self.expected: dict[str, float | None] = {}
@@ -151,7 +157,7 @@ class _Climbing:
         sure = math.ceil(UNITS / max(1.0, float(np.mean([len(test) for _, test in folds]))))
         n_folds = min(int(AT_MOST * budget / one), max(sure, int(budget / (TRIALS_WORTH * one))))
         n_folds = min(len(folds), max(1, n_folds))
-        used = folds[-n_folds:] if expanding(folds) else folds[:n_folds]
+        used = folds[-n_folds:] if expanding(self.whole) else folds[:n_folds]
         self.work = replace(self.work, folds=used)
         self.expected[favourite.name] = one * n_folds
         self.effort = replace(self.effort, budget_s=max(0.0, budget - (self.work.clock() - self.begun)))
@@ -220,8 +226,8 @@ class _Climbing:
             rows=np.concatenate(tests) if sizes == [len(test) for test in tests] else None,
             folds=np.repeat(np.arange(len(sizes)), sizes),
             groups=np.concatenate(groups) if len(groups) == len(self.judged) else None,
-            test_per_train=test_per_train(self.work.folds),
-            expanding=expanding(self.work.folds),
+            test_per_train=test_per_train(self.whole),
+            expanding=expanding(self.whole),
             interrupted=self.interrupted,
             seconds=self.work.clock() - self.begun,
             deadline=self._before_final_fit(),
