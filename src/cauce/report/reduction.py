@@ -78,7 +78,7 @@ def _panel(
 
     body = [Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, _WIDTH, _HEIGHT)]
     body.append(_text(left, top - 8, family, "strong", "start"))
-    for value in (least, 0.0, most) if least < 0 else (0.0, most / 2, most):
+    for value in (*([least] if least < -0.1 * most else []), 0.0, most / 2, most):
         _, y = at(shares[0], value)
         body.append(_line(left, y, left + _WIDTH, y, "line"))
         body.append(_text(left - 6, y + 4, words.percent(value, 0), "faint", "end"))
