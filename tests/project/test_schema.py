@@ -76,3 +76,12 @@ def test_the_losses_that_the_file_may_name_are_those_of_each_task() -> None:
     assert set(LOSSES) == set(TASKS)
     for name, known in LOSSES.items():
         assert known == task(name).losses_known
+
+
+def test_a_word_may_stand_for_a_table() -> None:
+    here = place(("models", "anything", "reduce"))
+    assert here is not None
+    assert here.valid() == "one of auto, always, off, or a table of keys"
+    keep = place(("models", "anything", "reduce", "keep"))
+    assert keep is not None
+    assert keep.valid() == "a number, over 0 and under 1"

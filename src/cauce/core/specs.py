@@ -160,6 +160,9 @@ class FairnessSpec(Spec):
 class ReduceSpec(Spec):
     """`[models.NAME.reduce]`: fewer rows to choose and tune on, once held-out units prove that they will do."""
 
+    when: Literal["auto", "always", "off"] = "always"
+    """auto: where it pays, from 20,000 rows on and where something is tuned. `reduce = "auto"` in place of the table
+    says this key alone."""
     keep: float | None = Field(default=None, gt=0.0, lt=1.0)
     """Share of the rows to try first, then twice and four times as much; 2, 5, 10, 20 and 40 % when absent."""
     margin: float | None = Field(default=None, gt=0.0, lt=1.0)
@@ -172,6 +175,16 @@ class ReduceSpec(Spec):
     """Accept the smallest margin that the units at hand can prove, where that is larger than the one asked for."""
     clean: bool = False
     """Leave out rows that are probably mislabelled before searching."""
+
+
+def _when(value: object) -> object:
+    """Take a word where a table is meant."""
+    return {"when": value} if isinstance(value, str) else value
+
+
+Reducing = Annotated[
+    ReduceSpec, BeforeValidator(_when, json_schema_input_type=Literal["auto", "always", "off"] | ReduceSpec)
+]
 
 
 class ModelSpec(Spec):
@@ -222,7 +235,7 @@ class ModelSpec(Spec):
     """Class → what it costs to miss a row of it, 1 when absent, as `fraud = 50`: decisions are the cheapest."""
     split: SplitSpec = SplitSpec()
     """How rows are set aside."""
-    reduce: Literal["auto", "off"] | ReduceSpec = "off"
+    reduce: Reducing = ReduceSpec(when="off")
     """Fewer rows for choosing and tuning. auto: where it pays, from 20,000 rows on and where something is tuned; a
     table (`[models.NAME.reduce]`) asks for it anyway, with settings of its own."""
     sensitive: Texts = ()

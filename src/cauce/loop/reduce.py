@@ -103,9 +103,8 @@ def lighten(loop: Loop, rows: Material, spec: TaskSpec, profile: Profile, folder
         The margin is 0, which nothing can prove.
     """
     settings = loop.model(spec.model)
-    asked = settings.reduce
     whole = Lighter(None, rows.teach, rows.folds, spec)
-    if asked == "off":
+    if settings.reduce.when == "off":
         return whole
     options = _options(settings)
     margin = options.margin or 0.0
@@ -113,7 +112,7 @@ def lighten(loop: Loop, rows: Material, spec: TaskSpec, profile: Profile, folder
         where = loop.project.where("models", spec.model, "margin")
         hint = "Give [models.NAME.reduce] a margin of its own, or none of both."
         raise UserError("nothing can be proven within a margin of 0", where=where, received=margin, hint=hint)
-    why = _not_worth_it(settings, rows.teach.num_rows, mitigated, always=asked != "auto")
+    why = _not_worth_it(settings, rows.teach.num_rows, mitigated, always=settings.reduce.when == "always")
     if why is not None:
         n_rows = rows.teach.num_rows
         return replace(whole, record=Reduction(margin, options.confidence, options.keep, "off", n_rows, n_rows, 0, why))
@@ -127,7 +126,7 @@ def lighten(loop: Loop, rows: Material, spec: TaskSpec, profile: Profile, folder
 
 def _options(settings: ModelSpec) -> ReduceSpec:
     """Return the settings of a reduction, with the margin that holds."""
-    given = ReduceSpec() if isinstance(settings.reduce, str) else settings.reduce
+    given = settings.reduce
     return given if given.margin is not None else given.model_copy(update={"margin": settings.margin})
 
 

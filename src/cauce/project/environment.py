@@ -83,7 +83,7 @@ def _paths(text: str, here: Place, table: object, checks: Collection[str]) -> It
         rest = text.removeprefix(_shout(key))
         if below is None or rest == text:
             continue
-        if not rest and not below.is_table:
+        if not rest and (not below.is_table or below.choices):
             yield (key,)
         if rest.startswith("__") and below.is_table:
             inner = table.get(key, {}) if isinstance(table, Mapping) else {}

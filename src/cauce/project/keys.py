@@ -69,7 +69,7 @@ class Place:
         """Say what may stand here: ``"a number, at least 0 and under 1"``."""
         kind = self.node.get("type")
         if self.choices:
-            return f"one of {', '.join(self.choices)}"
+            return f"one of {', '.join(self.choices)}" + (", or a table of keys" if self.is_table else "")
         if "pattern" in self.node:
             return _PATTERNS[self.node["pattern"]]
         if kind == "array":
@@ -135,8 +135,10 @@ def _resolved(node: Mapping[str, Any]) -> dict[str, Any]:
     if arrays := [option for option in options if option.get("type") == "array"]:
         return {**arrays[0], **own, "single": True}  # one text may stand for a list of one
     if len(options) > 1:
-        enum = [value for option in options for value in option.get("enum", [option.get("const")])]
-        return {**own, "type": "string", "enum": enum}
+        tables = [option for option in options if option.get("type") == "object"]  # a word may stand for a table
+        others = [option for option in options if option not in tables]
+        enum = [value for option in others for value in option.get("enum", [option.get("const")])]
+        return {**(tables[0] if tables else {"type": "string"}), **own, "enum": enum}
     return {**(options[0] if options else {}), **own}
 
 
