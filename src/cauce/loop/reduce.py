@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cauce.profile import Profile
     from cauce.reduce import Kept, Learner, Rows
+    from cauce.reduce.guarantee import Judges
     from cauce.reduce.search import Found
 
 AUTO_ROWS = 20_000
@@ -69,6 +70,8 @@ class Lighter:
     proof: int = 0
     """The fold that proved the share."""
     exponent: float = 1.0
+    encoded: _Encoded | None = None
+    """The rows that teach as the reducer sees them; None where none were reduced."""
     digest: str = ""
     """Of the kept rows: finished folds of others are not theirs."""
     fewer: float = 1.0
@@ -120,7 +123,7 @@ def lighten(loop: Loop, rows: Material, spec: TaskSpec, profile: Profile, folder
     encoded = _encoded(rows, spec, profile)
     proven = _remembered(folder, lambda: _proven(loop, options, rows, encoded, spec, proof))
     plots = _plots(loop, proven, encoded, rows.folds[proof][0], proof)
-    found = replace(whole, record=proven.record, proof=proof, exponent=proven.exponent, plots=plots)
+    found = replace(whole, record=proven.record, proof=proof, exponent=proven.exponent, encoded=encoded, plots=plots)
     return _with_kept(found, proven.kept) if proven.record.accepted else found
 
 
@@ -131,12 +134,7 @@ def _options(settings: ModelSpec) -> ReduceSpec:
 
 
 def final_rows(
-    loop: Loop,
-    task: Task,
-    lighter: Lighter,
-    candidate: Candidate,
-    rows: Material,
-    profile: Profile,
+    loop: Loop, task: Task, lighter: Lighter, candidate: Candidate, rows: Material
 ) -> tuple[pa.Table, TaskSpec, Reduction | None]:
     """Return what the shipped model is fitted on: kept rows where the chosen rung is proven not worse from them.
 
@@ -144,10 +142,9 @@ def final_rows(
     judged on that fold's test rows.
     """
     from cauce.reduce.final import decide
-    from cauce.reduce.guarantee import Judges
 
-    record = lighter.record
-    if record is None or not lighter.kept:
+    record, encoded = lighter.record, lighter.encoded
+    if record is None or encoded is None or not lighter.kept:
         return rows.teach, lighter.spec, record
     train, test = rows.folds[lighter.proof]
     judge = rows.teach.take(test)
@@ -159,15 +156,14 @@ def final_rows(
         loop.progress("reduce", 0, 1, f"{candidate.name}, {note}")
         fitted = task.fit(candidate, candidate.params, table.take(numbers), spec=lighter.spec)
         losses.append(task.losses(fitted, judge, lighter.spec))
-    encoded = _encoded(rows, lighter.spec, profile)
-    n_rows = rows.teach.num_rows
+    judges, n_rows = encoded.judges(test), rows.teach.num_rows
     record = decide(
         record,
         *losses,
         n_kept=round(record.share * n_rows),
         n_rows=n_rows,
-        masks=Judges(encoded.rows.take(test), group_names=encoded.group_names).masks(),
-        clusters=None if encoded.clusters is None else encoded.clusters[test],
+        masks=judges.masks(),
+        clusters=judges.clusters,
     )
     if record.final is None or record.final.on == "all":
         return rows.teach, lighter.spec, record
@@ -217,6 +213,13 @@ class _Encoded:
     group_names: tuple[str, ...]
     clusters: npt.NDArray[np.int64] | None
 
+    def judges(self, numbers: npt.NDArray[np.int64]) -> Judges:
+        """Return some of the rows as units that judge."""
+        from cauce.reduce.guarantee import Judges
+
+        clusters = None if self.clusters is None else self.clusters[numbers]
+        return Judges(self.rows.take(numbers), clusters, self.group_names)
+
 
 def _encoded(rows: Material, spec: TaskSpec, profile: Profile) -> _Encoded:
     from cauce.profile.groups import crossed, grouping
@@ -245,7 +248,7 @@ def _encoded(rows: Material, spec: TaskSpec, profile: Profile) -> _Encoded:
 
 def _proven(loop: Loop, options: ReduceSpec, rows: Material, encoded: _Encoded, spec: TaskSpec, proof: int) -> _Proof:
     """Prove a share on one fold, and reduce the training rows of all of them."""
-    from cauce.reduce.guarantee import Judges, Terms, prove
+    from cauce.reduce.guarantee import Terms, prove
     from cauce.reduce.learners import boosting
 
     train, test = rows.folds[proof]
@@ -256,7 +259,6 @@ def _proven(loop: Loop, options: ReduceSpec, rows: Material, encoded: _Encoded, 
         found.append(searching(share, {"boosting": boosting}, None))
         return found[-1].kept
 
-    clusters = None if encoded.clusters is None else encoded.clusters[test]
     terms = Terms(
         margin=options.margin or 0.0,
         confidence=options.confidence,
@@ -266,7 +268,7 @@ def _proven(loop: Loop, options: ReduceSpec, rows: Material, encoded: _Encoded, 
     )
     proven = prove(
         encoded.rows.take(train),
-        Judges(encoded.rows.take(test), clusters, encoded.group_names),
+        encoded.judges(test),
         families={"boosting": boosting},
         propose=propose,
         terms=terms,

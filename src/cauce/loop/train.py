@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.fairness import Plan
-    from cauce.profile import Profile
 
 KEPT_BACK = 1.5
 """Folds' worth of time that a budget keeps back for the final fit, on more rows than a fold's."""
@@ -84,7 +83,6 @@ class _Job:
     rows: Material
     lighter: Lighter
     """What choosing and tuning work on: `rows`, or fewer of those that teach."""
-    profile: Profile
     fingerprint: str
     folder: Path
     """Scratch, thrown away once the release is registered."""
@@ -166,7 +164,6 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
         ladder=task.candidates(features, profile),
         rows=rows,
         lighter=lighten(loop, rows, features, profile, folder, mitigated=plan is not None),
-        profile=profile,
         fingerprint=inputs,
         folder=folder,
     )
@@ -236,8 +233,8 @@ def _fit(loop: Loop, job: _Job, chosen: _Chosen) -> _Judged:
     loop.progress("fit", 0, 2, candidate.name)
     teach, features, reduction = job.rows.teach, job.lighter.spec, job.lighter.record
     seen = chosen.rows, chosen.predicted
-    if job.lighter.kept and not chosen.choice.interrupted:
-        teach, features, reduction = final_rows(loop, job.task, job.lighter, candidate, job.rows, job.profile)
+    if not chosen.choice.interrupted:
+        teach, features, reduction = final_rows(loop, job.task, job.lighter, candidate, job.rows)
     if job.lighter.kept and teach is job.rows.teach:
         seen = _seen(loop, job, candidate)
     learnt = plain = job.task.fit(candidate, candidate.params, teach, spec=features)

@@ -66,12 +66,7 @@ def find(rows: Rows, doubt: Doubt, rng: np.random.Generator) -> Cells:
 def _leaves(booster: Any, inputs: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int32], int]:
     n_trees = booster.num_trees()
     wanted: Ints = np.unique(np.linspace(0, max(0, n_trees - 1), min(N_TREES, n_trees)).astype(np.int64))
-    leaves = np.zeros((len(inputs), max(1, len(wanted))), dtype=np.int32)
-    if len(wanted):
-        for start in range(0, len(inputs), trees.BATCH):
-            part = inputs[start : start + trees.BATCH]
-            told = booster.predict(part, pred_leaf=True, num_threads=1).reshape(len(part), -1)
-            leaves[start : start + trees.BATCH] = told[:, wanted]
+    leaves = trees.leaves(booster, inputs, wanted) if len(wanted) else np.zeros((len(inputs), 1), dtype=np.int32)
     before = np.concatenate([[0], np.cumsum(leaves.max(axis=0, initial=0) + 1)])
     return leaves + before[:-1].astype(np.int32), int(before[-1])
 

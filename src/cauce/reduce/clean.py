@@ -77,8 +77,7 @@ def probably_wrong(rows: Rows, predicted: Floats, *, rule: Rule = "surest") -> I
 def leave_out(rows: Rows, wrong: Ints) -> Kept:
     """Return all other rows, weighing together what all rows weighed."""
     indices = np.setdiff1d(np.arange(len(rows)), wrong)
-    weights = rows.weights[indices]
-    return Kept(indices, weights * (rows.weights.sum() / weights.sum()))
+    return rows.kept(indices, rows.weights[indices])
 
 
 def _surest(label: Ints, said: Floats) -> Ints:

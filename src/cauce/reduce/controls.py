@@ -169,8 +169,7 @@ def _bounded(rows: Rows, n_keep: int) -> int:
 
 def _scaled(rows: Rows, indices: Ints) -> Kept:
     """Return rows with their own weights, scaled to weigh what all rows do."""
-    weights = rows.weights[indices].astype(np.float64)
-    return Kept(indices, weights * (rows.weights.sum() / weights.sum()))
+    return rows.kept(indices, rows.weights[indices].astype(np.float64))
 
 
 def _stand_for(nearest: Any, rows: Rows, indices: Ints, places: Any) -> Kept:

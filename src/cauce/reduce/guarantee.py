@@ -263,8 +263,7 @@ def _resampled(rows: Rows, rng: np.random.Generator) -> Kept:
     drawn = order[starts[label] + (rng.random(len(rows)) * counts[label]).astype(np.int64)]
     times = np.bincount(drawn, minlength=len(rows))
     indices: Ints = np.flatnonzero(times)
-    weights = rows.weights[indices] * times[indices]
-    return Kept(indices, weights * (rows.weights.sum() / weights.sum()))
+    return rows.kept(indices, rows.weights[indices] * times[indices])
 
 
 def _planned(run: _Run, floor: _Floor, tries: int) -> Reduction:

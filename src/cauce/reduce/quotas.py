@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from cauce.reduce import trees
 from cauce.reduce.doubt import Doubt
@@ -73,8 +70,7 @@ def labels(rows: Rows) -> Ints:
 
 def weigh(rows: Rows, indices: Ints, chances: Floats) -> Kept:
     """Return the rows, each for as many as its probability says, weighing together what all rows weigh."""
-    weights = rows.weights[indices] / chances[indices]
-    return Kept(indices, weights * (rows.weights.sum() / weights.sum()))
+    return rows.kept(indices, rows.weights[indices] / chances[indices])
 
 
 def stratified(rows: Rows, n_keep: int, rng: np.random.Generator) -> Kept:
@@ -98,8 +94,9 @@ def one_shot(rows: Rows, n_keep: int, rng: np.random.Generator, doubt: Doubt) ->
     """
     numbers = trees.some(len(rows), trees.MOST_FITTED, rng)
     booster = trees.grow(rows, numbers, ONE_SHOT_TREES, rounds=3, seed=int(rng.integers(2**31)))
-    leaves = _leaves_of(booster, rows)
-    cell = np.unique(np.column_stack([leaves, labels(rows)]), axis=0, return_inverse=True)[1].ravel()
+    cell = np.unique(np.column_stack([trees.leaves(booster, rows.inputs), labels(rows)]), axis=0, return_inverse=True)[
+        1
+    ].ravel()
     if rows.n_classes:
         own = doubt.predicted[np.arange(len(rows)), rows.target.astype(np.int64)]
         unsure = np.sqrt(np.clip(own * (1.0 - own), 1e-6, 1.0))
@@ -110,11 +107,3 @@ def one_shot(rows: Rows, n_keep: int, rng: np.random.Generator, doubt: Doubt) ->
     chances = inclusion((mean**ONE_SHOT_EXPONENT)[cell], n_keep)
     order = np.lexsort([rng.random(len(rows)), cell])
     return weigh(rows, systematic(chances, order, rng), chances)
-
-
-def _leaves_of(booster: Any, rows: Rows) -> npt.NDArray[np.int32]:
-    parts = [
-        booster.predict(rows.inputs[i : i + trees.BATCH], pred_leaf=True, num_threads=1)
-        for i in range(0, len(rows), trees.BATCH)
-    ]
-    return np.concatenate(parts).reshape(len(rows), -1).astype(np.int32)

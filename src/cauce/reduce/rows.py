@@ -41,6 +41,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    def kept(self, indices: Ints, weights: Floats) -> Kept:
+        """Return some rows as kept ones, their weights scaled to weigh what all rows do."""
+        return Kept(indices, weights * (self.weights.sum() / weights.sum()))
+
     def take(self, numbers: npt.NDArray[np.int64]) -> Rows:
         """Return some of the rows, in the order of `numbers`."""
         return replace(

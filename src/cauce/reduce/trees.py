@@ -61,6 +61,17 @@ def told(booster: Any, inputs: npt.NDArray[np.float32], n_classes: int) -> Float
     return said.reshape(len(inputs), -1)
 
 
+def leaves(booster: Any, inputs: npt.NDArray[np.float32], wanted: Ints | None = None) -> npt.NDArray[np.int32]:
+    """Return the leaf of every row in every tree, or in the `wanted` ones, shape (n_rows, n_trees)."""
+    trees = np.arange(booster.num_trees()) if wanted is None else wanted
+    found = np.zeros((len(inputs), len(trees)), dtype=np.int32)
+    for start in range(0, len(inputs), BATCH):
+        part = inputs[start : start + BATCH]
+        told = booster.predict(part, pred_leaf=True, num_threads=1).reshape(len(part), -1)
+        found[start : start + BATCH] = told[:, trees]
+    return found
+
+
 def some(n_rows: int, most: int, rng: np.random.Generator) -> Ints:
     """Return all row numbers, or `most` of them drawn, ascending."""
     if n_rows <= most:
