@@ -106,11 +106,15 @@ class Search:
             self.doubt = Doubt(self.doubt.predicted[self.numbers], self.doubt.doubt[self.numbers])
         self.rows = rows
         self.cells: Cells = cells.find(rows, self.doubt, rng)
-        self.kinds: Ints = quotas.labels(rows)
-        self.members = np.argsort(self.kinds, kind="stable")
-        self.starts = np.concatenate([[0], np.cumsum(np.bincount(self.kinds))])
-        self.order = np.lexsort([self._own(), self.kinds])
+        self._sort(quotas.labels(rows))
         self.preparation_s = clock() - begun
+
+    def _sort(self, kinds: Ints) -> None:
+        """Put the rows in order by their kind, and within it by what was predicted for their own label."""
+        self.kinds = kinds
+        self.members = np.argsort(kinds, kind="stable")
+        self.starts = _starts(kinds, int(kinds.max(initial=-1)) + 1)
+        self.order = np.lexsort([self._own(), kinds])
 
     def _own(self) -> Floats:
         """Return what was predicted for each row's own label: a draw along it takes easy and hard ones alike."""
@@ -128,10 +132,7 @@ class Search:
         leaves, brings = self.cells.leaves[numbers], self.cells.brings[numbers]
         sums = cells.sums(leaves, brings, part.rows.weights, len(self.cells.sums))
         part.cells = replace(self.cells, leaves=leaves, brings=brings, sums=sums)
-        part.kinds = self.kinds[numbers]
-        part.members = np.argsort(part.kinds, kind="stable")
-        part.starts = np.concatenate([[0], np.cumsum(np.bincount(part.kinds, minlength=len(self.starts) - 1))])
-        part.order = np.lexsort([part._own(), part.kinds])
+        part._sort(self.kinds[numbers])
         return part
 
     def chances(self, exponent: float, n_keep: int) -> Floats:
@@ -169,8 +170,7 @@ class Search:
         members, starts = self.members, self.starts
         if (chances < NEVER).any():
             members = members[chances[members] >= NEVER]
-            counts = np.bincount(self.kinds[members], minlength=len(starts) - 1)
-            starts = np.concatenate([[0], np.cumsum(counts)])
+            starts = _starts(self.kinds[members], len(starts) - 1)
         for done in range(0, tries * len(chosen), PIECE):
             piece = min(PIECE, tries * len(chosen) - done)
             seed = int(rng.integers(2**31))
@@ -217,6 +217,12 @@ class Search:
             told,
             self.clock() - begun,
         )
+
+
+def _starts(kinds: Ints, n_kinds: int) -> Ints:
+    """Return where each kind begins among rows sorted by kind, and where the last one ends, shape (n_kinds + 1,)."""
+    starts: Ints = np.concatenate([[0], np.cumsum(np.bincount(kinds, minlength=n_kinds))])
+    return starts
 
 
 class _Race:
