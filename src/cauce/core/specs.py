@@ -187,6 +187,17 @@ Reducing = Annotated[
 ]
 
 
+class ChallengerSpec(Spec):
+    """`[models.NAME.challenger]`: what the service does with the release that holds the alias `challenger`."""
+
+    shadow: bool = False
+    """Score what the champion answers a second time, off the way of answers, and keep it in the ledger beside them."""
+    share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of units that the challenger answers, as 0.1: an A/B split. A unit always meets the same release."""
+    experiment: str = Field(default="1", min_length=1, max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Name of the experiment: another name deals the units anew."""
+
+
 class ModelSpec(Spec):
     """`[models.NAME]`: what is predicted, from what, and how good is good enough."""
 
@@ -243,6 +254,11 @@ class ModelSpec(Spec):
     the model must not see them."""
     fairness: FairnessSpec = FairnessSpec()
     """How large a gap between groups may be, and what is done about it."""
+    challenger: ChallengerSpec = ChallengerSpec()
+    """What the service does with a challenger."""
+    log: dict[str, Literal[False, "hash"]] = {}
+    """Input column → how the ledger keeps it: not at all (`false`), or as a keyed hash (`"hash"`). `unit` stands for
+    the request's unit."""
 
 
 class CheckSpec(Spec):
@@ -306,6 +322,30 @@ class ServeSpec(Spec):
     """Most rows in one predict request."""
     unseen_categories: Literal["refuse", "accept"] = "refuse"
     """What to do with a value that a column with a closed list of categories never had in training."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that answer on the one port and share the models' memory; one answers thousands of rows a second."""
+    batching: bool = True
+    """Predict rows of several requests together where that is quicker for them all; a request alone never waits."""
+    max_in_flight: int = Field(default=256, ge=1, le=100_000)
+    """Requests that a worker holds at once; more are answered 429."""
+    deadline: Duration = "30s"
+    """Longest that a request may wait for its turn; a client may ask for less with `Cauce-Deadline-Ms`. Then 503."""
+    requests_per_second: float | None = Field(default=None, gt=0.0)
+    """Requests that each token may send a second, over all workers, with a burst of twice as many; more are answered
+    429. A token's own limit goes before it."""
+    durability: Literal["acknowledged", "relaxed"] = "acknowledged"
+    """acknowledged: an answer leaves once its prediction is on the disk. relaxed: it leaves at once, and a power cut
+    may take the last second of predictions. Truths are always on the disk first."""
+    retention_days: int | None = Field(default=None, ge=1)
+    """Days after which predictions and their truths are erased from the ledger; never when absent."""
+    tls_certificate: str | None = None
+    """PEM file of the certificate and its chain, relative to cauce.toml; with `tls_key` the service speaks HTTPS."""
+    tls_key: str | None = None
+    """PEM file of the certificate's private key, readable by its owner alone."""
+    log: Literal["text", "json"] = "text"
+    """How the service's log is written, to stderr: lines for people, or a JSON object a line."""
+    traces: str | None = None
+    """URL of an OpenTelemetry collector, as `http://127.0.0.1:4318/v1/traces`. Nothing is sent when absent."""
 
 
 class File(Spec):
