@@ -80,16 +80,14 @@ class World:
 
     folder: Path
     champions: dict[str, int | None] = field(default_factory=lambda: {"dropout": 1, "earnings": 1, "new": None})
+    challengers: dict[str, int | None] = field(default_factory=dict)
     schemas: dict[tuple[str, int], Schema] = field(default_factory=dict)
     pause_s: float = 0.0
     broken: set[int] = field(default_factory=set)
     loads: list[tuple[str, int]] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
 
-    def load(self, model: str) -> Served | None:
-        version = self.champions[model]
-        if version is None:
-            return None
+    def load(self, model: str, version: int) -> Served:
         self.loads.append((model, version))
         if version in self.broken:
             raise RuntimeError(f"package {version} cannot be opened")
@@ -104,13 +102,13 @@ class World:
             self.ledgers[model] = Ledger(self.folder / model, model)
         return self.ledgers[model]
 
-    def service(self, spec: ServeSpec | None = None, *, poll_s: float = 0.05, max_in_flight: int = 256) -> Service:
+    def service(self, spec: ServeSpec | None = None, *, poll_s: float = 0.05, **more: Any) -> Service:
         files = {"console.css": (b"body {}", "text/css")}
         return Service(
             project="school",
             models=tuple(self.champions),
             load=self.load,
-            champion=lambda model: self.champions[model],
+            alias=lambda model, alias: self.champions[model] if alias == "champion" else self.challengers.get(model),
             ledger=self.ledger,
             token=TOKEN,
             spec=spec or ServeSpec(),
@@ -118,7 +116,7 @@ class World:
             sign_in=lambda: "<!doctype html><title>sign in</title>",
             static=files.get,
             poll_s=poll_s,
-            max_in_flight=max_in_flight,
+            **more,
         )
 
 

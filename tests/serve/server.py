@@ -22,7 +22,7 @@ def main() -> None:
     world = fakes.World(folder)
     world.pause_s = float(sys.argv[2])
     run(
-        create_app(world.service()),
+        lambda: create_app(world.service()),
         "127.0.0.1",
         0,
         token_file=folder / "token",

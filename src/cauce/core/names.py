@@ -5,10 +5,9 @@ One strict rule, so that no name can leave its folder or be read as something el
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
-from secrets import randbits
 
 from cauce.core.errors import UserError
 
@@ -42,7 +41,6 @@ def uuid7(milliseconds: int | None = None) -> str:
         Since the Unix epoch; the current time where None.
     """
     moment = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
-    value = (moment & ((1 << 48) - 1)) << 80 | randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    when, chance = f"{moment & ((1 << 48) - 1):012x}", os.urandom(10).hex()
+    variant = "89ab"[int(chance[0], 16) & 3]
+    return f"{when[:8]}-{when[8:]}-7{chance[1:4]}-{variant}{chance[4:7]}-{chance[7:19]}"

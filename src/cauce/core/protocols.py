@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from cauce.core.artefacts import Candidate, Finding, Finish, Losses, Metrics, Schema, TaskSpec
 
@@ -87,6 +87,21 @@ class Fitted(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+
+
+class Online(Protocol):
+    """A fitted model for few rows at once: plain values in and out, no Arrow table in between."""
+
+    def __call__(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+        """Predict rows."""
+
+
+@runtime_checkable
+class SupportsOnline(Protocol):
+    """A `Fitted` that may have such a way."""
+
+    def online(self) -> Online | None:
+        """Return it, or None where there is none."""
 
 
 class Example(NamedTuple):

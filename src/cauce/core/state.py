@@ -68,6 +68,11 @@ class State:
         return self.root / "secrets" / "token"
 
     @property
+    def shared(self) -> Path:
+        """What the service's workers share: answers under idempotency keys, codes, sessions."""
+        return self.root / "serve.sqlite"
+
+    @property
     def locks(self) -> Path:
         """Folder of `loop.lock` and `serve.lock`."""
         return self.root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import webbrowser
@@ -17,7 +18,10 @@ from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of
 
 if TYPE_CHECKING:
-    from cauce.serve import Served
+    from cauce.serve import Served, Service
+
+
+logger = logging.getLogger("cauce.serve")
 
 
 class Announce(Protocol):
@@ -60,8 +64,8 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
     service = room.Service(
         project=loop.project.file.project.name,
         models=tuple(loop.project.file.models),
-        load=lambda name: _served(loop, name),
-        champion=lambda name: loop.tracker.alias(name, "champion"),
+        load=lambda name, version: _served(loop, name, version),
+        alias=loop.tracker.alias,
         ledger=lambda name: ledger_of(loop, name),
         token=loop.state.read_token(),
         spec=spec,
@@ -69,8 +73,13 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         sign_in=lambda: report.sign_in_page(language, loop.project.file.project.name),
         static=report.static,
         audit_page=lambda name: _audit_page(loop, name),
+        challengers={name: model.challenger for name, model in loop.project.file.models.items()},
+        kept={name: model.log for name, model in loop.project.file.models.items()},
         codes=codes,
+        shared=room.Shared(loop.state.shared),
+        folder=loop.project.folder,
     )
+    service.shared.begin()
 
     def ready(url: str) -> None:
         link = f"{url}/console?code={codes.make()}"
@@ -79,20 +88,46 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
             webbrowser.open(link)
 
     port = spec.port if port is None else port
-    room.run(room.create_app(service), spec.host, port, token_file=loop.state.token, announce=ready)
+    if spec.workers > 1:
+        _load_before_forking(service)
+    service.shared.close()
+    room.run(
+        lambda: room.create_app(service),
+        spec.host,
+        port,
+        token_file=loop.state.token,
+        announce=ready,
+        workers=spec.workers,
+        died=service.shared.release,
+    )
 
 
-def _served(loop: Loop, name: str) -> Served | None:
+def _load_before_forking(service: Service) -> None:
+    """Load the champions and the code that serves them, so that all workers share one copy of their memory.
+
+    OpenMP's threads would not survive the fork, so it has none here.
+    """
+    import cauce.serve.app  # noqa: F401 - for its effect: what it imports is loaded once
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name in service.models:
+        version = service.alias(name, "champion")
+        if version is None:
+            continue
+        try:
+            service.preloaded[name, version] = service.load(name, version)
+        except Exception:  # each worker tries again, answers for the other models meanwhile, and says why
+            logger.exception("model %s: its champion could not be loaded", name)
+
+
+def _served(loop: Loop, name: str, version: int) -> Served:
     from cauce.serve import Served
 
-    champion = loop.tracker.alias(name, "champion")
-    if champion is None:
-        return None
-    release, package = loop.tracker.open(name, champion)
+    release, package = loop.tracker.open(name, version)
     spec = release.training.spec
     return Served(
         model=name,
-        version=champion,
+        version=version,
         task=release.training.task,
         target=spec.target,
         schema=spec.schema,

@@ -40,19 +40,31 @@ def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> N
             error.exit_code = code if code > 0 else error.exit_code
             raise error
         watching = _command(loop, "watch", "--quiet", "--every", f"{every_s:g}s", "--beside", str(os.getpid()))
-        with _watcher(watching, folder):
-            serve(loop, port=port, announce=announce)
+        if loop.project.file.serve.workers == 1:
+            with _watcher(watching, folder):
+                serve(loop, port=port, announce=announce)
+            return
+    # Workers are forked by a process without threads, and this one keeps the watcher with one.
+    with _watcher(watching, folder):
+        _serve_apart(_command(loop, "serve", *([] if port is None else ["--port", str(port)])))
 
 
-def _run_to_the_end(command: list[str]) -> int:
+def _run_to_the_end(command: list[str], *, on_interrupt: signal.Signals = signal.SIGINT) -> int:
     """Run a command in a session of its own: Ctrl-C and SIGTERM are handed on to it once, and it keeps what it has."""
     with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own command
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(on_interrupt)
             process.wait()
             raise
+
+
+def _serve_apart(command: list[str]) -> None:
+    """Run the service in a process of its own until it ends or this one is told to end."""
+    code = _run_to_the_end(command, on_interrupt=signal.SIGTERM)
+    if code > 0:
+        sys.exit(code)
 
 
 def _any_champion(loop: Loop) -> bool:

@@ -6,5 +6,6 @@ from cauce.serve.known import Truth
 from cauce.serve.ledger import Ledger
 from cauce.serve.run import check_address, run
 from cauce.serve.service import Served, Service
+from cauce.serve.shared import Shared
 
-__all__ = ["Codes", "Ledger", "Served", "Service", "Truth", "check_address", "create_app", "run"]
+__all__ = ["Codes", "Ledger", "Served", "Service", "Shared", "Truth", "check_address", "create_app", "run"]

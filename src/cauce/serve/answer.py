@@ -1,88 +1,149 @@
-"""One predict request from body to answer, by one release: no disk, no network, run in a thread."""
+"""One release answering: rows batched and predicted, written into the ledger, and only then given back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-import orjson
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cauce.core.names import uuid7
-from cauce.core.specs import ServeSpec
-from cauce.rows import RowFailed
-from cauce.serve import payload, records
-from cauce.serve.body import parse
-from cauce.serve.problem import Problem
-from cauce.serve.service import Served
+from cauce.serve.batching import Batcher, Member
+from cauce.serve.live import Live, Outputs
+from cauce.serve.plan import Values
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from cauce.serve.work import Work
 
-PROBABILITY = "prob_"
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What is to be written, and then sent."""
-
-    lines: list[bytes]
-    body: bytes
-    n_rows: int
-    faults: list[payload.Fault]
-    """Where there are any, nothing is written and the answer is their 422."""
+MOST_ROWS = 1_024
+"""Rows of one call to a model."""
+SMALL = 256
+"""From more rows on, journal lines are made in a thread."""
 
 
-def answer(served: Served, body: bytes, spec: ServeSpec, *, now: datetime) -> Answer:
-    """Predict the rows of a request.
+class Predicted(NamedTuple):
+    """What one request's rows became; on the disk, unless the file says that it may be so later."""
 
-    Raises
-    ------
-    Problem
-        The body is no JSON, or not of the shape that is asked for.
+    ids: Sequence[str]
+    outputs: Outputs
+
+
+class About(NamedTuple):
+    """What a request is remembered by while its rows wait."""
+
+    unit: str | None
+    shadow: Any
+    """What is to be scored in the shadow, too: a `Route`, or None."""
+
+
+Asking = Member[Values, Predicted]
+
+
+class Answering:
+    """A release and the requests that wait for it. Used from the event loop.
+
+    Parameters
+    ----------
+    live
+        The release.
+    work
+        The application.
     """
-    rows = payload.items(parse(body), "rows", most=spec.max_rows)
-    inputs, faults = payload.validate(rows, served.schema, unseen=spec.unseen_categories)
-    if faults:
-        return Answer([], b"", len(rows), faults)
-    try:
-        predictions = served.fitted.predict(inputs.table())
-    except RowFailed as error:
-        return _not_computed(error, rows)
-    if predictions.num_rows != inputs.n_rows:
-        raise RuntimeError(f"{served.model} {served.version} gave {predictions.num_rows} rows for {inputs.n_rows}")
-    at = records.microseconds(now)
-    ids = [uuid7(at // 1000) for _ in range(inputs.n_rows)]
-    outputs = {name: _column(predictions[name]) for name in predictions.column_names}
-    lines = records.prediction_lines(ids, at, served.version, inputs=inputs.columns, outputs=outputs)
-    sent = {"model": served.model, "version": served.version, "predictions": _sent(ids, outputs)}
-    return Answer(lines, orjson.dumps(sent), inputs.n_rows, [])
+
+    def __init__(self, live: Live, work: Work) -> None:
+        self.live, self._work = live, work
+        self.served, self.plan = live.served, live.plan
+        self.batcher: Batcher[Values, Predicted] = Batcher(
+            live.predict,
+            self._give,
+            most_rows=MOST_ROWS,
+            together=work.service.spec.batching,
+            executor=work.executor,
+            most_threads=work.n_threads,
+        )
+        self._synced_first = work.service.spec.durability == "acknowledged"
+
+    async def ask(self, rows: Sequence[Values], *, until: float, about: About) -> Predicted:
+        """Return what rows became.
+
+        Parameters
+        ----------
+        until
+            Deadline, in the seconds of `time.perf_counter`.
+
+        Raises
+        ------
+        Expired
+            Their turn did not come in time.
+        Failed
+            The release cannot take them.
+        OSError
+            They could not be written: then nothing was kept.
+        """
+        return await self.batcher.put(rows, until=until, about=about).answer
+
+    def _give(self, batch: Sequence[Asking], outputs: Sequence[Outputs]) -> None:
+        whole = outputs[0] if len(outputs) == 1 else _joined(outputs)
+        rows = batch[0].rows if len(batch) == 1 else [row for member in batch for row in member.rows]
+        if len(rows) <= SMALL:
+            self._write(batch, whole, *self._line(batch, rows, whole))
+            return
+        loop = asyncio.get_running_loop()
+        made = loop.run_in_executor(self._work.executor, self._line, batch, rows, whole)
+        made.add_done_callback(lambda done: self._write(batch, whole, *done.result()))
+
+    def _line(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Outputs) -> tuple[list[str], bytes]:
+        """Return ids and the journal line of a batch."""
+        now = time.time_ns()
+        ids = [uuid7(now // 1_000_000) for _ in rows]
+        moment = perf_counter()
+        if len(batch) == 1 and len(rows) == 1:
+            units = [batch[0].about.unit]
+            took = [round(1000 * (moment - batch[0].came), 3)]
+        else:
+            units = [member.about.unit for member in batch for _ in member.rows]
+            took = [round(1000 * (moment - member.came), 3) for member in batch for _ in member.rows]
+        line = self.live.head.line(
+            ids=ids,
+            at=now // 1000,
+            rows=rows,
+            outputs=outputs,
+            variant=self.live.variant,
+            units=units if any(units) else (),
+            ms=took,
+        )
+        return ids, line
+
+    def _write(self, batch: Sequence[Asking], outputs: Outputs, ids: list[str], line: bytes) -> None:
+        written = self._work.ledger(self.served.model).append([line])
+        loop = asyncio.get_running_loop()
+        told = partial(self._tell, batch, outputs, ids)
+        if not self._synced_first:
+            told(written)
+        else:
+            written.add_done_callback(lambda done: loop.call_soon_threadsafe(told, done))
+
+    def _tell(self, batch: Sequence[Asking], outputs: Outputs, ids: list[str], written: Future[None]) -> None:
+        """Give every request its part."""
+        error = written.exception() if written.done() else None
+        start = 0
+        for member in batch:
+            stop = start + len(member.rows)
+            if not member.answer.done():
+                if error is not None:
+                    member.answer.set_exception(error)
+                elif len(batch) == 1:
+                    member.answer.set_result(Predicted(ids, outputs))
+                else:
+                    part = {name: values[start:stop] for name, values in outputs.items()}
+                    member.answer.set_result(Predicted(ids[start:stop], part))
+            if error is None and member.about.shadow is not None:
+                self._work.shadow.put(member.about.shadow, ids[start:stop], member.rows)
+            start = stop
 
 
-def _not_computed(error: RowFailed, rows: list[Any]) -> Answer:
-    """Return the fault of a row that the release's own functions cannot take."""
-    if error.row is None:
-        raise Problem(422, f"The row function {error.function!r} cannot take these rows: {error.what}.") from error
-    expected = f"values that the row function {error.function!r} can take: {error.what}"
-    return Answer([], b"", len(rows), [payload.Fault(error.row, None, rows[error.row], expected, "function")])
-
-
-def _column(values: pa.ChunkedArray) -> tuple[str, list[Any]]:
-    import pyarrow as pa
-
-    return ("float" if pa.types.is_floating(values.type) else "text"), values.to_pylist()
-
-
-def _sent(ids: list[str], outputs: records.Columns) -> list[dict[str, Any]]:
-    """Return a prediction per row, its probabilities under their classes' own names."""
-    classes = [name.removeprefix(PROBABILITY) for name in outputs if name.startswith(PROBABILITY)]
-    plain = [name for name in outputs if not name.startswith(PROBABILITY)]
-    rows = [
-        {"id": id_, **dict(zip(plain, values, strict=True))}
-        for id_, *values in zip(ids, *(outputs[name][1] for name in plain), strict=True)
-    ]
-    if classes:
-        chances = zip(*(outputs[PROBABILITY + name][1] for name in classes), strict=True)
-        for row, shares in zip(rows, chances, strict=True):
-            row["probabilities"] = dict(zip(classes, shares, strict=True))
-    return rows
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    return {name: [value for part in parts for value in part[name]] for name in parts[0]}

@@ -8,9 +8,25 @@ from cauce.serve.service import Service
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def create_app(service: Service) -> FastAPI:
+class Application:
+    """The framework's application, and around it the layers that every request passes, the outermost first.
+
+    They stand around it and not among its own middleware, so that a predict request passes nothing else.
+    """
+
+    def __init__(self, framework: FastAPI, layered: ASGIApp) -> None:
+        self.router, self.routes = framework.router, framework.routes
+        self._layered = layered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._layered(scope, receive, send)
+
+
+def create_app(service: Service) -> Application:
     """Return the project's application; it loads the champions when it is started, not before.
 
     Parameters
@@ -24,13 +40,14 @@ def create_app(service: Service) -> FastAPI:
     from cauce.serve.auth import Gatekeeper, Sessions
     from cauce.serve.console import console_routes
     from cauce.serve.metrics import Counted
+    from cauce.serve.predict import Predict, Shortcut
     from cauce.serve.problem import Guarded, Problem, on_http_exception, on_problem
     from cauce.serve.routes import api_routes
     from cauce.serve.work import Work
 
     work = Work(service)
     sessions = Sessions(service)
-    app = FastAPI(
+    framework = FastAPI(
         title=service.project,
         # A route of ours makes the document, behind the token; the pages that show it would load scripts from afar.
         openapi_url=None,
@@ -48,9 +65,9 @@ def create_app(service: Service) -> FastAPI:
         },
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
     )
-    app.include_router(api_routes(work))
-    app.include_router(console_routes(service, sessions))
-    app.add_middleware(Guarded)
-    app.add_middleware(Gatekeeper, service=service, sessions=sessions)
-    app.add_middleware(Counted, metrics=work.metrics)
-    return app
+    predict = Predict(work)
+    framework.include_router(api_routes(work, predict))
+    framework.include_router(console_routes(service, sessions))
+    framework.add_middleware(Guarded)
+    guarded = Guarded(Shortcut(framework, predict))
+    return Application(framework, Counted(Gatekeeper(guarded, service, sessions), work.metrics))

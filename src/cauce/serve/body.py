@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from cauce.serve.problem import Problem
-
-READ_S = 60.0
 
 
 class NotFinite:
@@ -25,40 +23,73 @@ class NotFinite:
         return self.text
 
 
-async def read(request: Request, *, limit: int) -> bytes:
-    """Return the body, at most `limit` bytes, measured while it arrives.
+class Asked(NamedTuple):
+    """What the headers of a request with a body say."""
+
+    key: str | None
+    """Idempotency-Key."""
+    deadline_s: float | None
+    """Cauce-Deadline-Ms: how long the client will wait, in seconds."""
+
+
+def headers(pairs: Iterable[tuple[bytes, bytes]], *, limit: int) -> Asked:
+    """Read a request's headers, in lower case as ASGI has them.
 
     Raises
     ------
     Problem
-        413 too large, 415 not JSON by its own word or compressed, 408 too slow, 400 broken off.
+        413 too large, 415 not JSON by its own word or compressed, 400 a deadline that is none.
     """
-    _check_headers(request, limit)
+    key = deadline = None
+    for name, value in pairs:
+        if name == b"content-type":
+            if value != b"application/json":
+                _check_media_type(value.decode("latin-1"))
+        elif name == b"content-length":
+            if value.isdigit() and int(value[:20]) > limit:
+                raise _too_large(limit)
+        elif name == b"idempotency-key":
+            key = value.decode("latin-1")
+        elif name == b"cauce-deadline-ms":
+            deadline = _deadline(value)
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            raise Problem(415, "Compressed bodies are not read. Send the body without Content-Encoding.")
+    return Asked(key, deadline)
+
+
+async def read(receive: Receive, *, limit: int) -> bytes:
+    """Return the body, at most `limit` bytes, measured while it arrives; `connection.py` limits the time it may take.
+
+    Raises
+    ------
+    Problem
+        413 too large, 400 broken off.
+    """
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(READ_S):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                chunks.append(chunk)
-    except TimeoutError as error:
-        raise Problem(408, f"The body did not arrive within {READ_S:g} seconds.") from error
-    except ClientDisconnect as error:
-        raise Problem(400, "The body broke off.") from error
-    return b"".join(chunks)
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "The body broke off.")
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(chunks) + chunk if chunks else chunk
+        chunks.append(chunk)
 
 
-def _check_headers(request: Request, limit: int) -> None:
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+def _check_media_type(value: str) -> None:
+    kind = value.partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise Problem(415, f"The body must be JSON. Received {kind[:80]!r}. Send `Content-Type: application/json`.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem(415, "Compressed bodies are not read. Send the body without Content-Encoding.")
-    length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdigit() and int(length[:20]) > limit:
-        raise _too_large(limit)
+
+
+def _deadline(value: bytes) -> float:
+    if not value.isdigit() or not 0 < len(value) <= 9 or int(value) == 0:
+        raise Problem(400, "Cauce-Deadline-Ms must be a whole number of milliseconds above 0.")
+    return int(value) / 1000
 
 
 def _too_large(limit: int) -> Problem:

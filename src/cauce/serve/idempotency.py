@@ -1,33 +1,22 @@
-"""`Idempotency-Key`: the same key and body get the same answer, computed once.
+"""`Idempotency-Key`: the same key and body get the same answer, computed once, by whichever worker is asked.
 
-Kept in memory, so within one process and for a day; after a restart a repeated request is a new one.
+Answers are kept for a day and over restarts, in the file that workers share. Within one worker, those who ask while the
+first is under way wait for it; for an answer that another worker is making they look again and again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from cauce.serve.problem import Problem
+from cauce.serve.shared import Shared
 
-LIFE_S = 24 * 3600.0
-MOST = 10_000
-MOST_BYTES = 64_000_000
 LONGEST_KEY = 255
+LOOK_S = 0.02
 Key = tuple[str, str]
 """Route and key."""
-
-
-@dataclass(eq=False)
-class _Kept:
-    digest: bytes
-    answer: asyncio.Future[bytes]
-    ends: float
-    n_bytes: int = 0
 
 
 class Answers:
@@ -35,14 +24,13 @@ class Answers:
 
     Parameters
     ----------
-    clock
-        Monotonic seconds.
+    shared
+        Where they are kept.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._n_bytes = 0
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._under_way: dict[Key, tuple[bytes, asyncio.Future[bytes]]] = {}
 
     async def once(self, route: str, key: str | None, body: bytes, make: Callable[[], Awaitable[bytes]]) -> bytes:
         """Return what `make` gives, or gave for this key.
@@ -56,36 +44,38 @@ class Answers:
             return await make()
         if not 0 < len(key) <= LONGEST_KEY:
             raise Problem(400, f"Idempotency-Key must have 1 to {LONGEST_KEY} characters.")
-        self._forget()
         digest = hashlib.sha256(body).digest()
-        kept = self._kept.get((route, key))
-        if kept is None:
-            kept = self._begin((route, key), digest, make)
-        if kept.digest != digest:
-            raise Problem(422, "This Idempotency-Key came with another body. Take a new key for a new request.")
-        return await asyncio.shield(kept.answer)
+        while True:
+            here = self._under_way.get((route, key))
+            if here is not None:
+                if here[0] != digest:
+                    raise _another_body()
+                return await asyncio.shield(here[1])
+            claim = self._shared.claim(route, key, digest)
+            if isinstance(claim, bytes):
+                return claim
+            if claim == "another body":
+                raise _another_body()
+            if claim == "mine":
+                return await asyncio.shield(self._begin((route, key), digest, make))
+            await asyncio.sleep(LOOK_S)
 
-    def _begin(self, key: Key, digest: bytes, make: Callable[[], Awaitable[bytes]]) -> _Kept:
+    def _begin(self, key: Key, digest: bytes, make: Callable[[], Awaitable[bytes]]) -> asyncio.Future[bytes]:
         """Begin to make an answer in a task of its own: a client that goes away takes it from nobody who waits."""
         task = asyncio.ensure_future(make())
-        kept = self._kept[key] = _Kept(digest, task, self._clock() + LIFE_S)
+        self._under_way[key] = (digest, task)
 
         def done(made: asyncio.Future[bytes]) -> None:
+            del self._under_way[key]
             if made.cancelled() or made.exception() is not None:
                 # Not kept: a client that repeats a failed request gets a new try.
-                del self._kept[key]
+                self._shared.drop(*key)
             else:
-                kept.n_bytes = len(made.result())
-                self._n_bytes += kept.n_bytes
+                self._shared.keep(*key, made.result())
 
         task.add_done_callback(done)
-        return kept
+        return task
 
-    def _forget(self) -> None:
-        now = self._clock()
-        for key, kept in list(self._kept.items()):
-            if kept.ends > now and len(self._kept) < MOST and self._n_bytes < MOST_BYTES:
-                break
-            if kept.answer.done():
-                del self._kept[key]
-                self._n_bytes -= kept.n_bytes
+
+def _another_body() -> Problem:
+    return Problem(422, "This Idempotency-Key came with another body. Take a new key for a new request.")

@@ -39,6 +39,10 @@ class Metrics:
         self.write_failures = Counter(
             "cauce_ledger_write_failures", "Answers that the disk refused.", ["model"], registry=own
         )
+        self.shadow_dropped = Counter(
+            "cauce_shadow_dropped_rows", "Rows not scored in the shadow.", ["model"], registry=own
+        )
+        self.shadow_failures = Counter("cauce_shadow_failed_rows", "Rows that failed there.", ["model"], registry=own)
         self.in_flight = Gauge("cauce_requests_in_flight", "Requests being worked on.", registry=own)
 
     def text(self) -> bytes:
@@ -60,7 +64,7 @@ class Counted:
 
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "none")
+                route = scope.get("cauce.route") or getattr(scope.get("route"), "path", "none")
                 self._metrics.requests.labels(route, str(message["status"])).inc()
             await send(message)
 

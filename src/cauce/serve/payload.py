@@ -7,9 +7,8 @@ could not (``3.0`` is one).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cauce.core.artefacts import Column, Schema
 from cauce.core.errors import did_you_mean
@@ -17,12 +16,10 @@ from cauce.serve import records
 from cauce.serve.body import NotFinite
 from cauce.serve.problem import Problem
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 MOST_ERRORS = 100
 MOST_CATEGORIES = 20
 INT64 = 2**63
+LONGEST_UNIT = 200
 Reason = Literal["row", "missing", "extra", "null", "type", "not_finite", "range", "category", "function"]
 
 
@@ -55,28 +52,6 @@ class Bad(NamedTuple):
     expected: str
 
 
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """Rows, column by column."""
-
-    n_rows: int
-    columns: records.Columns
-
-    def table(self) -> pa.Table:
-        """Return the typed Arrow table that a `Fitted` takes."""
-        import pyarrow as pa
-
-        utc = pa.timestamp("us", "UTC")
-        return pa.table(
-            {
-                name: pa.array(values, pa.int64()).cast(utc)
-                if kind == "time"
-                else pa.array(values, records.arrow_type(kind))
-                for name, (kind, values) in self.columns.items()
-            }
-        )
-
-
 def refuse(faults: Sequence[Fault], what: str) -> Problem:
     """Return the 422 that names the faults, at most 100 of them."""
     n_rows = len({fault.row for fault in faults})
@@ -87,8 +62,8 @@ def refuse(faults: Sequence[Fault], what: str) -> Problem:
     return Problem(422, detail, errors=[fault.shown() for fault in shown])
 
 
-def items(value: Any, key: str, *, most: int) -> list[Any]:
-    """Return the list under `key`, the only key of the body.
+def items(value: Any, key: str, *, most: int, beside: Sequence[str] = ()) -> list[Any]:
+    """Return the list under `key`; the body has no other keys but those of `beside`.
 
     Raises
     ------
@@ -99,9 +74,10 @@ def items(value: Any, key: str, *, most: int) -> list[Any]:
     if not isinstance(value, dict) or key not in value:
         hint = f" {did_you_mean(str(next(iter(value)))[:80], [key])}" if isinstance(value, dict) and value else ""
         raise Problem(422, f"The body must be an object with the key `{key}`: {example}.{hint}")
-    extra = next((name for name in value if name != key), None)
-    if extra is not None:
-        raise Problem(422, f"The body has a key that is not known: {_short(extra)!r}. Send {example} alone.")
+    if len(value) > 1:
+        extra = next((name for name in value if name != key and name not in beside), None)
+        if extra is not None:
+            raise Problem(422, f"The body has a key that is not known: {_short(extra)!r}. Send {example} alone.")
     found = value[key]
     if not isinstance(found, list):
         raise Problem(422, f"`{key}` must be a list of objects: {example}. Received {_short(found)!r}.")
@@ -112,8 +88,27 @@ def items(value: Any, key: str, *, most: int) -> list[Any]:
     return found
 
 
-def validate(rows: Sequence[Any], schema: Schema, *, unseen: str) -> tuple[Inputs, list[Fault]]:
-    """Return the rows as typed columns, and every fault; the columns are whole only where there is no fault.
+def unit(value: Any) -> str | None:
+    """Return whom a predict request is about, where its body says so: a text or a whole number, as text.
+
+    Raises
+    ------
+    Problem
+        422: it is neither, empty or too long.
+    """
+    found = value.get("unit")
+    if found is None:
+        return None
+    if type(found) is int:
+        return str(found)
+    if type(found) is not str or not 0 < len(found) <= LONGEST_UNIT:
+        what = f"`unit` must be a text of 1 to {LONGEST_UNIT} characters, or a whole number: whom the rows are about."
+        raise Problem(422, f"{what} Received {_short(found)!r}.")
+    return found
+
+
+def validate(rows: Sequence[Any], schema: Schema, *, unseen: str) -> tuple[list[list[Any]], list[Fault]]:
+    """Return each row's values in the order of the schema, and every fault; whole only where there is no fault.
 
     Parameters
     ----------
@@ -121,7 +116,7 @@ def validate(rows: Sequence[Any], schema: Schema, *, unseen: str) -> tuple[Input
         ``"refuse"`` or ``"accept"``: what becomes of a category that a closed list lacks.
     """
     faults = _structure(rows, schema)
-    columns: dict[str, tuple[str, list[Any]]] = {}
+    columns: list[list[Any]] = []
     for column in schema:
         name, read = column.name, _reader(column, unseen)
         if faults:
@@ -134,8 +129,8 @@ def validate(rows: Sequence[Any], schema: Schema, *, unseen: str) -> tuple[Input
             for place, bad in enumerate(values)
             if type(bad) is Bad
         )
-        columns[name] = (records.TYPE_OF_KIND[column.kind], values)
-    return Inputs(len(rows), columns), faults
+        columns.append(values)
+    return [list(row) for row in zip(*columns, strict=True)], faults
 
 
 def _structure(rows: Sequence[Any], schema: Schema) -> list[Fault]:

@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cauce.core.errors import UserError
+from cauce.serve.workers import Crew
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 DRAIN_S = 30
+SWITCH_S = 0.001
+"""How long a busy thread may keep the interpreter from the one that syncs the journal."""
 
 
 def run(
-    app: FastAPI,
+    make_app: Callable[[], ASGIApp],
     host: str,
     port: int,
     *,
     token_file: Path,
     announce: Callable[[str], None] | None = None,
+    workers: int = 1,
+    died: Callable[[int], None] = lambda pid: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, answer what was begun, write out the ledgers, and return.
 
     Parameters
     ----------
+    make_app
+        Makes the application; called in each worker.
     host, port
         Address; port 0 takes a free one.
     token_file
         Must hold the token, readable by its owner alone, where `host` is not loopback.
     announce
         Called once with the URL, such as ``http://127.0.0.1:8321``, when requests are answered.
+    workers
+        Processes. With more than one this process must have no threads of its own.
+    died
+        Called with the process id of a worker that ended without being told to.
 
     Raises
     ------
@@ -46,20 +60,59 @@ def run(
     KeyboardInterrupt
         It was Ctrl-C.
     """
-    import uvicorn
-
     check_address(host, port, token_file=token_file)
-    listener = _listen(host, port)
-    url = _url(host, listener.getsockname()[1])
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_listen(host, port, shared=workers > 1))]
+        port = listeners[0].getsockname()[1]
+        if workers > 1:
+            one_each = sys.platform == "linux"
+            more = [_listen(host, port, shared=True) if one_each else listeners[0] for _ in range(workers - 1)]
+            listeners += [stack.enter_context(listener) for listener in more]
+        url = _url(host, port)
 
-    class Announcing(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if announce is not None and self.started:
+        def ready() -> None:
+            if announce is not None:
                 announce(url)
 
+        if workers > 1:
+            main = partial(_work, make_app)
+            Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0).run()
+        else:
+            with _quiet_terminate():
+                _serve(make_app(), listeners[0], ready)
+
+
+def _work(make_app: Callable[[], ASGIApp], listener: socket.socket, say_ready: Callable[[], None], life: int) -> int:
+    """Be one of several workers."""
+    with _quiet_terminate():
+        _serve(make_app(), listener, say_ready, life)
+    return 0
+
+
+def _serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], life: int | None = None) -> None:
+    """Answer until told to end; a worker ends too when `life` does, which its parent holds open."""
+    import uvicorn
+
+    from cauce.serve.connection import IDLE_S, Connection, look_after
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            loop = asyncio.get_running_loop()
+            self.looking = loop.create_task(look_after(self.server_state.connections))
+            if life is not None:
+                loop.add_reader(life, self.parent_died, life)
+            if self.started:
+                ready()
+
+        def parent_died(self, life: int) -> None:
+            asyncio.get_running_loop().remove_reader(life)
+            self.should_exit = True
+
+    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         app,
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -67,9 +120,9 @@ def run(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=IDLE_S,
     )
-    with listener, _quiet_terminate():
-        Announcing(config).run([listener])
+    Server(config).run([listener])
 
 
 def check_address(host: str, port: int, *, token_file: Path) -> None:
@@ -109,7 +162,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     where = f"{host}:{port}"
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
@@ -119,6 +172,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UserError("not an address to listen on", where=where, received=host, hint=hint) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared and sys.platform == "linux":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(2048)
     except OSError as error:

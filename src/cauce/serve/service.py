@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from cauce.core.artefacts import Schema
 from cauce.core.protocols import Fitted
-from cauce.core.specs import ServeSpec
+from cauce.core.specs import ChallengerSpec, ServeSpec
 from cauce.serve.codes import Codes
 from cauce.serve.ledger import Ledger
+from cauce.serve.shared import Shared
+
+Alias = Literal["champion", "challenger"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +37,10 @@ class Service:
     project: str
     models: tuple[str, ...]
     """Names of all models in the file, with or without a champion."""
-    load: Callable[[str], Served | None]
-    """Load a model's champion, every byte verified; None where it has none. Called in a thread."""
-    champion: Callable[[str], int | None]
-    """Version that holds the alias; cheap, asked about once a second in a thread."""
+    load: Callable[[str, int], Served]
+    """Load one version of a model, every byte verified. Called in a thread."""
+    alias: Callable[[str, Alias], int | None]
+    """Version that holds an alias; cheap, asked about a few times a second in a thread."""
     ledger: Callable[[str], Ledger]
     """Ledger of a model; asked once a model and closed by the service."""
     token: str
@@ -48,9 +53,19 @@ class Service:
     """Content and media type of one of the console's files, by its exact name; None for any other name."""
     audit_page: Callable[[str], str | None] = lambda name: None
     """The page of a model's or data set's newest audit, by name; None where there is none. Called in a thread."""
+    challengers: Mapping[str, ChallengerSpec] = field(default_factory=dict)
+    """Model → what is done with its challenger; nothing where it is missing."""
+    kept: Mapping[str, Mapping[str, Literal[False, "hash"]]] = field(default_factory=dict)
+    """Model → input column → `False` or ``"hash"``, where the ledger does not keep it as it came."""
+    hash_key: bytes = b""
+    """Key of those hashes."""
     codes: Codes = field(default_factory=Codes)
     """One-time codes that a browser exchanges for a session."""
-    poll_s: float = 1.0
-    """Seconds between two looks at the alias."""
-    max_in_flight: int = 256
-    """Requests worked on at once; more get 429."""
+    shared: Shared = field(default_factory=lambda: Shared(None))
+    """What several workers share."""
+    preloaded: dict[tuple[str, int], Served] = field(default_factory=dict)
+    """Releases that were loaded before the workers were forked, so that these share their memory."""
+    poll_s: float = 0.25
+    """Seconds between two looks at the aliases."""
+    folder: Path = Path()
+    """The project's folder: what files in `spec` are relative to."""

@@ -13,12 +13,17 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from cauce.core.errors import Locked, did_you_mean
+from cauce.core.specs import seconds
+from cauce.serve.answer import Answering
 from cauce.serve.idempotency import Answers
 from cauce.serve.ledger import Ledger
+from cauce.serve.live import Live, Variant
 from cauce.serve.metrics import Metrics
 from cauce.serve.problem import Problem
 from cauce.serve.releases import Releases
+from cauce.serve.routing import Route
 from cauce.serve.service import Served, Service
+from cauce.serve.shadow import Shadow
 
 T = TypeVar("T")
 logger = logging.getLogger("cauce.serve")
@@ -34,18 +39,22 @@ class Work:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.metrics = Metrics()
-        self.releases = Releases(service, self.metrics)
-        self.answers = Answers()
         self.max_bytes = int(service.spec.max_body_mb * 1_000_000)
+        self.deadline_s = seconds(service.spec.deadline)
+        self.n_threads = max(1, (os.cpu_count() or 1) // service.spec.workers)
+        self._threads = ThreadPoolExecutor(self.n_threads + 2, thread_name_prefix="predict")
+        self.releases = Releases(service, self.metrics, self._live)
+        self.answers = Answers(service.shared)
+        self.shadow = Shadow(self)
         self._in_flight = 0
         self._ledgers: dict[str, Ledger] = {}
-        self._threads = ThreadPoolExecutor(min(16, 2 + (os.cpu_count() or 1)), thread_name_prefix="predict")
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         """Load the champions, follow their aliases, and at the end write out what waits."""
         await asyncio.to_thread(self.releases.refresh)
-        beside = [asyncio.create_task(self.releases.follow()), asyncio.create_task(self._fold())]
+        running = (self.releases.follow(), self._fold(), self.shadow.run())
+        beside = [asyncio.create_task(one) for one in running]
         try:
             yield
         finally:
@@ -58,6 +67,23 @@ class Work:
         self._threads.shutdown(wait=True)
         for ledger in self._ledgers.values():
             ledger.close()
+        self.service.shared.close()
+
+    def _live(self, served: Served, variant: Variant) -> Answering:
+        """Make a release ready to answer."""
+        kept = self.service.kept.get(served.model, {})
+        live = Live(served, self.service.spec, variant=variant, kept=kept, key=self.service.hash_key)
+        return Answering(live, self)
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """The threads in which longer calls run."""
+        return self._threads
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being worked on."""
+        return self._in_flight
 
     async def _fold(self) -> None:
         while True:
@@ -72,7 +98,7 @@ class Work:
                     logger.exception("model %s: its ledger could not be folded", model)
 
     async def thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run `function` in one of the threads that predict."""
+        """Run `function` in one of the service's threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def known(self, model: str) -> None:
@@ -80,8 +106,8 @@ class Work:
         if model not in self.service.models:
             raise Problem(404, f"No such model: {model[:80]!r}. {did_you_mean(model[:80], self.service.models)}")
 
-    def served(self, model: str) -> Served:
-        """Return the release that answers for `model` now, or refuse with 503."""
+    def route(self, model: str) -> Route:
+        """Return who answers for `model` now, or refuse with 503."""
         found = self.releases.get(model)
         if found is None:
             detail = f"Model {model!r} has no champion that answers yet. Train it: `cauce train {model}`."
@@ -97,29 +123,31 @@ class Work:
     @contextmanager
     def place(self) -> Iterator[None]:
         """Take a place in the bounded queue for the block, or refuse with 429."""
-        if self._in_flight >= self.service.max_in_flight:
+        if self._in_flight >= self.service.spec.max_in_flight:
             detail = f"{self._in_flight} requests are being worked on. Send this one again in a second."
             raise Problem(429, detail, headers={"retry-after": "1"})
         self._in_flight += 1
-        self.metrics.in_flight.set(self._in_flight)
         try:
             yield
         finally:
             self._in_flight -= 1
-            self.metrics.in_flight.set(self._in_flight)
 
     @contextmanager
     def writing(self, model: str) -> Iterator[None]:
-        """Answer 507 or 503 where the ledger cannot be written: what is not on the disk is not acknowledged."""
+        """Answer 507 or 503 where the ledger cannot be written."""
         try:
             yield
         except OSError as error:
-            self.metrics.write_failures.labels(model).inc()
-            logger.error("model %s: the ledger could not be written: %s", model, error)  # noqa: TRY400 - an operating matter
-            if error.errno in FULL:
-                detail = (
-                    "The disk of the service is full: nothing of this request was kept. Free space, then send it again."
-                )
-                raise Problem(507, detail, headers={"retry-after": "10"}) from error
-            detail = "The ledger could not be written: nothing of this request was kept. Send it again."
-            raise Problem(503, detail, headers={"retry-after": "10"}) from error
+            raise self.not_written(model, error) from error
+
+    def not_written(self, model: str, error: OSError) -> Problem:
+        """Return what is answered where the ledger cannot be written: what is not on the disk is not acknowledged."""
+        self.metrics.write_failures.labels(model).inc()
+        logger.error("model %s: the ledger could not be written: %s", model, error)
+        if error.errno in FULL:
+            detail = (
+                "The disk of the service is full: nothing of this request was kept. Free space, then send it again."
+            )
+            return Problem(507, detail, headers={"retry-after": "10"})
+        detail = "The ledger could not be written: nothing of this request was kept. Send it again."
+        return Problem(503, detail, headers={"retry-after": "10"})
