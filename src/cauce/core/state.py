@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cauce.core.errors import UserError
-from cauce.core.files import disk_errors, write_bytes
+from cauce.core.files import disk_errors, sync_folder, write_bytes
 
 FORMAT = 1
 
@@ -72,6 +73,10 @@ class State:
         """What the service's workers share: answers under idempotency keys, codes, sessions."""
         return self.root / "serve.sqlite"
 
+    def hash_key(self) -> Path:
+        """The secret of hashed columns in ledgers, mode 600."""
+        return self.root / "secrets" / "hash_key"
+
     @property
     def locks(self) -> Path:
         """Folder of `loop.lock` and `serve.lock`."""
@@ -103,10 +108,25 @@ class State:
 
     def read_token(self) -> str:
         """Return the first token, made at the first call: 32 random bytes, readable by the owner alone."""
+        return self._secret(self.token)
+
+    def read_hash_key(self) -> bytes:
+        """Return the secret that hashes columns of the ledgers, made at the first call as the token is.
+
+        Without it nobody can tell what a hash stood for; a new one makes new hashes, which match no old ones.
+        """
+        return self._secret(self.hash_key).encode("ascii")
+
+    def _secret(self, path: Path) -> str:
         try:
-            return self.token.read_text(encoding="ascii").strip()
+            return path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
-            self.token.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.chmod(self.token.parent, 0o700)  # noqa: PTH101 - mkdir's mode is masked
-            write_bytes(self.token, secrets.token_urlsafe(32).encode() + b"\n", mode=0o600)
-            return self.read_token()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.chmod(path.parent, 0o700)  # noqa: PTH101 - mkdir's mode is masked
+            made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+            write_bytes(made, secrets.token_urlsafe(32).encode() + b"\n", mode=0o600)
+            with suppress(FileExistsError):  # another process made it in the meantime: there is one secret
+                os.link(made, path)
+            made.unlink()
+            sync_folder(path.parent)
+            return self._secret(path)

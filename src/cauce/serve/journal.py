@@ -2,7 +2,8 @@
 
 One thread writes what waiting requests brought together, and syncs once for all of them (group commit). A segment is
 one file, locked with flock by its writer for as long as it is open: the kernel frees the lock when the writer dies,
-so the folding process knows which segments are closed without asking anybody.
+so the folding process knows which segments are closed without asking anybody. Whoever needs the open ones closed
+touches the file ``rotate`` beside them; writers look at it a few times a second.
 
 A line is JSON with a checksum at a fixed place: ``{"crc":"xxxxxxxx","r":{...}}``.
 """
@@ -24,6 +25,9 @@ from cauce.core.names import uuid7
 SEGMENT_BYTES = 16_000_000
 SEGMENT_S = 30.0
 """A segment is closed at this age, so that the folding process can take it."""
+LOOK_S = 0.2
+"""How often the writer of an open segment looks whether it is to be closed."""
+ROTATE = "rotate"
 
 
 class JournalClosed(RuntimeError):
@@ -49,6 +53,90 @@ def unframe(line: bytes) -> bytes | None:
     return record if line[8:16] == b"%08x" % zlib.crc32(record) else None
 
 
+def rotate(folder: Path) -> None:
+    """Ask the writers in `folder` to close the segments that are open now; they do so within a second."""
+    mark = folder / ROTATE
+    mark.touch()
+    moment = time.time_ns()
+    os.utime(mark, ns=(moment, moment))
+
+
+def _asked(folder: Path) -> int:
+    try:
+        return os.stat(folder / ROTATE).st_mtime_ns  # noqa: PTH116 - hot path
+    except FileNotFoundError:
+        return 0
+
+
+class Segment:
+    """One file that is being written. Not safe for several threads at once.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    synced
+        Whether its name is on the disk before this returns; else the first `sync` sees to it.
+    """
+
+    def __init__(self, folder: Path, *, synced: bool = True) -> None:
+        self._folder = folder
+        self._asked = _asked(folder)
+        _make(folder)
+        while True:
+            path = folder / f"{uuid7()}.jsonl"
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # The folding process may have taken the empty file for a closed segment before it was locked.
+            if os.fstat(handle).st_nlink:
+                break
+            os.close(handle)
+        self._handle, self._opened, self._named = handle, time.monotonic(), False
+        self.n_bytes = 0
+        """Of whole lines."""
+        if synced:
+            self._name()
+
+    def _name(self) -> None:
+        sync_folder(self._folder)
+        self._named = True
+
+    def write(self, content: bytes) -> None:
+        """Append whole lines, without syncing them; `keep` counts them in."""
+        _write_all(self._handle, content)
+
+    def keep(self, n_bytes: int) -> None:
+        """Count bytes as written for good: `undo` no longer takes them."""
+        self.n_bytes += n_bytes
+
+    def sync(self) -> None:
+        """Wait until the disk has what was written."""
+        _sync(self._handle)
+        if not self._named:
+            self._name()
+
+    def undo(self) -> bool:
+        """Cut off what was written and not kept, so that the next line stands on a line of its own; False if it can't.
+
+        What is then left is a torn last line, which readers skip; the next line belongs into a new segment.
+        """
+        try:
+            os.ftruncate(self._handle, self.n_bytes)
+        except OSError:
+            return False
+        return True
+
+    def due(self, n_bytes: int, age_s: float) -> bool:
+        """Whether it is to be closed: by its size, its age, or because somebody asked."""
+        if self.n_bytes >= n_bytes or time.monotonic() - self._opened >= age_s:
+            return True
+        return _asked(self._folder) != self._asked
+
+    def close(self) -> None:
+        """Close the file, which frees its lock."""
+        os.close(self._handle)
+
+
 class Journal:
     """Appends lines to segments in `folder`. Safe to use from many threads; one per process and ledger.
 
@@ -65,9 +153,7 @@ class Journal:
         self._waiting: list[tuple[bytes, Future[None]]] = []
         self._wake = threading.Condition()
         self._closed = False
-        self._file: int | None = None
-        self._synced = 0
-        self._opened = 0.0
+        self._segment: Segment | None = None
         self._thread = threading.Thread(target=self._work, name=f"journal {folder.parent.name}", daemon=True)
         self._thread.start()
 
@@ -98,29 +184,22 @@ class Journal:
         while True:
             with self._wake:
                 if not self._waiting and not self._closed:
-                    self._wake.wait(timeout=self._idle_s())
+                    self._wake.wait(timeout=min(LOOK_S, self._segment_s) if self._segment is not None else None)
                 taken, self._waiting = self._waiting, []
                 closing = self._closed
             if taken:
                 self._commit(taken)
-            if self._file is not None and (closing or self._full()):
+            if self._segment is not None and (closing or self._segment.due(self._segment_bytes, self._segment_s)):
                 self._end_segment()
             if closing and not taken:
                 return
-
-    def _idle_s(self) -> float | None:
-        if self._file is None:
-            return None
-        return max(0.01, self._opened + self._segment_s - time.monotonic())
-
-    def _full(self) -> bool:
-        return self._synced >= self._segment_bytes or time.monotonic() - self._opened >= self._segment_s
 
     def _commit(self, taken: list[tuple[bytes, Future[None]]]) -> None:
         try:
             self._write(b"".join(content for content, _ in taken))
         except OSError as error:
-            self._undo()
+            if self._segment is not None and not self._segment.undo():
+                self._end_segment()
             for _, future in taken:
                 future.set_exception(error)
         else:
@@ -128,40 +207,25 @@ class Journal:
                 future.set_result(None)
 
     def _write(self, content: bytes) -> None:
-        if self._file is None:
-            self._begin_segment()
-        assert self._file is not None
-        _write_all(self._file, content)
-        _sync(self._file)
-        self._synced += len(content)
-
-    def _begin_segment(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        while True:
-            path = self._folder / f"{uuid7()}.jsonl"
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            # The folding process may have taken the empty file for a closed segment before it was locked.
-            if os.fstat(handle).st_nlink:
-                break
-            os.close(handle)
-        self._file, self._synced, self._opened = handle, 0, time.monotonic()
-        sync_folder(self._folder)
-
-    def _undo(self) -> None:
-        """Cut off what was written without being synced, so that the next line stands on a line of its own."""
-        if self._file is None:
-            return
-        try:
-            os.ftruncate(self._file, self._synced)
-        except OSError:
-            # What is left is a torn last line, which readers skip; the next line goes into a new segment.
-            self._end_segment()
+        if self._segment is None:
+            self._segment = Segment(self._folder)
+        self._segment.write(content)
+        self._segment.sync()
+        self._segment.keep(len(content))
 
     def _end_segment(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-        self._file = None
+        if self._segment is not None:
+            self._segment.close()
+        self._segment = None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and the names of it and of those above it that were missing outlive a power cut."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def _write_all(handle: int, content: bytes) -> None:

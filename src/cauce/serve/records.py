@@ -1,24 +1,27 @@
 """Journal records ↔ typed Arrow tables, and the column names that Delta tables use.
 
-A record holds many rows column by column, each column with its type, so that every release may have other inputs.
+A record holds the rows of one batch and says each column's type, so that every release may have other inputs. It is
+row by row (``"k": "r"``, see `head`); those of earlier versions are column by column (``"k": "p"``), and are read too.
 On disk a column's name says its side and type (``in:int:age``, ``out:text:prediction``): two releases that disagree on
 a type then get two columns instead of an error. Delta tells names apart without case, so capitals are written ``^a``.
+The type ``hash`` is text that stands for a value which the ledger does not hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from cauce.serve.head import ROWS_PER_LINE, SHADOW, Head, Keep, keyed_hash, policy, written
 from cauce.serve.journal import frame
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_PER_LINE = 4_096
+__all__ = ["ROWS_PER_LINE", "SHADOW", "Head", "Keep", "keyed_hash", "policy", "written"]
 TYPE_OF_KIND = {
     "integer": "int",
     "number": "float",
@@ -37,7 +40,7 @@ def arrow_type(kind: str) -> pa.DataType:
     """Return the Arrow type of a ledger type."""
     import pyarrow as pa
 
-    types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
+    types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string(), "hash": pa.string()}
     return types.get(kind, pa.timestamp("us", "UTC"))
 
 
@@ -53,7 +56,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def prediction_lines(ids: Sequence[str], at: int, version: int, *, inputs: Columns, outputs: Columns) -> list[bytes]:
-    """Return the journal lines of one answer; `at` in microseconds."""
+    """Return the journal lines of one answer, in the form of earlier versions; `at` in microseconds."""
     lines = []
     for start in range(0, len(ids), ROWS_PER_LINE):
         rows = slice(start, start + ROWS_PER_LINE)
@@ -77,18 +80,33 @@ def truth_line(id_: str, value: str | float, *, status: str, received: int, at: 
 
 def predictions(records: Iterable[Mapping[str, Any]]) -> pa.Table | None:
     """Return the predictions among `records` as a table with disk names, or None when there are none."""
+    return _table(record for record in records if is_answer(record))
+
+
+def shadows(records: Iterable[Mapping[str, Any]]) -> pa.Table | None:
+    """Return what challengers in shadow said, as a table with disk names, or None when they said nothing."""
+    return _table(record for record in records if record["k"] == "r" and record["w"] == SHADOW)
+
+
+def is_answer(record: Mapping[str, Any]) -> bool:
+    """Whether a record holds predictions that somebody was given."""
+    return record["k"] == "p" or (record["k"] == "r" and record["w"] != SHADOW)
+
+
+def _table(records: Iterable[Mapping[str, Any]]) -> pa.Table | None:
     import pyarrow as pa
 
     groups: dict[bytes, list[Mapping[str, Any]]] = {}
     for record in records:
-        if record["k"] == "p":
-            groups.setdefault(_shape(record), []).append(record)
+        groups.setdefault(_shape(record), []).append(record)
     if not groups:
         return None
     return pa.concat_tables([_group(group) for group in groups.values()], promote_options="default")
 
 
 def _shape(record: Mapping[str, Any]) -> bytes:
+    if record["k"] == "r":
+        return orjson.dumps([record["in"], record["out"], record.get("x")])
     return orjson.dumps([[(name, kind) for name, (kind, _) in record[side].items()] for side in ("in", "out")])
 
 
@@ -96,17 +114,41 @@ def _group(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
     ids = [id_ for record in records for id_ in record["ids"]]
+    hidden = records[0].get("x")
     columns = {
         "id": pa.array(ids, pa.string()),
         "at": pa.array([r["at"] for r in records for _ in r["ids"]], pa.int64()).cast(pa.timestamp("us", "UTC")),
         "day": pa.array([day_of(id_) for id_ in ids], pa.string()),
         "version": pa.array([r["v"] for r in records for _ in r["ids"]], pa.int64()),
+        "variant": pa.array([r.get("w") for r in records for _ in r["ids"]], pa.string()),
+        "unit": pa.array(_beside(records, "u"), pa.string()),
+        "ms": pa.array(_beside(records, "ms"), pa.float64()),
+        "withheld": pa.array([orjson.dumps(hidden).decode() if hidden else None] * len(ids), pa.string()),
     }
+    for side, name, kind, values in _row_wise(records) if records[0]["k"] == "r" else _column_wise(records):
+        columns[disk_name(side, kind, name)] = _array(values, kind)
+    return pa.table(columns)
+
+
+def _beside(records: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    """Return a value per row of what not every record says."""
+    return [value for record in records for value in record.get(key) or [None] * len(record["ids"])]
+
+
+def _row_wise(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[Any]]]:
+    """Yield side, name, type and values of each column of records whose inputs are row by row."""
+    first = records[0]
+    columns = zip(*(row for record in records for row in record["rows"]), strict=True) if first["in"] else ()
+    for (name, kind), values in zip(first["in"], columns, strict=True):
+        yield "in", name, kind, list(values)
+    for place, (name, kind) in enumerate(first["out"]):
+        yield "out", name, kind, [value for record in records for value in record["y"][place]]
+
+
+def _column_wise(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[Any]]]:
     for side in ("in", "out"):
         for name, (kind, _) in records[0][side].items():
-            values = [value for record in records for value in record[side][name][1]]
-            columns[disk_name(side, kind, name)] = _array(values, kind)
-    return pa.table(columns)
+            yield side, name, kind, [value for record in records for value in record[side][name][1]]
 
 
 def _array(values: list[Any], kind: str) -> pa.Array:
