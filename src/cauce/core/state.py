@@ -73,6 +73,7 @@ class State:
         """What the service's workers share: answers under idempotency keys, codes, sessions."""
         return self.root / "serve.sqlite"
 
+    @property
     def hash_key(self) -> Path:
         """The secret of hashed columns in ledgers, mode 600."""
         return self.root / "secrets" / "hash_key"
