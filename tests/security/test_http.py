@@ -221,11 +221,11 @@ def test_others_are_not_let_in_without_a_token_file_of_ones_own(tmp_path: Path) 
     app = create_app(service())
     token = tmp_path / "token"
     with pytest.raises(UserError, match="there is no token"):
-        run(app, "0.0.0.0", 0, token_file=token)
+        run(lambda: app, "0.0.0.0", 0, token_file=token)
     token.write_text("secret\n")
     token.chmod(0o644)
     with pytest.raises(UserError) as caught:
-        run(app, "0.0.0.0", 0, token_file=token)
+        run(lambda: app, "0.0.0.0", 0, token_file=token)
     assert "chmod 600" in caught.value.hint
 
 

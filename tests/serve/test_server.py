@@ -15,16 +15,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from cauce.core.errors import UserError
+from cauce.core.specs import ServeSpec
 from cauce.serve import Ledger, create_app, journal, run
 from cauce.serve.idempotency import Answers
 from cauce.serve.metrics import Metrics
+from cauce.serve.plan import Plan
 from cauce.serve.releases import Releases
+from cauce.serve.service import Served
+from cauce.serve.shared import Shared
+
+
+def made(served: Served, variant: str) -> Any:
+    """A release made ready, without an application around it."""
+    return SimpleNamespace(served=served, plan=Plan(served.schema, "refuse"), variant=variant)
 
 
 @contextmanager
@@ -167,7 +177,7 @@ def test_a_swap_changes_what_is_asked_for_and_the_document(world: Any, school: A
 def test_a_release_that_cannot_be_loaded_leaves_the_old_one(world: Any) -> None:
     now = [0.0]
     metrics = Metrics()
-    releases = Releases(world.service(), metrics, clock=lambda: now[0])
+    releases = Releases(world.service(), metrics, made, clock=lambda: now[0])
     releases.refresh()
     assert releases.ready
     world.broken.add(2)
@@ -176,7 +186,7 @@ def test_a_release_that_cannot_be_loaded_leaves_the_old_one(world: Any) -> None:
     releases.refresh()
     held = releases.get("dropout")
     assert held is not None
-    assert held.version == 1
+    assert held.champion.served.version == 1
     assert releases.ready
     assert 'cauce_load_failures_total{model="dropout"} 1.0' in metrics.text().decode()
     assert world.loads.count(("dropout", 2)) == 1
@@ -185,7 +195,7 @@ def test_a_release_that_cannot_be_loaded_leaves_the_old_one(world: Any) -> None:
     releases.refresh()
     held = releases.get("dropout")
     assert held is not None
-    assert held.version == 2
+    assert held.champion.served.version == 2
     world.champions["dropout"] = None
     releases.refresh()
     assert releases.get("dropout") is None
@@ -193,7 +203,7 @@ def test_a_release_that_cannot_be_loaded_leaves_the_old_one(world: Any) -> None:
 
 def test_a_project_whose_champion_cannot_be_loaded_is_not_ready(world: Any) -> None:
     world.broken.add(1)
-    releases = Releases(world.service(), Metrics())
+    releases = Releases(world.service(), Metrics(), made)
     releases.refresh()
     assert not releases.ready
 
@@ -261,7 +271,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path, school: Any) -> None:
 
 def test_more_than_the_queue_holds_is_refused_with_retry_after(world: Any, school: Any) -> None:
     world.pause_s = 0.3
-    with school.Client(create_app(world.service(max_in_flight=2)), school.AUTH) as client:
+    with school.Client(create_app(world.service(ServeSpec(max_in_flight=2))), school.AUTH) as client:
         request = ("POST", "/v1/models/dropout/predict", {"json": {"rows": [school.ROW]}})
         answers = client.gather(*[request] * 5)
         assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429, 429]
@@ -287,7 +297,7 @@ def test_a_client_that_goes_away_takes_the_answer_from_nobody() -> None:
             await asyncio.sleep(0.01)
             return b"answer"
 
-        answers = Answers()
+        answers = Answers(Shared(None))
         first, second = (asyncio.ensure_future(answers.once("/", "k", b"", make)) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
@@ -302,7 +312,7 @@ def test_a_port_in_use_is_named_with_the_way_out(world: Any, tmp_path: Path) -> 
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError) as caught:
-            run(create_app(world.service()), "127.0.0.1", port, token_file=tmp_path / "token")
+            run(lambda: create_app(world.service()), "127.0.0.1", port, token_file=tmp_path / "token")
     assert str(port) in caught.value.what
     assert "--port" in caught.value.hint
 
@@ -312,7 +322,7 @@ def test_an_address_of_nobody_is_refused(world: Any, tmp_path: Path) -> None:
     token.write_text("secret")
     token.chmod(0o600)
     with pytest.raises(UserError, match="listen"):
-        run(create_app(world.service()), "203.0.113.1", 0, token_file=token)
+        run(lambda: create_app(world.service()), "203.0.113.1", 0, token_file=token)
 
 
 def test_importing_the_room_loads_nothing_heavy() -> None:
