@@ -23,7 +23,7 @@ def create_app(service: Service) -> FastAPI:
 
     from cauce.serve.auth import Gatekeeper, Sessions
     from cauce.serve.console import console_routes
-    from cauce.serve.metrics import Counted
+    from cauce.serve.observed import Observed
     from cauce.serve.problem import Guarded, Problem, on_http_exception, on_problem
     from cauce.serve.routes import api_routes
     from cauce.serve.work import Work
@@ -52,5 +52,5 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(console_routes(service, sessions))
     app.add_middleware(Guarded)
     app.add_middleware(Gatekeeper, service=service, sessions=sessions)
-    app.add_middleware(Counted, metrics=work.metrics)
+    app.add_middleware(Observed, metrics=work.metrics)
     return app

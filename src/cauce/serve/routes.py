@@ -82,8 +82,8 @@ async def _predict(work: Work, name: str, content: bytes) -> bytes:
     _refuse(work, served, made.faults, "rows")
     with work.writing(name):
         await asyncio.wrap_future(work.ledger(name).append(made.lines))
-    work.metrics.predictions.labels(name, str(served.version)).inc(made.n_rows)
-    work.metrics.seconds.labels(name).observe(time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    work.metrics.observe_predictions(name, served.version, "champion", made.n_rows, seconds)
     return made.body
 
 
