@@ -108,7 +108,7 @@ def main() -> None:
         # The new one must find versions that only the dead one knew, and go on from its counts.
         third = Worker(metrics, 1, [lambda _: None, predict(5, version=2)])
         with ended(third):
-            third.step()
+            seen["back"] = third.step()
             seen["replaced"] = third.step()
             seen["others"] = second.step()
             seen["parent"] = figures(metrics)

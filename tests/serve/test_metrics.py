@@ -175,6 +175,7 @@ def test_a_killed_worker_keeps_its_counts_and_loses_its_states(story: Story) -> 
 
 
 def test_a_new_worker_goes_on_from_where_the_dead_one_was(story: Story) -> None:
+    assert story["back"]["cauce_requests_in_flight"] == 2
     assert story["replaced"][ROWS] == 13
     assert story["replaced"][ROWS.replace("version=1", "version=2")] == 5
     assert story["replaced"]["cauce_workers"] == 2

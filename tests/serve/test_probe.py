@@ -19,7 +19,9 @@ from cauce.serve import Served, payload
 from cauce.serve.probe import Unfit, examples, probe
 
 
-def served(school: Any, predict: Callable[[pa.Table], pa.Table] | None = None, classes: tuple[str, ...] = ("no", "yes")) -> Served:
+def served(
+    school: Any, predict: Callable[[pa.Table], pa.Table] | None = None, classes: tuple[str, ...] = ("no", "yes")
+) -> Served:
     @dataclass(frozen=True)
     class Fitted(school.FakeFitted):  # type: ignore[misc]
         def predict(self, table: pa.Table) -> pa.Table:

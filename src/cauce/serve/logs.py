@@ -99,8 +99,8 @@ class Json(logging.Formatter):
         line["pid"] = record.process
         if trace := _traceback(record):
             line["traceback"] = trace
-        # JSON escapes what would end a line; the separators of Unicode do too for some readers.
-        return orjson.dumps(line, default=str).decode().replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        # JSON escapes what ends a line in ASCII; some readers know other ends, and terminals other commands.
+        return CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", orjson.dumps(line).decode())
 
 
 class Text(logging.Formatter):
@@ -140,7 +140,7 @@ def _moment(record: logging.LogRecord) -> str:
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     given = record.__dict__
     found = {name: given[name] for name in FIELDS if given.get(name) is not None}
-    return {name: clean(value[:200]) if isinstance(value, str) else value for name, value in found.items()}
+    return {name: value if isinstance(value, int | float) else clean(str(value)[:200]) for name, value in found.items()}
 
 
 def _escaped(text: str) -> str:
