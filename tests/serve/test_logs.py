@@ -45,7 +45,7 @@ def broken(service: Any, school: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A service whose model quotes the request's values in what it raises."""
 
     def predict(self: Any, table: pa.Table) -> pa.Table:
-        raise ValueError(f"could not convert {table['city'][0].as_py()!r}\n2026-01-01 INFO forged")
+        raise ValueError(f"could not convert {table['city'][0].as_py()!r}\n2026-01-01 INFO forged\r\x1b[2J\x85")
 
     monkeypatch.setattr(school.FakeFitted, "predict", predict)
     return service
@@ -134,6 +134,7 @@ def test_no_body_token_cookie_or_query_string_reaches_the_log(
         broken.request(SECRET, "/v1/models", headers=headers)
     written = stream.getvalue()
     assert SECRET not in written
+    assert SECRET not in broken.get("/metrics").text
     assert school.TOKEN not in written
     assert written.count("500") >= 1
     assert written.count("\n") >= 8

@@ -50,7 +50,7 @@ def api_routes(work: Work) -> APIRouter:
     @router.get("/metrics")
     async def figures() -> Response:
         """Give the figures for Prometheus."""
-        return Response(work.metrics.text(), media_type=metrics.MEDIA_TYPE)
+        return Response(await asyncio.to_thread(work.metrics.text), media_type=metrics.MEDIA_TYPE)
 
     @router.get("/healthz")
     async def healthz() -> Response:
