@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,11 +17,11 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.types import Message, Receive, Scope, Send
 
-from cauce.core.errors import UserError
+from cauce.core.errors import MissingExtra, UserError
 from cauce.serve import create_app
 from cauce.serve.metrics import Metrics
 from cauce.serve.observed import Observed
-from cauce.serve.traces import Traces, open_traces
+from cauce.serve.traces import EXPORTER, Traces, open_traces
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="pip install 'cauce[otel]'")
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -274,6 +275,13 @@ def test_without_a_collector_nothing_is_loaded_or_asked() -> None:
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="not the URL of a collector"):
         open_traces(url, project="school")
+
+
+def test_without_the_exporter_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, EXPORTER, None)
+    with pytest.raises(MissingExtra) as refused:
+        open_traces("http://127.0.0.1:4318/v1/traces", project="school")
+    assert "pip install 'cauce[otel]'" in str(refused.value)
 
 
 def test_a_service_of_fakes_answers_within_its_trace(collector: Collector, world: Any, school: Any) -> None:

@@ -2,7 +2,7 @@
 
 A slab is a row of float64 cells and, beside it, a directory that says what stands where. It has one writing process,
 which alone adds entries; any process reads. A worker that takes the place of a dead one takes its slab as well, so that
-counters never fall. prometheus_client has the like with a file per process and kind; it costs three times as much a
+counters never fall. prometheus_client has the like with a file per process and kind; it costs six times as much a
 count, is switched on by an environment variable for the whole process, and mixes the applications in it.
 """
 

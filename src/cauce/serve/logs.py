@@ -61,9 +61,9 @@ def known_method(method: str) -> str:
 def _new_id() -> str:
     """Return a UUIDv7. Nothing rests on its secrecy, so it takes the quick generator, which a fork seeds anew."""
     bits = random.getrandbits(74)
-    moment = f"{time.time_ns() // 1_000_000:012x}"
-    rest = f"{bits >> 62:03x}-{bits & 0x3FFF | 0x8000:04x}-{bits >> 14 & 0xFFFFFFFFFFFF:012x}"
-    return f"{moment[:8]}-{moment[8:]}-7{rest}"
+    ms = time.time_ns() // 1_000_000
+    fields = ms >> 16, ms & 0xFFFF, bits >> 62, bits & 0x3FFF | 0x8000, bits >> 14 & 0xFFFFFFFFFFFF
+    return "%08x-%04x-7%03x-%04x-%012x" % fields  # noqa: UP031 - a third quicker than an f-string, for every request
 
 
 @contextmanager
