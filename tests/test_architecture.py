@@ -50,6 +50,7 @@ LIBRARIES: dict[str, set[str]] = {
     "uvicorn": {"serve"},
     "anyio": {"serve"},
     "prometheus_client": {"serve"},
+    "opentelemetry": {"serve/traces.py"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
 }  # fmt: skip

@@ -224,11 +224,11 @@ def test_the_metrics_count(client: Any, school: Any) -> None:
     predict(client, school.ROW | {"age": "x"})
     text = client.get("/metrics").text
     for line in (
-        'cauce_predictions_total{model="dropout",version="1"} 2.0',
+        'cauce_predictions_total{model="dropout",variant="champion",version="1"} 2.0',
         'cauce_refused_rows_total{model="dropout",reason="type"} 1.0',
         'cauce_requests_total{route="/v1/models/{name}/predict",status="200"} 1.0',
         'cauce_release_version{model="dropout"} 1.0',
-        'cauce_predict_seconds_count{model="dropout"} 1.0',
+        'cauce_predict_seconds_count{model="dropout",variant="champion"} 1.0',
     ):
         assert line in text
 

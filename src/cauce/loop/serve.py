@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cauce import __version__
 from cauce.core.locks import hold
 from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
@@ -77,6 +78,8 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         kept={name: model.log for name, model in loop.project.file.models.items()},
         codes=codes,
         shared=room.Shared(loop.state.shared),
+        metrics=room.Metrics(tuple(loop.project.file.models), workers=spec.workers),
+        traces=room.open_traces(spec.traces, project=loop.project.file.project.name, version=__version__),
         folder=loop.project.folder,
     )
     service.shared.begin()
@@ -91,6 +94,12 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
     if spec.workers > 1:
         _load_before_forking(service)
     service.shared.close()
+
+    def died(number: int, pid: int, again: bool) -> None:
+        service.metrics.ended(number, restarted=again)
+        service.shared.release(pid)
+        service.shared.close()
+
     room.run(
         lambda: room.create_app(service),
         spec.host,
@@ -98,7 +107,8 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         token_file=loop.state.token,
         announce=ready,
         workers=spec.workers,
-        died=service.shared.release,
+        begin=service.metrics.attach,
+        died=died,
     )
 
 

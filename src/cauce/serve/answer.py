@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,10 @@ MOST_ROWS = 1_024
 """Rows of one call to a model."""
 SMALL = 256
 """From more rows on, journal lines are made in a thread."""
+
+
+class Gone(Exception):
+    """The client went away before its answer."""
 
 
 class Predicted(NamedTuple):
@@ -57,16 +60,21 @@ class Answering:
         self.live, self._work = live, work
         self.served, self.plan = live.served, live.plan
         self.batcher: Batcher[Values, Predicted] = Batcher(
-            live.predict,
+            self._predict,
             self._give,
             most_rows=MOST_ROWS,
             together=work.service.spec.batching,
             executor=work.executor,
             most_threads=work.n_threads,
         )
-        self._synced_first = work.service.spec.durability == "acknowledged"
+        metrics, model = work.service.metrics, live.served.model
+        self._waiting, self._sync_seconds = metrics.waiting.labels(model), metrics.sync_seconds.labels(model)
+        self._batch_rows = metrics.batch_rows.labels(model, live.variant)
+        self._batch_seconds = metrics.batch_seconds.labels(model, live.variant)
 
-    async def ask(self, rows: Sequence[Values], *, until: float, about: About) -> Predicted:
+    async def ask(
+        self, rows: Sequence[Values], *, until: float, about: About, scope: MutableMapping[str, Any]
+    ) -> Predicted:
         """Return what rows became.
 
         Parameters
@@ -74,8 +82,13 @@ class Answering:
         until
             Deadline, in the seconds of `time.perf_counter`.
 
+        scope
+            Of the request: its trace gets the steps, and a client that goes away takes its rows out of the queue.
+
         Raises
         ------
+        Gone
+            The client went away.
         Expired
             Their turn did not come in time.
         Failed
@@ -83,9 +96,37 @@ class Answering:
         OSError
             They could not be written: then nothing was kept.
         """
-        return await self.batcher.put(rows, until=until, about=about).answer
+        asking = self.batcher.put(rows, until=until, about=about)
+        scope["cauce.gone"] = asking.answer.cancel
+        try:
+            made = await asking.answer
+        except asyncio.CancelledError as error:
+            if asking.answer.cancelled():
+                raise Gone from error
+            raise
+        trace = scope.get("cauce.trace")
+        if trace is not None:
+            self._trace(trace, asking, perf_counter())
+        return made
+
+    def _trace(self, trace: Any, asking: Asking, now: float) -> None:
+        served, called = self.served, asking.came + asking.waited
+        trace.about(served.model, served.version, self.live.variant, len(asking.rows))
+        trace.step("wait", asking.came, called)
+        trace.step("predict", called, asking.called)
+        trace.step("ledger sync", asking.called, now)
+
+    def _predict(self, rows: Sequence[Values]) -> Outputs:
+        """Call the model once."""
+        begun = perf_counter()
+        made = self.live.predict(rows)
+        self._batch_seconds.observe(perf_counter() - begun)
+        self._batch_rows.observe(len(rows))
+        return made
 
     def _give(self, batch: Sequence[Asking], outputs: Sequence[Outputs]) -> None:
+        for member in batch:
+            self._waiting.observe(member.waited)
         whole = outputs[0] if len(outputs) == 1 else _joined(outputs)
         rows = batch[0].rows if len(batch) == 1 else [row for member in batch for row in member.rows]
         if len(rows) <= SMALL:
@@ -118,17 +159,19 @@ class Answering:
         return ids, line
 
     def _write(self, batch: Sequence[Asking], outputs: Outputs, ids: list[str], line: bytes) -> None:
+        begun = perf_counter()
         written = self._work.ledger(self.served.model).append([line])
         loop = asyncio.get_running_loop()
-        told = partial(self._tell, batch, outputs, ids)
-        if not self._synced_first:
-            told(written)
-        else:
-            written.add_done_callback(lambda done: loop.call_soon_threadsafe(told, done))
+
+        def synced(done: Future[None]) -> None:
+            self._sync_seconds.observe(perf_counter() - begun)
+            loop.call_soon_threadsafe(self._tell, batch, outputs, ids, done)
+
+        written.add_done_callback(synced)
 
     def _tell(self, batch: Sequence[Asking], outputs: Outputs, ids: list[str], written: Future[None]) -> None:
         """Give every request its part."""
-        error = written.exception() if written.done() else None
+        error = written.exception()
         start = 0
         for member in batch:
             stop = start + len(member.rows)

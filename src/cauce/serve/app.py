@@ -39,7 +39,7 @@ def create_app(service: Service) -> Application:
 
     from cauce.serve.auth import Gatekeeper, Sessions
     from cauce.serve.console import console_routes
-    from cauce.serve.metrics import Counted
+    from cauce.serve.observed import Observed
     from cauce.serve.predict import Predict, Shortcut
     from cauce.serve.problem import Guarded, Problem, on_http_exception, on_problem
     from cauce.serve.routes import api_routes
@@ -70,4 +70,5 @@ def create_app(service: Service) -> Application:
     framework.include_router(console_routes(service, sessions))
     framework.add_middleware(Guarded)
     guarded = Guarded(Shortcut(framework, predict))
-    return Application(framework, Counted(Gatekeeper(guarded, service, sessions), work.metrics))
+    kept = Gatekeeper(guarded, service, sessions)
+    return Application(framework, Observed(kept, service.metrics, service.traces))

@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -119,7 +119,10 @@ class Member(Generic[Row, Result]):
     until: float
     about: Any = None
     """What the caller wants to find again."""
-    waited: float = field(default=0.0)
+    waited: float = 0.0
+    """Seconds until its turn came."""
+    called: float = 0.0
+    """When its rows were predicted."""
 
 
 class Batcher(Generic[Row, Result]):
@@ -273,6 +276,9 @@ class Batcher(Generic[Row, Result]):
                 self._run([member])
             return
         if error is None:
+            now = perf_counter()
+            for member in batch:
+                member.called = now
             try:
                 self._give(batch, outputs)
                 return

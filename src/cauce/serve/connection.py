@@ -94,6 +94,14 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._begun, self._n_header_bytes, self._in_body = NEVER, 0, False
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is worked on that its client went away."""
+        super().connection_lost(exc)
+        if self.cycle is not None and not self.cycle.response_complete:
+            gone = self.cycle.scope.get("cauce.gone")
+            if callable(gone):
+                gone()
+
     def pause_writing(self) -> None:
         """Note since when the client reads nothing."""
         super().pause_writing()

@@ -59,8 +59,10 @@ class Live:
         RowFailed
             A row function of the release cannot take a row.
         """
-        if self._online is not None:
-            return self._online(rows)
+        return self._online(rows) if self._online is not None else self.predict_plainly(rows)
+
+    def predict_plainly(self, rows: Sequence[Values]) -> Outputs:
+        """Predict rows by way of an Arrow table, as everybody else asks a `Fitted`."""
         predictions = self.served.fitted.predict(self.plan.table(rows))
         if predictions.num_rows != len(rows):
             what = f"{self.served.model} {self.served.version} gave {predictions.num_rows} rows for {len(rows)}"

@@ -149,6 +149,7 @@ PROBLEM: Json = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "request_id": {"type": "string", "description": "of a failure: what the log knows stands under it"},
         "errors": {
             "type": "array",
             "items": {

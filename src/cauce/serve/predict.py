@@ -6,6 +6,7 @@ It stands in the route table like any other; `Shortcut` leads there without aski
 from __future__ import annotations
 
 import time
+from collections.abc import MutableMapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cauce.rows import RowFailed
 from cauce.serve import body, payload
-from cauce.serve.answer import About, Answering, Predicted
+from cauce.serve.answer import About, Answering, Gone, Predicted
 from cauce.serve.auth import SECURITY_HEADERS
 from cauce.serve.batching import Expired, Failed
 from cauce.serve.plan import Values
@@ -30,7 +31,8 @@ HEAD = b"".join(
     [
         b"HTTP/1.1 200 OK\r\n",
         b"%b: %b\r\n" % JSON,
-        *(f"{name}: {value}\r\n".encode() for name, value in SECURITY_HEADERS.items()),
+        *(f"{name}: {value}\r\n".encode().replace(b"%", b"%%") for name, value in SECURITY_HEADERS.items()),
+        b"x-request-id: %b\r\n",
     ]
 )
 """What every answer begins with, where the connection takes it whole."""
@@ -67,7 +69,7 @@ class Predict:
     """Predicts the rows of a request; all of them or none."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self._work, self._metrics = work, work.service.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,12 +77,15 @@ class Predict:
         scope["cauce.route"] = ROUTE
         try:
             made = await self._answer(path, path[len(BEFORE) : -len(AFTER)], scope, receive)
+        except Gone:
+            return
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
         direct = scope.get("cauce.answer")
-        if direct is not None and direct(HEAD, made):
-            self._work.metrics.requests.labels(ROUTE, "200").inc()
+        if direct is not None and direct(HEAD % scope["cauce.request_id"].encode(), made):
+            scope["cauce.status"] = 200
+            self._metrics.count_request(ROUTE, 200)
             return
         headers = [JSON, (b"content-length", b"%d" % len(made))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -92,17 +97,17 @@ class Predict:
         with work.place():
             asked = body.headers(scope["headers"], limit=work.max_bytes)
             content = await body.read(receive, limit=work.max_bytes)
-            begun = time.perf_counter()
-            until = begun + min(work.deadline_s, asked.deadline_s or work.deadline_s)
+            until = time.perf_counter() + min(work.deadline_s, asked.deadline_s or work.deadline_s)
             if asked.key is None:
-                made = await self._predict(name, content, until)
+                made = await self._predict(name, content, until, scope)
             else:
-                make = partial(self._predict, name, content, until)
+                # Others may wait for the same answer, so it is made to its end also where this client goes away.
+                make = partial(self._predict, name, content, until, {"cauce.trace": scope.get("cauce.trace")})
                 made = await work.answers.once(path, asked.key, content, make)
-            work.metrics.seconds.labels(name).observe(time.perf_counter() - begun)
             return made
 
-    async def _predict(self, name: str, content: bytes, until: float) -> bytes:
+    async def _predict(self, name: str, content: bytes, until: float, scope: MutableMapping[str, Any]) -> bytes:
+        begun = time.perf_counter()
         work = self._work
         route = work.route(name)
         champion: Answering = route.champion
@@ -117,16 +122,19 @@ class Predict:
             rows = route.columns.of(rows)
         shadowed = route if route.shadow is not None and chosen is champion else None
         try:
-            made = await chosen.ask(rows, until=until, about=About(unit, shadowed))
+            made = await chosen.ask(rows, until=until, about=About(unit, shadowed), scope=scope)
         except Expired as error:
+            self._metrics.shed.labels("deadline").inc()
             detail = "The request's turn did not come before its deadline: nothing of it was kept. Send it again."
             raise Problem(503, detail, headers={"retry-after": "1"}) from error
         except Failed as failed:
             raise self._failed(chosen.served, failed, raw) from failed
         except OSError as error:
             raise work.not_written(name, error) from error
-        work.metrics.predictions.labels(name, str(chosen.served.version)).inc(len(rows))
-        return await self._body(chosen, made)
+        answer = await self._body(chosen, made)
+        seconds = time.perf_counter() - begun
+        self._metrics.observe_predictions(name, chosen.served.version, chosen.live.variant, len(rows), seconds)
+        return answer
 
     def _read(self, champion: Answering, content: bytes) -> Read:
         """Read a body by the champion's columns."""
@@ -142,7 +150,7 @@ class Predict:
 
     def _refuse(self, served: Served, faults: list[payload.Fault]) -> Problem:
         for fault in faults:
-            self._work.metrics.refused.labels(served.model, fault.reason).inc()
+            self._metrics.refused.labels(served.model, fault.reason).inc()
         return payload.refuse(faults, "rows")
 
     def _failed(self, served: Served, failed: Failed, raw: list[Any]) -> Exception:

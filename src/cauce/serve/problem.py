@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cauce.core.names import uuid7
+from cauce.serve import logs
 
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger("cauce.serve")
@@ -32,6 +33,8 @@ class Problem(Exception):
         The faults one by one.
     headers
         Of the answer.
+    request_id
+        Under which the log has more.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(detail)
+        self.request_id = request_id
         self.status, self.detail, self.errors, self.headers = status, detail, errors, headers
 
     def response(self) -> Response:
@@ -53,6 +58,8 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
         }
+        if self.request_id:
+            body["request_id"] = self.request_id
         if self.errors:
             body["errors"] = self.errors
         return Response(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
@@ -100,7 +107,7 @@ class Guarded:
         except Exception:  # whatever it is, the client must get an answer that tells nothing of our insides
             if scope["type"] != "http" or started:
                 raise
-            request_id = uuid7()
-            logger.exception("request %s: %s %s failed", request_id, scope["method"], scope["path"])
+            request_id = logs.request_id() or uuid7()
+            logger.exception("request %s failed", request_id)
             detail = f"The service failed. The log has the details under request id {request_id}."
-            await Problem(500, detail).response()(scope, receive, send)
+            await Problem(500, detail, request_id=request_id).response()(scope, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
@@ -40,7 +41,7 @@ def api_routes(work: Work, predict: Predict) -> APIRouter:
     @router.get("/metrics")
     async def figures() -> Response:
         """Give the figures for Prometheus."""
-        return Response(work.metrics.text(), media_type=metrics.MEDIA_TYPE)
+        return Response(await asyncio.to_thread(work.metrics.text), media_type=metrics.MEDIA_TYPE)
 
     @router.get("/healthz")
     async def healthz() -> Response:

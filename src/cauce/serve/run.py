@@ -34,7 +34,8 @@ def run(
     token_file: Path,
     announce: Callable[[str], None] | None = None,
     workers: int = 1,
-    died: Callable[[int], None] = lambda pid: None,
+    begin: Callable[[int], None] = lambda number: None,
+    died: Callable[[int, int, bool], None] = lambda number, pid, again: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, answer what was begun, write out the ledgers, and return.
 
@@ -50,8 +51,10 @@ def run(
         Called once with the URL, such as ``http://127.0.0.1:8321``, when requests are answered.
     workers
         Processes. With more than one this process must have no threads of its own.
+    begin
+        Called first thing in each of several workers, with its number from 1.
     died
-        Called with the process id of a worker that ended without being told to.
+        Called with number and process id of one that ended, and whether another one takes its place.
 
     Raises
     ------
@@ -75,15 +78,23 @@ def run(
                 announce(url)
 
         if workers > 1:
-            main = partial(_work, make_app)
+            main = partial(_work, make_app, begin)
             Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0).run()
         else:
             with _quiet_terminate():
                 _serve(make_app(), listeners[0], ready)
 
 
-def _work(make_app: Callable[[], ASGIApp], listener: socket.socket, say_ready: Callable[[], None], life: int) -> int:
+def _work(
+    make_app: Callable[[], ASGIApp],
+    begin: Callable[[int], None],
+    number: int,
+    listener: socket.socket,
+    say_ready: Callable[[], None],
+    life: int,
+) -> int:
     """Be one of several workers."""
+    begin(number)
     with _quiet_terminate():
         _serve(make_app(), listener, say_ready, life)
     return 0

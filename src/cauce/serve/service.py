@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cauce.core.artefacts import Schema
 from cauce.core.protocols import Fitted
 from cauce.core.specs import ChallengerSpec, ServeSpec
 from cauce.serve.codes import Codes
 from cauce.serve.ledger import Ledger
+from cauce.serve.metrics import Metrics
 from cauce.serve.shared import Shared
+
+if TYPE_CHECKING:
+    from cauce.serve.traces import Traces
 
 Alias = Literal["champion", "challenger"]
 
@@ -63,6 +67,10 @@ class Service:
     """One-time codes that a browser exchanges for a session."""
     shared: Shared = field(default_factory=lambda: Shared(None))
     """What several workers share."""
+    metrics: Metrics = field(default_factory=Metrics)
+    """Figures of all workers; made before these are forked."""
+    traces: Traces | None = None
+    """Where traces are sent, if anywhere."""
     preloaded: dict[tuple[str, int], Served] = field(default_factory=dict)
     """Releases that were loaded before the workers were forked, so that these share their memory."""
     poll_s: float = 0.25

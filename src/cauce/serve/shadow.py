@@ -28,7 +28,7 @@ class Shadow:
     """The rows that wait for a challenger. Used from the event loop."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self._work, self._metrics = work, work.service.metrics
         self._waiting: deque[tuple[Route, Sequence[str], Sequence[Values]]] = deque()
         self._n_rows = 0
         self._some = asyncio.Event()
@@ -36,7 +36,7 @@ class Shadow:
     def put(self, route: Route, ids: Sequence[str], rows: Sequence[Values]) -> None:
         """Let rows wait; they are dropped where too many do."""
         if self._n_rows + len(rows) > MOST_WAITING:
-            self._work.metrics.shadow_dropped.labels(route.champion.served.model).inc(len(rows))
+            self._metrics.shadow_dropped.labels(route.champion.served.model).inc(len(rows))
             return
         self._waiting.append((route, ids, rows))
         self._n_rows += len(rows)
@@ -52,7 +52,7 @@ class Shadow:
             try:
                 await self._work.thread(self._score, route, ids, rows)
             except Exception:  # whatever the challenger does must not touch the champion's answers
-                self._work.metrics.shadow_failures.labels(route.champion.served.model).inc(len(rows))
+                self._metrics.shadow_failures.labels(route.champion.served.model).inc(len(rows))
                 logger.exception("model %s: its challenger failed in the shadow", route.champion.served.model)
 
     def _take(self) -> tuple[Route, list[str], list[Values]]:
@@ -87,4 +87,4 @@ class Shadow:
                 ms=[took] * len(part),
             )
             self._work.ledger(live.served.model).append([line]).result()
-            self._work.metrics.predictions.labels(live.served.model, str(live.served.version)).inc(len(part))
+            self._metrics.observe_predictions(live.served.model, live.served.version, "shadow", len(part), 0.0)

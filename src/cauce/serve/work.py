@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import errno
 import logging
 import os
@@ -18,7 +19,7 @@ from cauce.serve.answer import Answering
 from cauce.serve.idempotency import Answers
 from cauce.serve.ledger import Ledger
 from cauce.serve.live import Live, Variant
-from cauce.serve.metrics import Metrics
+from cauce.serve.probe import probe
 from cauce.serve.problem import Problem
 from cauce.serve.releases import Releases
 from cauce.serve.routing import Route
@@ -38,7 +39,7 @@ class Work:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.metrics = Metrics()
+        self.metrics = service.metrics
         self.max_bytes = int(service.spec.max_body_mb * 1_000_000)
         self.deadline_s = seconds(service.spec.deadline)
         self.n_threads = max(1, (os.cpu_count() or 1) // service.spec.workers)
@@ -48,10 +49,13 @@ class Work:
         self.shadow = Shadow(self)
         self._in_flight = 0
         self._ledgers: dict[str, Ledger] = {}
+        self.metrics.before_text.append(self._measure_journals)
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         """Load the champions, follow their aliases, and at the end write out what waits."""
+        if self.service.traces is not None:
+            self.service.traces.start()
         await asyncio.to_thread(self.releases.refresh)
         running = (self.releases.follow(), self._fold(), self.shadow.run())
         beside = [asyncio.create_task(one) for one in running]
@@ -68,12 +72,21 @@ class Work:
         for ledger in self._ledgers.values():
             ledger.close()
         self.service.shared.close()
+        if self.service.traces is not None:
+            self.service.traces.stop()
 
     def _live(self, served: Served, variant: Variant) -> Answering:
         """Make a release ready to answer."""
         kept = self.service.kept.get(served.model, {})
         live = Live(served, self.service.spec, variant=variant, kept=kept, key=self.service.hash_key)
-        return Answering(live, self)
+        seconds = probe(live)
+        answering = Answering(live, self)
+        answering.batcher.pace.called(1, seconds)
+        return answering
+
+    def _measure_journals(self) -> None:
+        for model, ledger in list(self._ledgers.items()):
+            self.metrics.journal_bytes.labels(model).set(ledger.unfolded_bytes())
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -98,8 +111,9 @@ class Work:
                     logger.exception("model %s: its ledger could not be folded", model)
 
     async def thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run `function` in one of the service's threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        """Run `function` in one of the service's threads, with the request's id for the log."""
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function, *arguments)
 
     def known(self, model: str) -> None:
         """Refuse a name that is no model, naming the nearest."""
@@ -124,13 +138,16 @@ class Work:
     def place(self) -> Iterator[None]:
         """Take a place in the bounded queue for the block, or refuse with 429."""
         if self._in_flight >= self.service.spec.max_in_flight:
+            self.metrics.shed.labels("queue").inc()
             detail = f"{self._in_flight} requests are being worked on. Send this one again in a second."
             raise Problem(429, detail, headers={"retry-after": "1"})
         self._in_flight += 1
+        self.metrics.in_flight.set(self._in_flight)
         try:
             yield
         finally:
             self._in_flight -= 1
+            self.metrics.in_flight.set(self._in_flight)
 
     @contextmanager
     def writing(self, model: str) -> Iterator[None]:

@@ -31,13 +31,14 @@ SOON_S = 5.0
 """A worker that dies this soon after its start waits before it is started again."""
 LONGEST_PAUSE_S = 10.0
 MOST_FAILED_STARTS = 3
-Main = Callable[[socket.socket, Callable[[], None], int], int]
-"""A worker's whole life: its socket, what it calls once it answers, and a file that ends when the parent dies; gives
-the exit code."""
+Main = Callable[[int, socket.socket, Callable[[], None], int], int]
+"""A worker's whole life: its number from 1, its socket, what it calls once it answers, and a file that ends when the
+parent dies; gives the exit code."""
 
 
 @dataclass(eq=False)
 class _Worker:
+    number: int
     listener: socket.socket
     pid: int = 0
     started: float = 0.0
@@ -59,7 +60,7 @@ class Crew:
     ready
         Called once, when all workers answer.
     died
-        Called with the process id of a worker that ended without being told to.
+        Called with number and process id of a worker that ended, and whether another one takes its place.
     drain_s
         Seconds that workers may take to end before they are killed.
     """
@@ -67,7 +68,7 @@ class Crew:
     listeners: Sequence[socket.socket]
     main: Main
     ready: Callable[[], None]
-    died: Callable[[int], None]
+    died: Callable[[int, int, bool], None]
     drain_s: float
     _workers: list[_Worker] = field(default_factory=list)
     _asked: list[int] = field(default_factory=list)
@@ -85,7 +86,7 @@ class Crew:
         # What is in memory now is never looked at by the garbage collector again: its pages stay shared.
         gc.collect()
         gc.freeze()
-        self._workers = [_Worker(listener) for listener in self.listeners]
+        self._workers = [_Worker(number, listener) for number, listener in enumerate(self.listeners, 1)]
         self._wake, wake = os.pipe()
         self._life, self._ours = os.pipe()
         self._news, self._tell = os.pipe()
@@ -150,7 +151,7 @@ class Crew:
             for other in self._workers:
                 if other is not worker and other.listener is not worker.listener:
                     other.listener.close()
-            code = self.main(worker.listener, self._say_ready, self._life)
+            code = self.main(worker.number, worker.listener, self._say_ready, self._life)
         except Exception:  # the parent sees the exit code; the log has the reason
             logger.exception("a worker of the service failed")
         finally:
@@ -178,7 +179,7 @@ class Crew:
 
     def _plan_restart(self, worker: _Worker) -> None:
         logger.warning("worker %d of the service ended; another one takes its place", worker.pid)
-        self.died(worker.pid)
+        self.died(worker.number, worker.pid, True)
         lived = time.monotonic() - worker.started
         worker.pause_s = min(LONGEST_PAUSE_S, worker.pause_s * 2) if lived < SOON_S else 0.1
         worker.again_at = time.monotonic() + (worker.pause_s if lived < SOON_S else 0.0)
@@ -192,6 +193,7 @@ class Crew:
                 os.kill(worker.pid, signal.SIGTERM)
         while any(worker.pid for worker in self._workers):
             for worker in self._ended():
+                self.died(worker.number, worker.pid, False)
                 worker.pid = 0
             if time.monotonic() > until:
                 for worker in self._workers:
