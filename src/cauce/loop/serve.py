@@ -78,7 +78,7 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         kept={name: model.log for name, model in loop.project.file.models.items()},
         codes=codes,
         shared=room.Shared(loop.state.shared),
-        metrics=room.Metrics(tuple(loop.project.file.models), workers=spec.workers),
+        metrics=room.new_metrics(tuple(loop.project.file.models), workers=spec.workers),
         traces=room.open_traces(spec.traces, project=loop.project.file.project.name, version=__version__),
         folder=loop.project.folder,
     )

@@ -4,22 +4,21 @@ from cauce.serve.app import create_app
 from cauce.serve.codes import Codes
 from cauce.serve.known import Truth
 from cauce.serve.ledger import Ledger
-from cauce.serve.metrics import Metrics
 from cauce.serve.run import check_address, run
-from cauce.serve.service import Served, Service
+from cauce.serve.service import Served, Service, new_metrics
 from cauce.serve.shared import Shared
 from cauce.serve.traces import open_traces
 
 __all__ = [
     "Codes",
     "Ledger",
-    "Metrics",
     "Served",
     "Service",
     "Shared",
     "Truth",
     "check_address",
     "create_app",
+    "new_metrics",
     "open_traces",
     "run",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,13 +12,20 @@ from cauce.core.protocols import Fitted
 from cauce.core.specs import ChallengerSpec, ServeSpec
 from cauce.serve.codes import Codes
 from cauce.serve.ledger import Ledger
-from cauce.serve.metrics import Metrics
 from cauce.serve.shared import Shared
 
 if TYPE_CHECKING:
+    from cauce.serve.metrics import Metrics
     from cauce.serve.traces import Traces
 
 Alias = Literal["champion", "challenger"]
+
+
+def new_metrics(models: Sequence[str] = (), *, workers: int = 1) -> Metrics:
+    """Return the figures of a service, at 0; see `Metrics`."""
+    from cauce.serve.metrics import Metrics
+
+    return Metrics(models, workers=workers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +74,7 @@ class Service:
     """One-time codes that a browser exchanges for a session."""
     shared: Shared = field(default_factory=lambda: Shared(None))
     """What several workers share."""
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = field(default_factory=lambda: new_metrics())
     """Figures of all workers; made before these are forked."""
     traces: Traces | None = None
     """Where traces are sent, if anywhere."""
