@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from cauce.core.files import sync_folder, write_bytes
 from cauce.serve.records import day_of
@@ -52,14 +53,34 @@ class DataFile:
 def open_table(folder: Path) -> DeltaTable | None:
     """Return the table at the newest version that no power cut can take, or None while nothing was ever folded."""
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
     if not (folder / "_delta_log").is_dir():
         return None
     version = acknowledged(folder)
+    if version is not None and version < 0:
+        return None
     if version is not None:
-        return DeltaTable(str(folder), version=version) if version >= 0 else None
+        try:
+            return DeltaTable(str(folder), version=version)
+        except DeltaError:
+            if not _drop_hint(folder):
+                raise
+            return DeltaTable(str(folder), version=version)
     # A table of an earlier Cauce, which wrote no mark.
     return DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
+
+
+def _drop_hint(folder: Path) -> bool:
+    """Delete the pointer to the newest checkpoint, which a power cut may have left without it; False without one.
+
+    It spares a listing of the log, no more, so a reader may delete it too, at any moment.
+    """
+    try:
+        (folder / "_delta_log" / "_last_checkpoint").unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def acknowledged(folder: Path) -> int | None:
@@ -136,10 +157,7 @@ def recover(folder: Path) -> None:
     late = sorted((path for path in log.iterdir() if _version_of(path) > version), reverse=True)
     for path in late:
         path.unlink()
-    pointer = log / "_last_checkpoint"
-    if late and pointer.exists():
-        pointer.unlink()  # a hint that readers can do without
-    if late:
+    if _drop_hint(folder) or late:
         sync_folder(log)
 
 
@@ -168,6 +186,7 @@ def acknowledge(folder: Path, *, checkpoint: bool = False) -> None:
     if checkpoint:
         with _disk_full(folder):
             DeltaTable(str(folder), version=newest).create_checkpoint()
+        _drop_hint(folder)
     sync(folder)
     if mark != newest:
         write_bytes(folder / ACKNOWLEDGED, b"%d\n" % newest)
@@ -263,12 +282,33 @@ def files(table: DeltaTable) -> list[DataFile]:
     import pyarrow as pa
 
     actions = pa.table(table.get_add_actions(flatten=True))
-    root = Path(table.table_uri.removeprefix("file://"))
+    root = Path(unquote(table.table_uri.removeprefix("file://")))  # a project's path may hold spaces
     columns: Sequence[Any] = [
         actions[name].to_pylist() for name in ("path", "partition.day", "num_records", "min.id", "max.id")
     ]
     found = [DataFile(root / path, *rest) for path, *rest in zip(*columns, strict=True)]
     return sorted(found, key=lambda file: (file.last, file.first), reverse=True)
+
+
+def read(path: Path, columns: Sequence[str] | None = None, *, low: str = "") -> pa.Table:
+    """Return a file's rows with ids from `low` on. Columns that the file lacks are left out.
+
+    Texts are plain whatever wrote the file: what deltalake rewrites, it stores as views, which few kernels take.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(path)
+    wanted = None if columns is None else [name for name in columns if name in schema.names]
+    views = any(pa.types.is_string_view(kind) for kind in schema.types)
+    above = pc.field("id") >= low if low else None
+    rows = pq.read_table(path, columns=wanted, filters=None if views else above, partitioning=None)
+    if not views:
+        return rows
+    plain = [f.with_type(pa.string()) if pa.types.is_string_view(f.type) else f for f in rows.schema]
+    rows = rows.cast(pa.schema(plain))
+    return rows.filter(above) if above is not None else rows
 
 
 def sync(folder: Path) -> None:

@@ -161,12 +161,11 @@ def retain(folder: Path, days: int, now: datetime, *, wait_s: float) -> int:
 def _oldest(folder: Path, day: str) -> str:
     """Return the day on which the oldest truth in a partition came."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     table = delta.open_table(folder)
     assert table is not None
     moments = [
-        pc.min(pq.read_table(file.path, columns=["received"], partitioning=None)["received"]).as_py()
+        pc.min(delta.read(file.path, ["received"])["received"]).as_py()
         for file in delta.files(table)
         if file.day == day
     ]
@@ -206,7 +205,7 @@ def _ids(files: Sequence[delta.DataFile], unfolded: pa.Table | None, about: Abou
     for file in files:
         columns = about.columns(pq.read_schema(file.path).names)
         if columns:
-            found.update(_matching(pq.read_table(file.path, columns=["id", *columns], partitioning=None), columns))
+            found.update(_matching(delta.read(file.path, ["id", *columns]), columns))
     if unfolded is not None:
         found.update(_matching(unfolded, about.columns(unfolded.column_names)))
     return sorted(found)
@@ -227,12 +226,11 @@ def _count(files: Sequence[delta.DataFile], unfolded: pa.Table | None, ids: Sequ
     """Return how many rows are of these ids; one that is being folded counts twice."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     if not ids:
         return 0
     days = {records.day_of(id_) for id_ in ids}
-    parts = [pq.read_table(file.path, columns=["id"], partitioning=None)["id"] for file in files if file.day in days]
+    parts = [delta.read(file.path, ["id"])["id"] for file in files if file.day in days]
     parts += [unfolded["id"]] if unfolded is not None else []
     wanted = pa.array(ids, pa.string())
     return sum(int(pc.sum(pc.is_in(part, value_set=wanted)).as_py() or 0) for part in parts)

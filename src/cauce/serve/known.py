@@ -214,17 +214,14 @@ def _places(known: npt.NDArray[np.bytes_], keys: npt.NDArray[np.bytes_]) -> npt.
 
 
 def _read_ids(path: Path) -> tuple[npt.NDArray[np.bytes_], int]:
-    import pyarrow.parquet as pq
-
-    keys = np.sort(_keys(pq.read_table(path, columns=["id"], partitioning=None)["id"].to_pylist()))
+    keys = np.sort(_keys(delta.read(path, ["id"])["id"].to_pylist()))
     return keys, keys.nbytes
 
 
 def _read_truths(path: Path) -> tuple[_Truths, int]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    rows = pq.read_table(path, columns=["id", "received", "text", "number"], partitioning=None)
+    rows = delta.read(path, ["id", "received", "text", "number"])
     keys = _keys(rows["id"].to_pylist())
     order = np.argsort(keys, kind="stable")
     rows = rows.take(order).combine_chunks()

@@ -221,13 +221,10 @@ def _last_truths(view: View, wanted: Callable[[delta.DataFile], bool]) -> pa.Tab
 def _read(chosen: Iterable[delta.DataFile], columns: list[str] | None, low: str = "") -> pa.Table:
     """Return the rows with ids from `low` on; the day stands in the file's path, so it is added."""
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     parts = []
     for file in chosen:
-        above = pc.field("id") >= low if low > file.first else None
-        part = pq.read_table(file.path, columns=columns, filters=above, partitioning=None)
+        part = delta.read(file.path, columns, low=low if low > file.first else "")
         parts.append(part.append_column("day", pa.repeat(pa.scalar(file.day), part.num_rows)))
     return pa.concat_tables(parts, promote_options="default")
 
