@@ -77,6 +77,9 @@ def test_what_is_written_is_read_the_same_before_and_after_folding(ledger: Ledge
         "prob_b",
         "truth",
         "truth_at",
+        "variant",
+        "unit",
+        "ms",
     ]
 
 

@@ -21,6 +21,8 @@ class Traffic:
     last: datetime | None = None
     per_minute: tuple[int, ...] = ()
     """Predictions in each of the last 60 minutes, oldest first."""
+    n_unknown_truths: int = 0
+    """Ids that truths came for and no prediction has: kept aside, never learnt from."""
 
 
 @dataclass(frozen=True)

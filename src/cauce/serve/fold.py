@@ -1,7 +1,8 @@
 """Folding closed journal segments into Delta tables, each segment exactly once.
 
-The order survives a kill at any point: write down which segments are fold number N, commit them to both tables with N
-as the application's transaction, delete the segments, delete the note. A table that has N is not written again.
+The order survives a kill or a power cut at any point: write down which segments are fold number N, commit them to the
+tables with N as the application's transaction, delete the segments, delete the note. A table that has N is not written
+again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cauce.core.locks import hold
 from cauce.serve import delta, records, segments
 
 BYTES_PER_FOLD = 32_000_000
+TABLES: tuple[str, ...] = ("predictions", "shadow", "truths")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Folded:
 
     n_predictions: int = 0
     n_truths: int = 0
+    n_shadows: int = 0
     n_segments: int = 0
     corrupt: tuple[segments.Corrupt, ...] = ()
     """Damaged lines, now in ``aside/``."""
@@ -37,20 +40,26 @@ def fold(folder: Path, now: datetime, *, wait_s: float = 30.0) -> Folded:
         return Folded()
     total = Folded()
     with hold(folder / "fold.lock", wait_s=wait_s), disk_errors(folder):
-        while True:
-            done = _fold_once(folder, now)
-            if not done.n_segments:
-                break
-            total = _add(total, done)
+        total = fold_all(folder, now)
         if total.n_segments:
-            delta.compact(folder / "predictions")
-            delta.compact(folder / "truths")
+            for name in TABLES:
+                delta.compact(folder / name)
+    return total
+
+
+def fold_all(folder: Path, now: datetime) -> Folded:
+    """Fold every closed segment; the caller holds `fold.lock`."""
+    total = Folded()
+    while (done := _fold_once(folder, now)).n_segments:
+        total = _add(total, done)
     return total
 
 
 def _fold_once(folder: Path, now: datetime) -> Folded:
     journal, note = folder / "journal", folder / "folding.json"
     with ExitStack() as stack:
+        for name in TABLES:
+            delta.recover(folder / name)
         if note.exists():
             plan = orjson.loads(note.read_bytes())
         else:
@@ -82,7 +91,7 @@ def _closed(journal: Path, stack: ExitStack) -> list[str]:
 
 def _last(folder: Path) -> int:
     """Return the number of the last fold that reached any table."""
-    tables = (delta.open_table(folder / name) for name in ("predictions", "truths"))
+    tables = (delta.open_table(folder / name) for name in TABLES)
     return max((table.transaction_version(delta.APP) or 0 for table in tables if table is not None), default=0)
 
 
@@ -92,23 +101,23 @@ def _commit(folder: Path, names: list[str], number: int) -> Folded:
     for line in corrupt:
         write_bytes(folder / "aside" / f"{line.segment}.{line.line}", line.content + b"\n")
     content = [record for lines in found for record in lines.records]
-    predictions, truths = records.predictions(content), records.truths(content)
-    if predictions is not None:
-        delta.append(folder / "predictions", predictions, number=number)
-    if truths is not None:
-        delta.append(folder / "truths", truths, number=number)
-    return Folded(
-        predictions.num_rows if predictions is not None else 0,
-        truths.num_rows if truths is not None else 0,
-        len(names),
-        corrupt,
-    )
+    tables = {
+        "predictions": records.predictions(content),
+        "shadow": records.shadows(content),
+        "truths": records.truths(content),
+    }
+    for name, rows in tables.items():
+        if rows is not None:
+            delta.append(folder / name, rows, number=number)
+    n_rows = {name: rows.num_rows if rows is not None else 0 for name, rows in tables.items()}
+    return Folded(n_rows["predictions"], n_rows["truths"], n_rows["shadow"], len(names), corrupt)
 
 
 def _add(one: Folded, other: Folded) -> Folded:
     return Folded(
         one.n_predictions + other.n_predictions,
         one.n_truths + other.n_truths,
+        one.n_shadows + other.n_shadows,
         one.n_segments + other.n_segments,
         one.corrupt + other.corrupt,
     )

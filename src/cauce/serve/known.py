@@ -12,15 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cauce.serve import delta, records, segments
-
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
+from cauce.serve import delta, reading, records, segments
 
 Status = Literal["accepted", "duplicate", "corrected", "unknown"]
 CACHE_BYTES = 64_000_000
@@ -66,7 +63,6 @@ class Known:
     def __init__(self, folder: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._folder = folder
         self._segments: dict[str, _Segment] = {}
-        self._tables: dict[str, DeltaTable] = {}
         self._files: dict[str, tuple[int, list[delta.DataFile]]] = {}
         self._cache: OrderedDict[Path, tuple[int, Any]] = OrderedDict()
         self._cache_bytes = cache_bytes
@@ -76,9 +72,8 @@ class Known:
 
         A truth earlier in the list counts for the later ones. `now` and the moments in microseconds since the epoch.
         """
-        self._follow()
         ids = {truth.id for truth in truths}
-        answered, last = self._answered(ids), self._last(ids)
+        answered, last = reading.again(lambda: self._looked_up(ids))
         found: list[tuple[Status, int]] = []
         for truth in truths:
             moment, before = last.get(truth.id, (0, None))
@@ -86,6 +81,11 @@ class Known:
             found.append((_status(truth, before, truth.id in answered), received))
             last[truth.id] = (received, truth.value)
         return found
+
+    def _looked_up(self, ids: set[str]) -> tuple[set[str], dict[str, tuple[int, str | float]]]:
+        # Journals first: a segment that is folded in between is then seen twice, never missed.
+        self._follow()
+        return self._answered(ids), self._last(ids)
 
     def _follow(self) -> None:
         """Read what journals got since the last time, and forget segments that were folded."""
@@ -100,9 +100,9 @@ class Known:
                 continue
             seen.end = lines.end
             for record in lines.records:
-                if record["k"] == "p":
+                if records.is_answer(record):
                     seen.ids.update(record["ids"])
-                else:
+                elif record["k"] == "t":
                     seen.truths[record["id"]] = (record["r"], record["v"])
 
     def _answered(self, ids: set[str]) -> set[str]:
@@ -142,16 +142,17 @@ class Known:
         ]
 
     def _current(self, name: str) -> list[delta.DataFile]:
-        table = self._tables.get(name) or delta.open_table(self._folder / name)
+        version, files = self._files.get(name, (-2, []))
+        newest = delta.acknowledged(self._folder / name)
+        if newest is not None and newest == version:
+            return files
+        table = delta.open_table(self._folder / name)
         if table is None:
             return []
-        if name in self._tables:
-            table.update_incremental()
-        self._tables[name] = table
-        version, files = self._files.get(name, (-1, []))
-        if version != table.version():
-            files = delta.files(table)
-            self._files[name] = (table.version(), files)
+        files = delta.files(table)
+        self._files[name] = (table.version(), files)
+        for path in self._cache.keys() - {file.path for _, found in self._files.values() for file in found}:
+            del self._cache[path]
         return files
 
     def _load(self, file: delta.DataFile, read: Any) -> Any:
@@ -213,17 +214,14 @@ def _places(known: npt.NDArray[np.bytes_], keys: npt.NDArray[np.bytes_]) -> npt.
 
 
 def _read_ids(path: Path) -> tuple[npt.NDArray[np.bytes_], int]:
-    import pyarrow.parquet as pq
-
-    keys = np.sort(_keys(pq.read_table(path, columns=["id"], partitioning=None)["id"].to_pylist()))
+    keys = np.sort(_keys(delta.read(path, ["id"])["id"].to_pylist()))
     return keys, keys.nbytes
 
 
 def _read_truths(path: Path) -> tuple[_Truths, int]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    rows = pq.read_table(path, columns=["id", "received", "text", "number"], partitioning=None)
+    rows = delta.read(path, ["id", "received", "text", "number"])
     keys = _keys(rows["id"].to_pylist())
     order = np.argsort(keys, kind="stable")
     rows = rows.take(order).combine_chunks()

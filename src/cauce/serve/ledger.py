@@ -1,29 +1,33 @@
 """The ledger of one model: every prediction served, and the truths that came later.
 
-Under its folder: ``journal/`` (synced segments), ``predictions/`` and ``truths/`` (Delta tables by day), ``aside/``
-(damaged journal lines). One or more processes write journals, one at a time folds, any may read.
+Under its folder: ``journal/`` (synced segments), ``predictions/``, ``shadow/`` and ``truths/`` (Delta tables by day),
+``aside/`` (damaged journal lines). One or more processes write journals, one at a time folds, any may read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cauce.core.files import disk_errors
 from cauce.core.names import check_name, uuid7
 from cauce.core.views import Traffic
 from cauce.serve import records
+from cauce.serve.erasing import About, Erased
 from cauce.serve.fold import Folded
 from cauce.serve.journal import Journal
 from cauce.serve.known import Known, Status, Truth
+from cauce.serve.relaxed import RelaxedJournal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Durability = Literal["acknowledged", "relaxed"]
 
 
 class Ledger:
@@ -35,6 +39,12 @@ class Ledger:
         The ledger's own folder; made at the first write, not before.
     model
         The model's name.
+    durability
+        ``relaxed``: predictions are acknowledged before they are synced, which happens within a second.
+    log
+        Input column, or ``unit``, → ``False`` (never written) or ``"hash"``: `[models.NAME.log]`.
+    hash_key
+        Gives the secret of hashes; asked only where there is one to make or to compare.
 
     Examples
     --------
@@ -43,18 +53,49 @@ class Ledger:
     0
     """
 
-    def __init__(self, folder: Path, model: str) -> None:
-        self.folder, self.model = folder, check_name(model)
+    def __init__(
+        self,
+        folder: Path,
+        model: str,
+        *,
+        durability: Durability = "acknowledged",
+        log: Mapping[str, Literal[False, "hash"]] | None = None,
+        hash_key: Callable[[], bytes] = bytes,
+    ) -> None:
+        self.folder, self.model, self.durability = folder, check_name(model), durability
+        self._log, self._hash_key = records.policy(log or {}), hash_key
         self._lock = threading.Lock()
         self._truth_lock = threading.Lock()
         self._journal: Journal | None = None
+        self._relaxed: RelaxedJournal | None = None
         self._known: Known | None = None
 
-    def append(self, lines: Sequence[bytes]) -> Future[None]:
-        """Write journal lines of `records.prediction_lines`; the future is done once they are on the disk.
+    def head(self, version: int, inputs: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> records.Head:
+        """Return what writes the journal lines of a release, by this ledger's policy on personal data.
 
-        Its exception is an OSError when they are not: then nothing was kept and nothing may be acknowledged.
+        Parameters
+        ----------
+        inputs, outputs
+            (name, type in the ledger), in the order of the rows' values.
         """
+        key = self._hash_key() if "hash" in self._log.values() else b""
+        return records.Head(version, tuple(inputs), tuple(outputs), self._log, key)
+
+    def append(self, lines: Sequence[bytes]) -> Future[None]:
+        """Write journal lines of `records.Head`; the future is done once they are on the disk.
+
+        Where durability is relaxed it is done at once, and the disk has them within a second. Its exception is an
+        OSError when they could not be written: then nothing was kept and nothing may be acknowledged.
+        """
+        if self.durability == "acknowledged":
+            return self._append_synced(lines)
+        with self._lock:
+            if self._relaxed is None:
+                self._relaxed = RelaxedJournal(self.folder / "journal")
+            relaxed = self._relaxed
+        return relaxed.append(lines)
+
+    def _append_synced(self, lines: Sequence[bytes]) -> Future[None]:
         with self._lock:
             if self._journal is None:
                 self._journal = Journal(self.folder / "journal")
@@ -88,9 +129,20 @@ class Ledger:
 
         moment = records.microseconds(at)
         ids = [uuid7(moment // 1000) for _ in range(inputs.num_rows)]
-        lines = records.prediction_lines(ids, moment, version, inputs=_columns(inputs), outputs=_columns(predictions))
+        asked, given = _columns(inputs), _columns(predictions)
+        head = self.head(version, _types(asked), _types(given))
+        rows = list(zip(*(values for _, values in asked.values()), strict=True)) if asked else [()] * len(ids)
+        lines = [
+            head.line(
+                ids=ids[start : start + records.ROWS_PER_LINE],
+                at=moment,
+                rows=rows[start : start + records.ROWS_PER_LINE],
+                outputs={name: values[start : start + records.ROWS_PER_LINE] for name, (_, values) in given.items()},
+            )
+            for start in range(0, len(ids), records.ROWS_PER_LINE)
+        ]
         with disk_errors(self.folder):
-            self.append(lines).result()
+            self._append_synced(lines).result()
         return pa.array(ids, pa.string())
 
     def truths(self, truths: Sequence[Truth], *, now: datetime) -> list[Status]:
@@ -114,7 +166,7 @@ class Ledger:
                 if status != "duplicate"
             ]
             if lines:
-                self.append(lines).result()
+                self._append_synced(lines).result()
         return [status for status, _ in judged]
 
     def fold(self, now: datetime, *, wait_s: float = 30.0) -> Folded:
@@ -141,30 +193,118 @@ class Ledger:
         -------
         pa.Table
             ``id``, ``at``, ``version``, the inputs, ``prediction``, ``prob_<class>`` or ``lower`` and ``upper``,
-            ``truth`` and ``truth_at`` (null where none came). Columns of all releases in it, null where a release had
-            no such column.
+            ``truth`` and ``truth_at`` (null where none came), ``variant`` (``champion``, or ``challenger`` in an A/B
+            split), ``unit`` (whom the request was about) and ``ms`` (milliseconds from its body to the prediction).
+            Columns of all releases in it, null where a release had no such column. A hashed input is named
+            ``hash.<name>``; `withheld` tells which inputs were kept out.
         """
         from cauce.serve import reading
 
-        return reading.window(reading.look(self.folder), n)
+        return reading.again(lambda: reading.window(reading.look(self.folder), n))
 
-    def labelled(self, after: datetime | None = None) -> pa.Table:
-        """Return all predictions, made after `after`, that have a truth, with the last one; columns as `window`."""
+    def labelled(self, after: datetime | None = None, *, whole: bool = False) -> pa.Table:
+        """Return all predictions, made after `after`, that have a truth, with the last one; columns as `window`.
+
+        Parameters
+        ----------
+        whole
+            Only those none of whose inputs were kept out of the ledger: what a model may learn from and be judged by.
+        """
         from cauce.serve import reading
 
-        return reading.labelled(reading.look(self.folder), after)
+        return reading.again(lambda: reading.labelled(reading.look(self.folder), after, whole=whole))
+
+    def paired(self, after: datetime | None = None) -> pa.Table:
+        """Return the predictions, made after `after`, that a challenger in shadow made too, oldest first.
+
+        Returns
+        -------
+        pa.Table
+            Columns as `window`, the truth null where none came, and what the challenger said: ``shadow.version``,
+            ``shadow.prediction``, ``shadow.prob_<class>`` or ``shadow.lower`` and ``shadow.upper``, ``shadow.ms``.
+        """
+        from cauce.serve import reading
+
+        return reading.again(lambda: reading.paired(reading.look(self.folder), after))
+
+    def unknown_truths(self, n: int) -> pa.Table:
+        """Return the newest `n` truths whose id no prediction had: ``id``, ``value``, ``received``, ``at``."""
+        from cauce.serve import reading
+
+        return reading.again(lambda: reading.unknown_truths(reading.look(self.folder), n))
 
     def n_labelled(self, after: datetime) -> int:
         """Count the rows of `labelled(after)` without reading inputs: what a watcher asks every few seconds."""
         from cauce.serve import reading
 
-        return reading.n_labelled(reading.look(self.folder), after)
+        return reading.again(lambda: reading.n_labelled(reading.look(self.folder), after))
 
     def traffic(self, now: datetime) -> Traffic:
         """Return what was answered, over the whole ledger."""
         from cauce.serve import reading
 
-        return reading.traffic(reading.look(self.folder), now)
+        return reading.again(lambda: reading.traffic(reading.look(self.folder), now))
+
+    def find(self, *, unit: str | None = None, column: str | None = None, value: str | None = None) -> Erased:
+        """Count what `forget` would erase; nothing is written."""
+        from cauce.serve import erasing
+
+        return erasing.find(self.folder, self._about(unit, column, value))
+
+    def forget(
+        self,
+        now: datetime,
+        *,
+        unit: str | None = None,
+        column: str | None = None,
+        value: str | None = None,
+        elsewhere: Callable[[Sequence[str]], None] | None = None,
+        wait_s: float = 30.0,
+    ) -> Erased:
+        """Erase all that was written, when this began, about a unit or with a value in a column, for good.
+
+        Predictions, shadows and truths, from journals, tables and their history, and damaged lines that name it. Safe
+        while others write and read. After a kill, the same call goes on.
+
+        Parameters
+        ----------
+        unit
+            As requests named it.
+        column, value
+            An input column, and the value as text.
+        elsewhere
+            Erases copies kept elsewhere, by prediction id; also called with none, so that it may go on after a kill.
+        wait_s
+            Seconds to wait for another process that is folding.
+
+        Raises
+        ------
+        UserError
+            Neither a unit nor a column with a value, or both; or the disk is full.
+        Locked
+            Another process is folding still, or keeps its journal open.
+        """
+        from cauce.serve import erasing
+
+        about = self._about(unit, column, value)
+        return erasing.erase(self.folder, now, about, wait_s=wait_s, elsewhere=elsewhere)
+
+    def _about(self, unit: str | None, column: str | None, value: str | None) -> About:
+        return About(unit, column, value, self._hash_key())
+
+    def retain(self, days: int, now: datetime, *, wait_s: float = 30.0) -> int:
+        """Erase what was predicted on days that ended more than `days` days ago (UTC), for good; return how many rows.
+
+        Cheap where there is nothing to do. What is not folded yet stays: fold first.
+
+        Raises
+        ------
+        Locked
+            Another process is folding still.
+        """
+        from cauce.serve import erasing
+
+        return erasing.retain(self.folder, days, now, wait_s=wait_s)
 
     def unfolded_bytes(self) -> int:
         """Return the size of the journals not yet folded."""
@@ -177,9 +317,14 @@ class Ledger:
     def close(self) -> None:
         """Write what waits and close the journal; the ledger may still be read."""
         with self._lock:
-            if self._journal is not None:
-                self._journal.close()
-                self._journal = None
+            for journal in (self._journal, self._relaxed):
+                if journal is not None:
+                    journal.close()
+            self._journal = self._relaxed = None
+
+
+def _types(columns: records.Columns) -> list[tuple[str, str]]:
+    return [(name, kind) for name, (kind, _) in columns.items()]
 
 
 def _columns(table: pa.Table) -> dict[str, tuple[str, Sequence[Any]]]:

@@ -1,7 +1,8 @@
 """Reading the ledger: Delta tables and the journals not yet folded, together, so that nothing is invisible.
 
 Journals are read before the tables: a segment that is folded in between is then read twice and told apart by its ids,
-never missed. Nothing is written, so any process may read while the service writes.
+never missed. Nothing is written, so any process may read while the service writes. Where rows are erased under a
+reader, so that a file it was about to read is gone, it looks again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from cauce.serve import delta, public, records, segments
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
 MINUTES = 60
+LOOKS = 20
+"""Times that a reader looks again before it believes that a file is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,20 @@ class View:
     prediction_files: list[delta.DataFile]
     """Newest ids first."""
     truth_files: list[delta.DataFile]
+    shadows: pa.Table | None = None
+    """What challengers in shadow said, in journals, disk names."""
+    shadow_files: Sequence[delta.DataFile] = ()
+
+
+def again(read: Callable[[], T]) -> T:
+    """Return what `read` gives, called again where files were erased while it was reading."""
+    for _ in range(LOOKS):
+        try:
+            return read()
+        except Exception as error:  # deltalake is not imported here, and its errors are asked about
+            if not delta.gone(error):
+                raise
+    return read()
 
 
 def look(folder: Path) -> View:
@@ -44,6 +62,8 @@ def look(folder: Path) -> View:
         records.truths(content),
         _files(folder / "predictions"),
         _files(folder / "truths"),
+        records.shadows(content),
+        _files(folder / "shadow"),
     )
 
 
@@ -83,11 +103,47 @@ def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
     return chosen, cutoff
 
 
-def labelled(view: View, after: datetime | None) -> pa.Table:
-    """Return every prediction made after `after` whose truth came, oldest first."""
+def labelled(view: View, after: datetime | None, *, whole: bool = False) -> pa.Table:
+    """Return every prediction made after `after` whose truth came, oldest first; see `Ledger.labelled`."""
     truths = _truths_after(view, after)
     rows = _with_truth(view, truths, after) if truths is not None else None
+    rows = _whole(rows) if whole and rows is not None else rows
     return public.table(rows, truths) if rows is not None and rows.num_rows else public.empty()
+
+
+def _whole(rows: pa.Table) -> pa.Table:
+    """Return the rows, with disk names, none of whose inputs were kept out of the ledger."""
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.is_null(rows["withheld"])) if "withheld" in rows.column_names else rows
+
+
+def paired(view: View, after: datetime | None) -> pa.Table:
+    """Return the predictions made after `after` that a challenger made too, oldest first; see `Ledger.paired`."""
+    low = _id_at(after) if after is not None else ""
+    shadows = _once([file for file in view.shadow_files if file.last >= low], view.shadows, low)
+    if shadows is None or not shadows.num_rows:
+        return public.empty()
+    rows = _with_truth(view, shadows, after)
+    if rows is None or not rows.num_rows:
+        return public.empty()
+    return public.beside(public.table(rows, _truths_after(view, after)), shadows)
+
+
+def unknown_truths(view: View, n: int) -> pa.Table:
+    """Return the newest `n` truths whose id no prediction here had when they came, oldest first."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = [_read(view.truth_files, None)] if view.truth_files else []
+    parts += [view.truths] if view.truths is not None else []
+    if not parts:
+        return public.no_truths()
+    rows = pa.concat_tables(parts, promote_options="default")
+    rows = rows.filter(pc.equal(rows["status"], "unknown")).sort_by("received")
+    numbered = rows.select(["id", "received"]).append_column("row", pa.array(np.arange(rows.num_rows)))
+    once = numbered.group_by(["id", "received"]).aggregate([("row", "min")])["row_min"].combine_chunks().sort()
+    return public.truths(rows.take(once)).slice(max(0, len(once) - n))
 
 
 def n_labelled(view: View, after: datetime) -> int:
@@ -124,12 +180,19 @@ def _predictions(
     view: View, chosen: Sequence[delta.DataFile], low: str, columns: list[str] | None = None
 ) -> pa.Table | None:
     """Return predictions of the files and of the journals, each once, sorted by id."""
+    return _once(chosen, view.predictions, low, columns)
+
+
+def _once(
+    chosen: Sequence[delta.DataFile], unfolded: pa.Table | None, low: str, columns: list[str] | None = None
+) -> pa.Table | None:
+    """Return the rows of files and of journals with ids from `low` on, each once, sorted by id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     parts = [_read(chosen, columns, low)] if chosen else []
-    if view.predictions is not None:
-        fresh = view.predictions.select(columns) if columns is not None else view.predictions
+    if unfolded is not None:
+        fresh = unfolded.select(columns) if columns is not None else unfolded
         fresh = fresh.filter(pc.greater_equal(fresh["id"], low))
         if parts:
             fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=parts[0]["id"].combine_chunks())))
@@ -158,13 +221,10 @@ def _last_truths(view: View, wanted: Callable[[delta.DataFile], bool]) -> pa.Tab
 def _read(chosen: Iterable[delta.DataFile], columns: list[str] | None, low: str = "") -> pa.Table:
     """Return the rows with ids from `low` on; the day stands in the file's path, so it is added."""
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     parts = []
     for file in chosen:
-        above = pc.field("id") >= low if low > file.first else None
-        part = pq.read_table(file.path, columns=columns, filters=above, partitioning=None)
+        part = delta.read(file.path, columns, low=low if low > file.first else "")
         parts.append(part.append_column("day", pa.repeat(pa.scalar(file.day), part.num_rows)))
     return pa.concat_tables(parts, promote_options="default")
 
@@ -186,26 +246,29 @@ def traffic(view: View, now: datetime) -> Traffic:
     moments = [moment for id_ in ends if (moment := records.milliseconds_of(id_)) is not None]
     return Traffic(
         n_predictions=sum(file.n_rows for file in view.prediction_files) + len(unseen),
-        n_truths=_n_truths(view),
+        n_truths=_n_ids(view, "accepted"),
+        n_unknown_truths=_n_ids(view, "unknown"),
         first=records.EPOCH + timedelta(milliseconds=min(moments)) if moments else None,
         last=records.EPOCH + timedelta(milliseconds=max(moments)) if moments else None,
         per_minute=_per_minute(folded | unseen, begin),
     )
 
 
-def _n_truths(view: View) -> int:
-    """Return how many predictions have a truth: a first one is `accepted`, later ones are `corrected`."""
-    folded = _accepted(_read(view.truth_files, ["id", "status"])) if view.truth_files else None
-    fresh = _accepted(view.truths) if view.truths is not None else None
+def _n_ids(view: View, status: str) -> int:
+    """Return how many ids have a truth of this status. A first one is `accepted`, later ones are `corrected`."""
+    folded = _of_status(_read(view.truth_files, ["id", "status"]), status) if view.truth_files else None
+    fresh = _of_status(view.truths, status) if view.truths is not None else None
+    if status == "unknown":  # whatever comes again for an unknown id is unknown too
+        return len({id_ for ids in (folded, fresh) if ids is not None for id_ in ids.to_pylist()})
     if folded is None or fresh is None:
         return len(folded or fresh or ())
     return len(set(fresh.to_pylist()) - set(_among(folded, fresh))) + len(folded)
 
 
-def _accepted(truths: pa.Table) -> pa.ChunkedArray:
+def _of_status(truths: pa.Table, status: str) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
-    return truths.filter(pc.equal(truths["status"], "accepted"))["id"]
+    return truths.filter(pc.equal(truths["status"], status))["id"]
 
 
 def _among(ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> list[str]:

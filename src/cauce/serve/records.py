@@ -90,7 +90,7 @@ def shadows(records: Iterable[Mapping[str, Any]]) -> pa.Table | None:
 
 def is_answer(record: Mapping[str, Any]) -> bool:
     """Whether a record holds predictions that somebody was given."""
-    return record["k"] == "p" or (record["k"] == "r" and record["w"] != SHADOW)
+    return bool(record["k"] == "p" or (record["k"] == "r" and record["w"] != SHADOW))
 
 
 def _table(records: Iterable[Mapping[str, Any]]) -> pa.Table | None:
