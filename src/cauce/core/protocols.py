@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from cauce.core.artefacts import Candidate, Finding, Finish, Losses, Metrics, Schema, TaskSpec
 
@@ -87,6 +87,42 @@ class Fitted(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+
+
+class Online(Protocol):
+    """A fitted model for few rows at once: plain values in and out, no Arrow table in between.
+
+    Several threads may call it at once, and processes forked after it was made. It is made where a model is loaded, and
+    never saved.
+    """
+
+    def __call__(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+        """Predict rows of plain values.
+
+        Parameters
+        ----------
+        rows
+            Values in the order of `schema`, as the service checked them: int, float, bool, str, a datetime as int
+            microseconds since the epoch (UTC), None.
+
+        Returns
+        -------
+        dict
+            The columns of `Fitted.predict`, same names and order, as lists: numbers as Python floats, labels as str.
+        """
+
+
+@runtime_checkable
+class SupportsOnline(Protocol):
+    """A `Fitted` that may have a quicker way for few rows."""
+
+    def online(self) -> Online | None:
+        """Return that way, compiled now; None where there is none, and `Fitted.predict` must do."""
+
+
+def online_of(fitted: Fitted) -> Online | None:
+    """Return a model's quicker way for few rows, compiled now, or None."""
+    return fitted.online() if isinstance(fitted, SupportsOnline) else None
 
 
 class Example(NamedTuple):
