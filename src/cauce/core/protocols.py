@@ -102,8 +102,8 @@ class Online(Protocol):
         Parameters
         ----------
         rows
-            Values in the order of `schema`, as the service checked them: int, float, bool, str, a datetime as int
-            microseconds since the epoch (UTC), None.
+            Values in the order of `schema`, as the service checked them: int, finite float, bool, str, a datetime as
+            int microseconds since the epoch (UTC), None.
 
         Returns
         -------

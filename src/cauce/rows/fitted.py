@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LISTING = "rows.json"
 CODE = "code"
 MODEL = "model"
+INFINITE = (float("inf"), float("-inf"))
 SAME: Mapping[str, tuple[Form, ...]] = {
     "integer": ("int64", "float64"),
     "number": ("int64", "float64"),
@@ -128,10 +129,13 @@ class Computed:
 
 
 def _plain(values: pa.Array) -> list[Any]:
+    """Return plain values; an infinite number, which a model takes for a missing one, is None."""
     import pyarrow as pa
 
-    found: list[Any] = (values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values).to_pylist()
-    return found
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.int64())
+    found: list[Any] = values.to_pylist()
+    return [None if value in INFINITE else value for value in found] if values.type == pa.float64() else found
 
 
 @dataclass(frozen=True)

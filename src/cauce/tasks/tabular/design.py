@@ -25,6 +25,8 @@ FURTHEST = 20.0
 """Standardised numbers are cut here: a straight line should not run off with one outlier."""
 TEXT_SCALE = 3.0
 """A text's row of length 1 is made this long: a penalty that suits standardised numbers would bind it too much."""
+MOST_STRAIGHT = 1_000_000
+"""Numbers up to which coefficients are kept by level, and not by slot: one look-up less."""
 NONE = -1
 """The slot of a level without a coefficient."""
 
@@ -67,12 +69,12 @@ class Design:
         return _sources(rows, self.cycles, self.starts)
 
     @cached_property
-    def _moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def _scaling(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         return self.mean[self.used], self.scale[self.used]
 
     def standardised(self, rows: Encoded) -> npt.NDArray[np.float64]:
         """Give the numbers used, mean 0 and deviation 1, missing ones 0, shape (n_rows, n_used)."""
-        mean, scale = self._moments
+        mean, scale = self._scaling
         z = rows.numbers - mean if len(mean) == rows.numbers.shape[1] else rows.numbers[:, self.used] - mean
         z /= scale
         # For one row three times as fast as np.nan_to_num and np.clip, which are Python around such calls.
@@ -121,8 +123,11 @@ class Lookup:
         self.design = design
         self._numbers, self._missing, *parts = np.split(coefficients, np.cumsum(design.widths)[:-1])
         one_hot, self._texts = parts[: len(design.slots)], parts[len(design.slots) :]
-        # `NONE`, an index of −1, reaches the row of zeros
-        self._tables = [np.vstack([part, np.zeros(part.shape[1])]) for part in one_hot]
+        self._tables: list[tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.float64]]] = []
+        for slot, part in zip(design.slots, one_hot, strict=True):
+            table = np.vstack([part, np.zeros(part.shape[1])])  # `NONE`, an index of −1, reaches the row of zeros
+            straight = len(slot) * part.shape[1] <= MOST_STRAIGHT
+            self._tables.append((None, table[slot]) if straight else (slot, table))
 
     def __call__(self, rows: Encoded) -> npt.NDArray[np.float64]:
         """Give shape (n_rows, n_outputs)."""
@@ -130,8 +135,8 @@ class Lookup:
         total: npt.NDArray[np.float64] = design.standardised(rows) @ self._numbers
         if design.widths[1]:
             total += np.isnan(rows.numbers[:, design.indicator]) @ self._missing
-        for slot, code, table in zip(design.slots, design.sources(rows), self._tables, strict=True):
-            total += table.take(slot.take(code), axis=0)
+        for code, (slot, table) in zip(design.sources(rows), self._tables, strict=True):
+            total += table.take(code if slot is None else slot.take(code), axis=0)
         for text, part in zip(rows.texts, self._texts, strict=True):
             total += text @ part * TEXT_SCALE
         return total

@@ -12,13 +12,14 @@ import numpy as np
 
 from cauce.core.artefacts import Candidate, Schema, TaskSpec
 from cauce.core.protocols import Finished, Fitted, Online
-from cauce.tasks.tabular import single_rows, store
+from cauce.tasks.tabular import one_row, store
 from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.encode import Encoder
 from cauce.tasks.tabular.linear import Linear
 from cauce.tasks.tabular.mlp import Networks
-from cauce.tasks.tabular.online import Predict, class_rows, number_rows
+from cauce.tasks.tabular.online import One, Predict, class_rows, number_rows
 from cauce.tasks.tabular.prior import Prior
+from cauce.tasks.tabular.single_rows import Trees
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +56,7 @@ class Classifier:
 
     def online(self) -> Online:
         """Give the quick way for few rows."""
-        return class_rows(self.encoder, _quick(self.model), self.classes)
+        return class_rows(self.encoder, *_quick(self.encoder, self.model), self.classes)
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Repair the probabilities where it pays, and choose how to decide on a class."""
@@ -104,7 +105,7 @@ class Regressor:
 
     def online(self) -> Online:
         """Give the quick way for few rows."""
-        return number_rows(self.encoder, _quick(self.model), self.half_width)
+        return number_rows(self.encoder, *_quick(self.encoder, self.model), self.half_width)
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Tell the width of intervals from out-of-fold errors."""
@@ -130,8 +131,12 @@ class Regressor:
         return cls(encoder, model, header.half_width, header.importance)
 
 
-def _quick(model: store.Model) -> Predict:
-    return single_rows.quick(model) if isinstance(model, Boosting) else model.predict
+def _quick(encoder: Encoder, model: store.Model) -> tuple[Predict, One | None]:
+    """Return what predicts few rows, and one row alone where there is a shorter way for it."""
+    if isinstance(model, Boosting):
+        trees = Trees(model)
+        return trees.predict, one_row.by_trees(encoder, trees)
+    return model.predict, one_row.by_line(encoder, model) if isinstance(model, Linear) else None
 
 
 def _header(

@@ -84,7 +84,8 @@ class Linear:
 def probabilities(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Turn scores into probabilities: logistic for one column, softmax for more."""
     if scores.shape[1] == 1:
-        scores = np.hstack([np.zeros_like(scores), scores])
+        scores, second = np.zeros((len(scores), 2)), scores
+        scores[:, 1:] = second
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
     return shares

@@ -1,7 +1,8 @@
 """Few rows at once, as a service has them: plain values → encoded rows → columns as lists, without an Arrow table.
 
-For one row of 34 columns the way through Arrow takes 60 times as long as this one (benchmarks/serve/online). It gives
-the very numbers that `Encoder.transform` gives for a table of the same rows, so that the same models stand behind both.
+Several rows are encoded to the very numbers that `Encoder.transform` gives for a table of them, and the same models
+stand behind both. One row alone goes through `one_row.py` where the model has a way there. What each step saves is
+measured in benchmarks/serve/online.
 """
 
 from __future__ import annotations
@@ -19,22 +20,32 @@ from cauce.core.protocols import Online
 from cauce.tasks.tabular.columns import LARGEST
 from cauce.tasks.tabular.encode import DATE_PARTS, UNSEEN, Encoded, Encoder, date_parts, score, scored
 
-Rows = Sequence[Sequence[Any]]
+Row = Sequence[Any]
+Rows = Sequence[Row]
 Array = npt.NDArray[np.float64]
 Predict = Callable[[Encoded], Array]
-FEW_DATES = 24
-"""Up to this many, Python's calendar is quicker than numpy's: 0.4 µs for each, 10 µs for all."""
+One = Callable[[Row], list[float]]
+"""One row → its probabilities, or its number alone."""
 DAY, HOUR = 86_400_000_000, 3_600_000_000
 EPOCH, LAST = date(1970, 1, 1).toordinal(), date.max.toordinal()
-NO_DATE = (np.nan,) * len(DATE_PARTS)
-NO_TICKS = np.iinfo(np.int64).min
-"""numpy's integer for no moment."""
+NO_DATE = (None,) * len(DATE_PARTS)
 
 
-def class_rows(encoder: Encoder, predict: Predict, classes: tuple[str, ...]) -> Online:
+def class_rows(encoder: Encoder, predict: Predict, one: One | None, classes: tuple[str, ...]) -> Online:
     """Return what gives ``prediction`` and ``prob_<class>`` for few rows."""
-    encode = RowEncoder(encoder)
-    return lambda rows: listed(shares := predict(encode(rows)), shares.argmax(axis=1), classes)
+    encode, names = RowEncoder(encoder), [f"prob_{label}" for label in classes]
+
+    def online(rows: Rows) -> dict[str, list[Any]]:
+        if one is None or len(rows) != 1:
+            shares = predict(encode(rows))
+            return listed(shares, shares.argmax(axis=1), classes)
+        row = one(rows[0])
+        found: dict[str, list[Any]] = {"prediction": [classes[row.index(max(row))]]}
+        for name, share in zip(names, row, strict=True):
+            found[name] = [share]
+        return found
+
+    return online
 
 
 def listed(shares: Array, said: npt.NDArray[np.int64], classes: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -45,10 +56,17 @@ def listed(shares: Array, said: npt.NDArray[np.int64], classes: tuple[str, ...])
     return found
 
 
-def number_rows(encoder: Encoder, predict: Predict, half_width: float) -> Online:
+def number_rows(encoder: Encoder, predict: Predict, one: One | None, half_width: float) -> Online:
     """Return what gives ``prediction``, ``lower`` and ``upper`` for few rows."""
     encode = RowEncoder(encoder)
-    return lambda rows: around(predict(encode(rows))[:, 0], half_width)
+
+    def online(rows: Rows) -> dict[str, list[Any]]:
+        if one is None or len(rows) != 1:
+            return around(predict(encode(rows))[:, 0], half_width)
+        (centre,) = one(rows[0])
+        return {"prediction": [centre], "lower": [centre - half_width], "upper": [centre + half_width]}
+
+    return online
 
 
 def around(centre: Array, half: float | Array) -> dict[str, list[Any]]:
@@ -60,57 +78,58 @@ class RowEncoder:
     """Encodes rows of plain values, in the order of the schema; immutable, so that threads may share it."""
 
     def __init__(self, encoder: Encoder) -> None:
-        place = {name: i for i, name in enumerate(encoder.schema.names)}
-        at = {feature.column: i for i, feature in reversed([*enumerate(encoder.features)]) if feature.part != "score"}
-        by_kind: dict[str, list[str]] = {"datetime": [], "text": [], "category": []}
-        plain: list[str] = []
-        for column in encoder.schema:
-            by_kind.get(column.kind, plain).append(column.name)
-        self._plain, self._plain_at = _picked([place[name] for name in plain]), [at[name] for name in plain]
-        self._dates = [(place[name], at[name]) for name in by_kind["datetime"]]
-        self._texts = [(place[name], at[name], encoder.texts[name]) for name in by_kind["text"]]
-        self._known = [(place[name], encoder.known[name]) for name in encoder.categories]
+        names = encoder.schema.names
+        self._cells, self._width = cells_of(encoder), sum(feature.part != "score" for feature in encoder.features)
+        self._known = [(names.index(name), encoder.known[name]) for name in encoder.categories]
+        self._texts = [(names.index(c.name), encoder.texts[c.name]) for c in encoder.schema if c.kind == "text"]
         self._scores = tuple(encoder.scores.values())
-        self._width = sum(feature.part != "score" for feature in encoder.features)
 
     def __call__(self, rows: Rows) -> Encoded:
         """Give what `Encoder.transform` gives for a table of the same rows."""
         n_rows = len(rows)
-        numbers = self._numbers(rows, n_rows)
+        # None becomes NaN. Flat and then cut into rows: a fifth quicker than numpy's own way from a list of tuples.
+        flat = np.fromiter(chain.from_iterable(map(self._cells, rows)), np.float64, n_rows * self._width)
+        numbers = _cut(flat).reshape(n_rows, self._width)
         levels = [[known.get(row[place], UNSEEN) for row in rows] for place, known in self._known]
         codes = np.array(levels, np.int32).reshape(len(levels), n_rows).T
-        if not self._texts:
-            return Encoded(numbers, codes)
-        texts = []
-        for place, at, grams in self._texts:
-            values = [row[place] for row in rows]
-            numbers[:, at] = np.log1p([np.nan if value is None else len(value) for value in values])
-            texts.append(grams.transform_few(values))
+        texts = [grams.transform_few([row[place] for row in rows]) for place, grams in self._texts]
         found = Encoded(numbers, codes, tuple(texts))
         if not self._scores:
             return found
         return scored(found, [score(text, table) for text, table in zip(texts, self._scores, strict=True)])
 
-    def _numbers(self, rows: Rows, n_rows: int) -> Array:
-        """Give the matrix of numbers but for what is told of texts."""
-        n_plain = len(self._plain_at)
-        # None becomes NaN. Flat and then cut into rows: a fifth quicker than numpy's own way from a list of tuples.
-        flat = np.fromiter(chain.from_iterable(map(self._plain, rows)), np.float64, n_rows * n_plain)
-        values = _cut(flat).reshape(n_rows, n_plain)
-        if n_plain == self._width:
-            return values
-        numbers = np.empty((n_rows, self._width))
-        numbers[:, self._plain_at] = values
-        for place, at in self._dates:
-            numbers[:, at : at + len(DATE_PARTS)] = _dates([row[place] for row in rows])
-        return numbers
 
+def cells_of(encoder: Encoder) -> Callable[[Row], Sequence[Any]]:
+    """Return what gives a row's numbers in the order of the encoder's, but for scores; None where one is missing."""
+    names = encoder.schema.names
+    dates = [names.index(column.name) for column in encoder.schema if column.kind == "datetime"]
+    texts = [names.index(column.name) for column in encoder.schema if column.kind == "text"]
+    made = len(names)  # behind a row's own values come the parts of its dates and the lengths of its texts
+    places: list[int] = []
+    for place, column in enumerate(encoder.schema):
+        if column.kind == "datetime":
+            first = made + dates.index(place) * len(DATE_PARTS)
+            places += range(first, first + len(DATE_PARTS))
+        elif column.kind == "text":
+            places.append(made + len(dates) * len(DATE_PARTS) + texts.index(place))
+        elif column.kind != "category":
+            places.append(place)
+    # In C: 0.2 µs for 30 values. One place alone would give no tuple.
+    picked: Callable[[Row], Sequence[Any]] = (
+        itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
+    )
+    if not dates and not texts:
+        return picked
 
-def _picked(places: list[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """Return what takes these places of a row."""
-    if len(places) > 1:
-        return itemgetter(*places)  # in C: 0.2 µs for 30 values
-    return lambda row: [row[place] for place in places]
+    def cells(row: Row) -> Sequence[Any]:
+        wide = list(row)
+        for place in dates:
+            wide += NO_DATE if row[place] is None else _date(row[place])
+        for place in texts:
+            wide.append(None if row[place] is None else np.log1p(float(len(row[place]))))
+        return picked(wide)
+
+    return cells
 
 
 def _cut(values: Array) -> Array:
@@ -122,21 +141,11 @@ def _cut(values: Array) -> Array:
     return values
 
 
-def _dates(moments: list[int | None]) -> Any:
-    """Return `date_parts` of moments, microseconds since 1970, shape (n_rows, 5)."""
-    if 0 < len(moments) <= FEW_DATES:
-        return [NO_DATE if moment is None else _date(moment) for moment in moments]
-    return _by_numpy([NO_TICKS if moment is None else moment for moment in moments])
-
-
 def _date(moment: int) -> Sequence[float]:
+    """Return `date_parts` of microseconds since 1970, by Python's calendar: 0.4 µs where numpy takes 10."""
     day, rest = divmod(moment, DAY)
     if not 0 < day + EPOCH <= LAST:  # years that Python's calendar has not
-        found: Sequence[float] = _by_numpy([moment])[0]
+        found: list[float] = date_parts(np.array([moment], np.int64).view("datetime64[us]"))[0].tolist()
         return found
     when = date.fromordinal(day + EPOCH)
     return when.year, when.month, when.weekday(), rest // HOUR, moment / 86_400e6
-
-
-def _by_numpy(ticks: list[int]) -> Any:
-    return date_parts(np.array(ticks, np.int64).view("datetime64[us]"))

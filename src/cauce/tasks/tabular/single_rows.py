@@ -12,7 +12,7 @@ import ctypes
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,26 +33,37 @@ NAMES = (
 Array = npt.NDArray[np.float64]
 
 
-def quick(model: Boosting) -> Callable[[Encoded], Array]:
-    """Return what gives the numbers of ``model.predict``, soon for few rows; the booster is read now.
+class Trees:
+    """Predicts what `Boosting.predict` does, soon for few rows; the booster is read when this is made.
 
     One thread does it, however many rows: a process forked from one that used several of OpenMP's would wait for them
     for ever.
     """
-    booster, raw, lanes = model.booster, model.shares_of_means, _lanes(model)
 
-    def predict(rows: Encoded) -> Array:
+    def __init__(self, model: Boosting) -> None:
+        self.model = model
+        self._booster, self._lanes = model.booster, _lanes(model)
+        self.one: Callable[[list[float]], list[float]] | None = None if self._lanes is None else self._one
+        """A row of the booster's input, None where a value is missing → what it says; None where there is no call."""
+
+    def predict(self, rows: Encoded) -> Array:
+        """Give probabilities, shape (n_rows, n_classes), or numbers, shape (n_rows, 1)."""
         n_rows = len(rows.numbers)
         if not n_rows:
-            return model.predict(rows)
-        if lanes is not None and n_rows <= FEW:
-            lane = lanes.lane
-            matrix_of(rows, model.tables, lane.matrix[:n_rows])
-            return model.answers(lane.predict(n_rows))
-        found = np.asarray(booster.predict(model.matrix(rows), raw_score=raw, num_threads=1))
-        return model.answers(found.reshape(n_rows, -1))
+            return self.model.predict(rows)
+        if self._lanes is not None and n_rows <= FEW:
+            lane = self._lanes.lane
+            matrix_of(rows, self.model.tables, lane.matrix[:n_rows])
+            return self.model.answers(lane.predict(n_rows).copy())
+        matrix, raw = self.model.matrix(rows), self.model.shares_of_means
+        found = np.asarray(self._booster.predict(matrix, raw_score=raw, num_threads=1))
+        return self.model.answers(found.reshape(n_rows, -1))
 
-    return predict
+    def _one(self, row: list[float]) -> list[float]:
+        lane = cast("_Lanes", self._lanes).lane
+        lane.matrix[0] = row
+        found: list[float] = lane.predict(1)[0].tolist()
+        return found
 
 
 class _Native(NamedTuple):
@@ -82,13 +93,13 @@ class _Lane:
         self._steps = self.matrix.strides[0], self._answers.strides[0]
 
     def predict(self, n_rows: int) -> Array:
-        """Give what the booster says of the first rows of `matrix`, shape (n_rows, n_outputs)."""
+        """Give what the booster says of the first rows of `matrix`, shape (n_rows, n_outputs), until the next call."""
         read, written = self._from, self._to
         for _ in range(n_rows):
             if self._call(self._handle, read, self._told, written):
                 raise RuntimeError("LightGBM predicts no single row")
             read, written = read + self._steps[0], written + self._steps[1]
-        return self._answers[:n_rows].copy()
+        return self._answers[:n_rows]
 
 
 class _Lanes(threading.local):
