@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +20,9 @@ from cauce.core.artefacts import Candidate, Finish, TaskSpec, Words
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
 from cauce.core.names import NAME
-from cauce.core.protocols import Fitted, Task
+from cauce.core.plain import EXTREMES, to_rows, to_table
+from cauce.core.protocols import Fitted, Task, online_of
 from cauce.core.registry import load_fitted
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 HARMLESS = {".json", ".arrow", ".txt"}
 """Endings that a package of a fitted object may hold."""
@@ -151,6 +149,7 @@ def check_finishing_keeps_what_a_model_is(task: Task, folder: Path) -> None:
         assert after.schema == before.schema, f"{candidate.name}: finishing changes the columns of a prediction"
         for odd, sent in hostile_rows(table, spec).items():
             _whole(finished.predict(sent), f"{candidate.name}, finished, {odd}")
+        online_agrees(finished, table.slice(0, 70), f"{candidate.name}, finished")
         for words in record.words:
             _two_languages(words, f"finish of {candidate.name}")
         assert from_json(to_json(record), Finish) == record, f"{candidate.name}: the record does not survive JSON"
@@ -290,6 +289,12 @@ def check_predicts_from_many_threads(task: Task, folder: Path) -> None:
         assert all(answer.equals(expected) for answer in answers), f"{candidate.name}: threads disturb each other"
 
 
+def check_online_gives_what_predict_gives(task: Task, folder: Path) -> None:
+    """The quick way for few rows, where a model has one, has the columns and values of `predict`."""
+    for candidate, fitted, table, _ in _fits(task):
+        online_agrees(fitted, table.slice(0, 70), candidate.name)
+
+
 TASK_CHECKS: Mapping[str, Callable[[Task, Path], None]] = {
     check.__name__.removeprefix("check_"): check
     for check in (
@@ -310,6 +315,7 @@ TASK_CHECKS: Mapping[str, Callable[[Task, Path], None]] = {
         check_weights_of_zero_drop_rows,
         check_importance_is_shares_of_the_inputs,
         check_predicts_from_many_threads,
+        check_online_gives_what_predict_gives,
     )
 }
 
@@ -340,6 +346,24 @@ def hostile_rows(table: pa.Table, spec: TaskSpec) -> dict[str, pa.Table]:
     return found
 
 
+def online_agrees(fitted: Fitted, table: pa.Table, where: str) -> None:
+    """Compare the quick way with `predict` on no row, one, many, empty and odd ones, from several threads at once."""
+    online, schema, rows = online_of(fitted), fitted.schema, to_rows(table, fitted.schema)
+    odd = [[EXTREMES[column.kind][k] for column in schema] for k in range(2)]
+
+    def compare(sent: list[list[Any]]) -> None:
+        expected = fitted.predict(to_table(sent, schema)).to_pydict()
+        said = online(sent) if online is not None else expected
+        assert list(said) == list(expected), f"{where}: columns {list(said)}"
+        for name, values in expected.items():
+            words = values and isinstance(values[0], str)
+            same = said[name] == values if words else np.allclose(said[name], values, rtol=1e-12, atol=1e-12)
+            assert same, f"{where}: {name} of {len(sent)} rows is {said[name]}, not {values}"
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(compare, ([], rows[:1], rows, [[None] * len(schema)], odd, [*odd, *rows[:9]]) * 3))
+
+
 def _fits(task: Task) -> Iterator[tuple[Candidate, Fitted, pa.Table, TaskSpec]]:
     table, spec = task.example()
     for candidate in rungs(task, spec, table):
@@ -360,9 +384,7 @@ def _whole(predicted: pa.Table, where: str) -> None:
         column = predicted.column(name)
         assert not column.null_count, f"{where}: {name} holds nulls"
         assert not pa.types.is_floating(column.type) or np.isfinite(column.to_numpy()).all(), f"{where}: {name}"
-    shares: list[npt.NDArray[np.float64]] = [
-        predicted.column(name).to_numpy() for name in predicted.column_names if name.startswith("prob_")
-    ]
+    shares: list[Any] = [predicted[name].to_numpy() for name in predicted.column_names if name.startswith("prob_")]
     assert not shares or np.allclose(np.sum(shares, axis=0), 1.0), f"{where}: probabilities do not sum to 1"
     if {"lower", "upper"} <= set(predicted.column_names):
         lower, middle, upper = (predicted.column(name).to_numpy() for name in ("lower", "prediction", "upper"))

@@ -13,8 +13,8 @@ import pytest
 
 from cauce.core.artefacts import Column, Finish, Schema, TaskSpec
 from cauce.core.errors import UserError
-from cauce.core.protocols import Finished
-from cauce.rows import Computation, Computed
+from cauce.core.protocols import Finished, Online
+from cauce.rows import Computation, Computed, RowFailed
 from cauce.rows.fitted import load
 from rows.texts import AGAIN, RATIO, functions
 
@@ -112,3 +112,42 @@ def test_a_listing_that_names_files_elsewhere_runs_nothing(saved: Callable[..., 
         (folder / "rows.json").write_text(json.dumps(listing))
         with pytest.raises(UserError, match="not a file of the project"):
             load(folder, Doubler.load)
+
+
+class QuickDoubler(Doubler):
+    """The same, with a quick way of its own."""
+
+    def online(self) -> Online:
+        """Take `twice`, the first value of a row."""
+        return lambda rows: {"prediction": [row[0] for row in rows]}
+
+
+def test_the_quick_way_computes_what_it_hands_on(saved: Callable[..., Path]) -> None:
+    opened = load(saved(), lambda _: QuickDoubler())
+    online = opened.online()
+    assert online is not None
+    assert online([[10, 4.0, 1], [None, 1.0, 2]]) == {"prediction": [5.0, None]}
+    assert online([]) == {"prediction": []}
+
+
+def test_a_row_that_fails_is_named_in_the_quick_way_too(saved: Callable[..., Path]) -> None:
+    online = load(
+        saved(RATIO.replace("return", "assert None not in area.to_pylist(); return") + AGAIN), lambda _: QuickDoubler()
+    ).online()
+    assert online is not None
+    with pytest.raises(RowFailed) as caught:
+        online([[1, 1.0, 1], [2, None, 1]])
+    assert caught.value.row == 1
+
+
+def test_without_a_quick_way_within_there_is_none(saved: Callable[..., Path]) -> None:
+    assert load(saved(), Doubler.load).online() is None
+
+
+def test_a_computed_column_in_another_form_leaves_the_reading_to_the_task(saved: Callable[..., Path]) -> None:
+    class Categories(QuickDoubler):
+        @property
+        def schema(self) -> Schema:
+            return Schema((Column("twice", "category"), Column("rooms", "integer")))
+
+    assert load(saved(), lambda _: Categories()).online() is None

@@ -90,18 +90,39 @@ class Fitted(Protocol):
 
 
 class Online(Protocol):
-    """A fitted model for few rows at once: plain values in and out, no Arrow table in between."""
+    """A fitted model for few rows at once: plain values in and out, no Arrow table in between.
+
+    Several threads may call it at once, and processes forked after it was made. It is made where a model is loaded, and
+    never saved.
+    """
 
     def __call__(self, rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-        """Predict rows."""
+        """Predict rows of plain values.
+
+        Parameters
+        ----------
+        rows
+            Values in the order of `schema`, as the service checked them: int, finite float, bool, str, a datetime as
+            int microseconds since the epoch (UTC), None.
+
+        Returns
+        -------
+        dict
+            The columns of `Fitted.predict`, same names and order, as lists: numbers as Python floats, labels as str.
+        """
 
 
 @runtime_checkable
 class SupportsOnline(Protocol):
-    """A `Fitted` that may have such a way."""
+    """A `Fitted` that may have a quicker way for few rows."""
 
     def online(self) -> Online | None:
-        """Return it, or None where there is none."""
+        """Return that way, compiled now; None where there is none, and `Fitted.predict` must do."""
+
+
+def online_of(fitted: Fitted) -> Online | None:
+    """Return a model's quicker way for few rows, compiled now, or None."""
+    return fitted.online() if isinstance(fitted, SupportsOnline) else None
 
 
 class Example(NamedTuple):

@@ -6,10 +6,10 @@ member-0/ …       what the models within saved
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from cauce.core.artefacts import Finish, Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json, write_bytes
-from cauce.core.protocols import Finished, Fitted
+from cauce.core.plain import to_table
+from cauce.core.protocols import Finished, Fitted, Online, online_of
 from cauce.fairness.plan import Plan
 
 if TYPE_CHECKING:
@@ -80,30 +81,53 @@ class FairClassifier:
         """
         import pyarrow as pa
 
-        shares = self._mixed(table)
+        said = [None if member is None else _probabilities(member, table) for member in self.members]
+        shares = self._mixed(said, table.num_rows)
         if self.header.thresholds:
-            groups = self.header.plan.codes(table)
-            at = np.where(groups >= 0, np.asarray(self.header.thresholds)[groups], 0.0)
-            shares = _moved(shares, self.classes.index(self.header.plan.favoured), at)
+            shares = self._by_group(shares, table)
         labels = pa.array(self.classes, pa.string())
         columns = [labels.take(pa.array(shares.argmax(axis=1))), *(pa.array(np.ascontiguousarray(s)) for s in shares.T)]
         return pa.table(columns, names=["prediction", *(f"prob_{label}" for label in self.classes)])
 
-    def _mixed(self, table: pa.Table) -> Floats:
-        """Return the members' mean probabilities, shape (n_rows, n_classes)."""
-        shares = np.zeros((table.num_rows, len(self.classes)))
+    def online(self) -> Online | None:
+        """Give the quick way for few rows; None where a model within has none.
+
+        The groups of a threshold are told by an Arrow table of the sensitive columns alone, as everywhere else.
+        """
+        ways = [None if member is None else _way(member, self.schema) for member in self.members]
+        if any(way is None and member is not None for way, member in zip(ways, self.members, strict=True)):
+            return None
+        sensitive = self.header.plan.columns
+
+        def predict(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+            shares = self._mixed([None if way is None else way(rows) for way in ways], len(rows))
+            if self.header.thresholds:
+                shares = self._by_group(shares, to_table(rows, self.schema, sensitive))
+            found: dict[str, list[Any]] = {"prediction": [self.classes[k] for k in shares.argmax(axis=1).tolist()]}
+            return found | {f"prob_{label}": shares[:, k].tolist() for k, label in enumerate(self.classes)}
+
+        return predict
+
+    def _mixed(self, said: Sequence[Mapping[str, Any] | None], n_rows: int) -> Floats:
+        """Return the members' mean probabilities, shape (n_rows, n_classes), of what each says by column."""
+        shares = np.zeros((n_rows, len(self.classes)))
         favoured = self.classes.index(self.header.plan.favoured)
-        for weight, constant, member in zip(self.header.weights, self.header.constants, self.members, strict=True):
-            if member is None:
+        for weight, constant, columns in zip(self.header.weights, self.header.constants, said, strict=True):
+            if columns is None:
                 p = constant or 0.0
                 shares += weight * (1.0 - p) / max(1, len(self.classes) - 1)
                 shares[:, favoured] += weight * (p - (1.0 - p) / max(1, len(self.classes) - 1))
                 continue
-            predicted = member.predict(table)
             for place, label in enumerate(self.classes):
-                if label in member.classes:
-                    shares[:, place] += weight * predicted.column(f"prob_{label}").to_numpy()
+                if (share := columns.get(f"prob_{label}")) is not None:
+                    shares[:, place] += weight * np.asarray(share)
         return np.clip(shares, 0.0, 1.0)
+
+    def _by_group(self, shares: Floats, table: pa.Table) -> Floats:
+        """Multiply the favoured class's odds by each row's group's threshold."""
+        groups = self.header.plan.codes(table)
+        at = np.where(groups >= 0, np.asarray(self.header.thresholds)[groups], 0.0)
+        return _moved(shares, self.classes.index(self.header.plan.favoured), at)
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Leave the model as it is: what a mitigation balanced, another threshold would undo."""
@@ -148,6 +172,21 @@ class FairClassifier:
 def load(folder: Path, load_member: Callable[[Path], Fitted]) -> FairClassifier:
     """Load a mitigated model: what `core.registry.WRAPPERS` names."""
     return FairClassifier.read(folder, load_member)
+
+
+def _probabilities(member: Fitted, table: pa.Table) -> Mapping[str, Floats]:
+    predicted = member.predict(table)
+    names = [f"prob_{label}" for label in member.classes]
+    return {name: predicted.column(name).to_numpy() for name in names}
+
+
+def _way(member: Fitted, schema: Schema) -> Online | None:
+    """Return a member's quick way for rows of a wider schema than its own."""
+    way = online_of(member)
+    if way is None or member.schema.names == schema.names:
+        return way
+    places = [schema.names.index(name) for name in member.schema.names]
+    return lambda rows: way([[row[place] for place in places] for row in rows])
 
 
 def scores(shares: Floats, favoured: int) -> Floats:

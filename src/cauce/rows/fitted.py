@@ -6,16 +6,17 @@ code/<path>      the functions' files, as they were read when the model was trai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cauce.core.artefacts import Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
-from cauce.core.protocols import Finished, Fitted
+from cauce.core.plain import to_table
+from cauce.core.protocols import Finished, Fitted, Online, online_of
 from cauce.core.scripts import read_script
 from cauce.rows.compute import Computation
 from cauce.rows.forms import Form
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 LISTING = "rows.json"
 CODE = "code"
 MODEL = "model"
+INFINITE = (float("inf"), float("-inf"))
+SAME: Mapping[str, tuple[Form, ...]] = {
+    "integer": ("int64", "float64"),
+    "number": ("int64", "float64"),
+    "boolean": ("bool",),
+    "category": ("string",),
+    "text": ("string",),
+    "datetime": ("timestamp",),
+}
+"""Kind of a column → forms whose values a model's quick way takes as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +83,27 @@ class Computed:
         """
         return self.inner.predict(self.computing.apply(table))
 
+    def online(self) -> Online | None:
+        """Give the quick way for few rows, where the model has one: functions take Arrow arrays, the model does not.
+
+        None also where a computed column would have to be read in another form, as numbers that are categories:
+        reading is the task's, and its `predict` does it.
+        """
+        way, functions = online_of(self.inner), self.computing.functions
+        kinds = {column.name: column.kind for column in self.inner.schema}
+        forms = {name: self.computing.outputs.get(name) for name in functions.names if name in kinds}
+        if way is None or any(form not in SAME[kinds[name]] for name, form in forms.items()):
+            return None
+        together = (*self.schema.names, *functions.names)
+        places = [together.index(name) for name in kinds]
+
+        def predict(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+            made = self.computing.columns(to_table(rows, self.schema, tuple(self.computing.inputs)))
+            computed = zip(*(_plain(made[name]) for name in functions.names), strict=True)
+            return way([[(*row, *more)[place] for place in places] for row, more in zip(rows, computed, strict=True)])
+
+        return predict
+
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Finish the model within; `rows` have the computed columns."""
         finished = self.inner.finish(rows, predicted, spec)
@@ -94,6 +126,16 @@ class Computed:
     def load(cls, folder: Path) -> Self:
         """Not without knowing the model within: a package is opened by `core.registry.load_fitted`, which does."""
         raise NotImplementedError(f"{folder}: open it by core.registry.load_fitted")
+
+
+def _plain(values: pa.Array) -> list[Any]:
+    """Return plain values; an infinite number, which a model takes for a missing one, is None."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.int64())
+    found: list[Any] = values.to_pylist()
+    return [None if value in INFINITE else value for value in found] if values.type == pa.float64() else found
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,21 @@ class Boosting:
             shape = (0, max(2, int(self.booster.num_model_per_iteration())) if self.classify else 1)
             return np.empty(shape)
         matrix = self.matrix(rows)
-        if self.family == "forest" and self.classify:
-            return _shares(self.scores(matrix))
-        found = np.asarray(self.booster.predict(matrix, num_threads=n_threads(n_rows)))
+        found = self.booster.predict(matrix, raw_score=self.shares_of_means, num_threads=n_threads(n_rows))
+        return self.answers(np.asarray(found).reshape(n_rows, -1))
+
+    @property
+    def shares_of_means(self) -> bool:
+        """Whether probabilities are made from the trees' sums, and not by LightGBM."""
+        return self.family == "forest" and self.classify
+
+    def answers(self, found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Turn what the booster says, shape (n_rows, n_outputs), into what `predict` gives."""
+        if self.shares_of_means:
+            return _shares(found * self.scale + self.centre)
         if not self.classify:
-            return found[:, None] * self.scale + self.centre
-        return found if found.ndim == 2 else np.column_stack([1 - found, found])
+            return found * self.scale + self.centre
+        return found if found.shape[1] > 1 else np.hstack([1 - found, found])
 
     def scores(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Give the sum of the trees for rows of the booster's input, shape (n_rows, n_outputs)."""
@@ -132,10 +141,21 @@ def standardise(target: npt.NDArray[np.float64], weights: npt.NDArray[np.float64
     return centre, scale if scale > 0 else 1.0
 
 
-def matrix_of(rows: Encoded, tables: Tables) -> npt.NDArray[np.float64]:
-    """Return the booster's input, shape (n_rows, n_features), with target means looked up."""
-    pairs = zip(tables, rows.codes.T, strict=True)
-    return joined(rows, [None if table is None else table[code] for table, code in pairs])
+def matrix_of(rows: Encoded, tables: Tables, out: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+    """Return the booster's input, shape (n_rows, n_features), with target means looked up; in `out` if given."""
+    at = rows.numbers.shape[1]
+    if out is None:
+        out = np.empty((len(rows.numbers), at + sum(1 if table is None else table.shape[1] for table in tables)))
+    out[:, :at] = rows.numbers
+    native = np.where(rows.codes < 0, np.nan, rows.codes)
+    for j, table in enumerate(tables):
+        if table is None:
+            out[:, at] = native[:, j]
+            at += 1
+        else:
+            out[:, at : at + table.shape[1]] = table.take(rows.codes[:, j], axis=0)
+            at += table.shape[1]
+    return out
 
 
 def joined(rows: Encoded, encoded: list[npt.NDArray[np.float64] | None]) -> npt.NDArray[np.float64]:

@@ -91,7 +91,8 @@ class Encoder:
         return () if self.scores else tuple(len(text.idf) for text in self.texts.values())
 
     @cached_property
-    def _known(self) -> Mapping[str, Mapping[str | None, int]]:
+    def known(self) -> Mapping[str, Mapping[str | None, int]]:
+        """Category column → level → its code."""
         pairs = ((name, levels.to_pylist()) for name, levels in self.levels.items())
         return {name: {None: MISSING} | {level: i for i, level in enumerate(levels)} for name, levels in pairs}
 
@@ -123,7 +124,7 @@ class Encoder:
         import pyarrow.compute as pc
 
         if len(values) <= SMALL:
-            known = self._known[name]
+            known = self.known[name]
             return np.array([known.get(value, UNSEEN) for value in values.to_pylist()], np.int32)
         found = pc.index_in(values, self.levels[name], skip_nulls=True)
         filled = pc.if_else(pc.is_null(values), MISSING, pc.fill_null(found, UNSEEN))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,11 @@ import numpy.typing as npt
 from cauce.core.artefacts import Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
-from cauce.core.protocols import Finished, Fitted
+from cauce.core.protocols import Finished, Fitted, Online, online_of
 from cauce.tasks.tabular.calibrate import Method, Repair
 from cauce.tasks.tabular.decide import said_by
 from cauce.tasks.tabular.intervals import floored
+from cauce.tasks.tabular.online import Rows, around, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,13 +90,36 @@ class FinishedClassifier(_Behind):
 
         predicted = self.inner.predict(table)
         shares = np.column_stack([predicted.column(f"prob_{label}").to_numpy() for label in self.classes])
-        listing = self.listing
-        if listing.repair is not None:
-            shares = Repair(listing.repair, np.array(listing.x), np.array(listing.y)).apply(shares)
-        said = said_by(shares, np.array(listing.weights)) if listing.weights else shares.argmax(axis=1)
+        shares, said = self._decided(shares)
         columns = [pa.array(self.classes, pa.string()).take(pa.array(said))]
         columns += [pa.array(np.ascontiguousarray(share)) for share in shares.T]
         return pa.table(columns, names=predicted.column_names)
+
+    def online(self) -> Online | None:
+        """Give the quick way for few rows; None where the model within has none."""
+        inner = online_of(self.inner)
+        if inner is None:
+            return None
+        names = [f"prob_{label}" for label in self.classes]
+
+        def predict(rows: Rows) -> dict[str, list[Any]]:
+            said = inner(rows)
+            shares = np.ascontiguousarray(np.array([said[name] for name in names]).T)
+            return listed(*self._decided(shares), self.classes)
+
+        return predict
+
+    @cached_property
+    def _repair(self) -> Repair | None:
+        listing = self.listing
+        return Repair(listing.repair, np.array(listing.x), np.array(listing.y)) if listing.repair else None
+
+    def _decided(self, shares: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Return repaired probabilities and the classes said."""
+        if self._repair is not None:
+            shares = self._repair.apply(shares)
+        weights = self.listing.weights
+        return shares, said_by(shares, np.array(weights)) if weights else shares.argmax(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +139,21 @@ class FinishedRegressor(_Behind):
             half = half * floored(self.scale.predict(table)["prediction"].to_numpy(), self.listing.floor)
         columns = [pa.array(values) for values in (centre, centre - half, centre + half)]
         return pa.table(columns, names=["prediction", "lower", "upper"])
+
+    def online(self) -> Online | None:
+        """Give the quick way for few rows; None where a model within has none, or takes other columns."""
+        inner, half, floor = online_of(self.inner), self.listing.half_width, self.listing.floor
+        if inner is None or self.scale is None:
+            return None if inner is None else lambda rows: around(np.array(inner(rows)["prediction"]), half)
+        scale = online_of(self.scale)
+        if scale is None or self.scale.schema.names != self.schema.names:
+            return None
+
+        def predict(rows: Rows) -> dict[str, list[Any]]:
+            expected = floored(np.array(scale(rows)["prediction"]), floor)
+            return around(np.array(inner(rows)["prediction"]), half * expected)
+
+        return predict
 
     def save(self, folder: Path) -> None:
         """Write both models and what was learnt into the existing, empty `folder`."""

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from cauce.core.artefacts import Candidate, Schema, TaskSpec
-from cauce.core.protocols import Finished, Fitted
-from cauce.tasks.tabular import store
+from cauce.core.protocols import Finished, Fitted, Online
+from cauce.tasks.tabular import one_row, store
 from cauce.tasks.tabular.boosting import Boosting
 from cauce.tasks.tabular.encode import Encoder
 from cauce.tasks.tabular.linear import Linear
 from cauce.tasks.tabular.mlp import Networks
+from cauce.tasks.tabular.online import One, Predict, class_rows, number_rows
 from cauce.tasks.tabular.prior import Prior
+from cauce.tasks.tabular.single_rows import Trees
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +53,10 @@ class Classifier:
         columns = [self._labels.take(pa.array(shares.argmax(axis=1)))]
         columns += [pa.array(np.ascontiguousarray(share)) for share in shares.T]
         return pa.table(columns, names=["prediction", *(f"prob_{label}" for label in self.classes)])
+
+    def online(self) -> Online:
+        """Give the quick way for few rows."""
+        return class_rows(self.encoder, *_quick(self.encoder, self.model), self.classes)
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Repair the probabilities where it pays, and choose how to decide on a class."""
@@ -97,6 +103,10 @@ class Regressor:
         columns = [centre, centre - self.half_width, centre + self.half_width]
         return pa.table([pa.array(values) for values in columns], names=["prediction", "lower", "upper"])
 
+    def online(self) -> Online:
+        """Give the quick way for few rows."""
+        return number_rows(self.encoder, *_quick(self.encoder, self.model), self.half_width)
+
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Tell the width of intervals from out-of-fold errors."""
         from cauce.tasks.tabular.finish import finish_numbers
@@ -119,6 +129,14 @@ class Regressor:
         """Read what `save` wrote. UserError where it cannot be read."""
         header, encoder, model = store.load(folder, "regress")
         return cls(encoder, model, header.half_width, header.importance)
+
+
+def _quick(encoder: Encoder, model: store.Model) -> tuple[Predict, One | None]:
+    """Return what predicts few rows, and one row alone where there is a shorter way for it."""
+    if isinstance(model, Boosting):
+        trees = Trees(model)
+        return trees.predict, one_row.by_trees(encoder, trees)
+    return model.predict, one_row.by_line(encoder, model) if isinstance(model, Linear) else None
 
 
 def _header(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cauce.tasks.tabular import signed
-from cauce.tasks.tabular.design import Design, fit_design
+from cauce.tasks.tabular.design import Design, Lookup, fit_design
 from cauce.tasks.tabular.encode import Encoded, Encoder
 from cauce.tasks.tabular.prior import weighted_median
 
@@ -62,9 +63,13 @@ class Linear:
     strength: float
     """What 1 / λ was used."""
 
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.design, self.solution.coefficients)
+
     def predict(self, rows: Encoded) -> npt.NDArray[np.float64]:
         """Give probabilities, shape (n_rows, n_classes), or numbers, shape (n_rows, 1)."""
-        scores = self.design.scores(rows, self.solution.coefficients) + self.solution.intercept
+        scores = self._lookup(rows) + self.solution.intercept
         return probabilities(scores) if self.classify else scores
 
     def importance(self, encoder: Encoder, rows: Encoded, weights: npt.NDArray[np.float64]) -> dict[str, float]:
@@ -79,7 +84,8 @@ class Linear:
 def probabilities(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Turn scores into probabilities: logistic for one column, softmax for more."""
     if scores.shape[1] == 1:
-        scores = np.hstack([np.zeros_like(scores), scores])
+        scores, second = np.zeros((len(scores), 2)), scores
+        scores[:, 1:] = second
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
     return shares

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cauce.tasks.tabular.design import Design
+from cauce.tasks.tabular.design import Design, Lookup
 from cauce.tasks.tabular.encode import Encoded, Encoder
 
 Array = npt.NDArray[np.float64]
@@ -26,11 +27,14 @@ class Networks:
     centre: float = 0.0
     scale: float = 1.0
 
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.design, np.concatenate(list(self.layers[0][0]), axis=1))  # all networks at once
+
     def predict(self, rows: Encoded) -> Array:
         """Give probabilities, shape (n_rows, n_classes), or numbers, shape (n_rows, 1)."""
         first, bias = self.layers[0]
-        flat = np.concatenate(list(first), axis=1)  # the design's columns are looked up once for all networks
-        hidden = self.design.scores(rows, flat).reshape(-1, len(first), first.shape[2]).swapaxes(0, 1) + bias
+        hidden = self._lookup(rows).reshape(-1, len(first), first.shape[2]).swapaxes(0, 1) + bias
         for weights, bias in self.layers[1:]:
             hidden = np.maximum(hidden, 0.0) @ weights + bias
         if self.classify:

@@ -67,6 +67,29 @@ class Tfidf:
         words, counts = _count(texts)
         found = counts @ _spell(words, self._known, len(self._known))
         found.sort_indices()  # one row alone gives the very numbers that it gives among others
+        return self._weighed(found)
+
+    def transform_few(self, texts: Sequence[str | None]) -> scipy.sparse.csr_matrix:
+        """Return the same numbers for plain texts: for one, a tenth of the time."""
+        from scipy import sparse
+
+        columns: list[int] = []
+        counts: list[int] = []
+        ends = [0]
+        for text in texts:
+            found: dict[int, int] = {}
+            for word in (text or "").split():
+                for gram in grams_of(folded(word[:LONGEST_WORD])):
+                    if (at := self._known.get(gram)) is not None:
+                        found[at] = found.get(at, 0) + 1
+            columns += sorted(found)
+            counts += [found[at] for at in columns[ends[-1] :]]
+            ends.append(len(columns))
+        given = np.array(counts, np.float32), np.array(columns, np.int32), np.array(ends, np.int32)
+        return self._weighed(sparse.csr_matrix(given, (len(texts), len(self.grams))))
+
+    def _weighed(self, found: Any) -> scipy.sparse.csr_matrix:
+        """Put weights in place of counts."""
         values = (1.0 + np.log(found.data.astype(np.float64))) * self.idf[found.indices]
         row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
         length = np.sqrt(np.bincount(row, values**2, found.shape[0]))
