@@ -12,8 +12,8 @@ import pytest
 
 from cauce.core.errors import UserError
 from cauce.core.specs import ServeSpec
-from cauce.serve import Codes, Service, create_app, run
-from cauce.serve.auth import Hosts
+from cauce.serve import Codes, Service, Tokens, create_app, run
+from cauce.serve.hosts import Hosts
 
 TOKEN = "the-token-of-these-tests"
 OPEN = {"/healthz", "/readyz"}
@@ -26,7 +26,7 @@ def service(**changes: Any) -> Service:
     def no_ledger(_: str) -> Any:
         raise AssertionError
 
-    options: dict[str, Any] = {"token": TOKEN, "spec": ServeSpec()} | changes
+    options: dict[str, Any] = {"tokens": Tokens(TOKEN), "spec": ServeSpec()} | changes
     files = {"console.css": (b"body {}", "text/css")}
     return Service(
         project="school",
@@ -116,7 +116,7 @@ def test_health_says_its_state_and_nothing_more(path: str) -> None:
 
 
 def test_an_empty_token_opens_nothing() -> None:
-    assert ask(create_app(service(token="")), "GET", "/v1/models", headers=bearer("")).status_code == 401
+    assert ask(create_app(service(tokens=Tokens(""))), "GET", "/v1/models", headers=bearer("")).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import Literal
 
+from cauce.core.admin_log import Act, append, command_line, person
 from cauce.core.artefacts import Decision
 from cauce.core.errors import Refused, UserError
 from cauce.loop.context import Loop
@@ -37,7 +37,7 @@ def pause(loop: Loop, model: str, *, reason: str) -> Decision:
     loop.model(model)
     now = loop.now()
     renew.pause(loop.record(model), reason, person(), now)
-    return carry_out(loop, _nothing_moves(loop, model, "pause", reason, now))
+    return _carry_out(loop, _nothing_moves(loop, model, "pause", reason, now), reason)
 
 
 def resume(loop: Loop, model: str, *, reason: str) -> Decision:
@@ -48,15 +48,7 @@ def resume(loop: Loop, model: str, *, reason: str) -> Decision:
     decision = _nothing_moves(loop, model, "resume", reason, loop.now())
     if not renew.resume(loop.record(model)):
         raise Refused(f"model {model!r} is not paused")
-    return carry_out(loop, decision)
-
-
-def person() -> str:
-    """Return the name of the account that gives the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+    return _carry_out(loop, decision, reason)
 
 
 def _champion_before(loop: Loop, model: str) -> int | None:
@@ -89,4 +81,12 @@ def _move(loop: Loop, model: str, action: Literal["promote", "roll back"], versi
     decision = renew.by_hand(
         action, model=model, champion=champion, challenger=version, by=person(), reason=reason, now=loop.now()
     )
+    return _carry_out(loop, decision, reason)
+
+
+def _carry_out(loop: Loop, decision: Decision, reason: str) -> Decision:
+    """Carry a decision out once the log of administrative acts has it."""
+    version = "" if decision.challenger is None else f"version {decision.challenger}: "
+    act = Act(decision.at, command_line(), decision.action, decision.model, f"{version}{reason}")
+    append(loop.state.record, act)
     return carry_out(loop, decision)

@@ -7,12 +7,15 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cauce.core import admin_log
 from cauce.core.locks import hold
 from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
+from cauce.loop.tokens import tokens_of
 from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of
 
@@ -41,11 +44,12 @@ def serving(loop: Loop) -> Iterator[None]:
 
 
 def check_address(loop: Loop, *, port: int | None = None) -> None:
-    """Raise UserError where the port cannot be had: before minutes of training, not after them."""
+    """Raise UserError where the port, or HTTPS, cannot be had: before minutes of training, not after them."""
     from cauce import serve as room
 
     settings = loop.project.file.serve
     room.check_address(settings.host, settings.port if port is None else port, token_file=loop.state.token)
+    room.tls_options(settings, loop.project.folder)
 
 
 def serve(loop: Loop, *, port: int | None = None, host: str | None = None, announce: Announce) -> None:
@@ -63,13 +67,15 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         load=lambda name: _served(loop, name),
         champion=lambda name: loop.tracker.alias(name, "champion"),
         ledger=lambda name: ledger_of(loop, name),
-        token=loop.state.read_token(),
+        tokens=tokens_of(loop),
         spec=spec,
         page=lambda: report.console_page(project_view(loop)),
         sign_in=lambda: report.sign_in_page(language, loop.project.file.project.name),
         static=report.static,
         audit_page=lambda name: _audit_page(loop, name),
         codes=codes,
+        limits=room.Limits(per_second=spec.requests_per_second),
+        note=partial(admin_log.append, loop.state.record),
     )
 
     def ready(url: str) -> None:
@@ -79,7 +85,8 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
             webbrowser.open(link)
 
     port = spec.port if port is None else port
-    room.run(room.create_app(service), spec.host, port, token_file=loop.state.token, announce=ready)
+    tls = room.tls_options(spec, loop.project.folder)
+    room.run(room.create_app(service), spec.host, port, token_file=loop.state.token, announce=ready, tls=tls)
 
 
 def _served(loop: Loop, name: str) -> Served | None:

@@ -4,7 +4,23 @@ from cauce.serve.app import create_app
 from cauce.serve.codes import Codes
 from cauce.serve.known import Truth
 from cauce.serve.ledger import Ledger
+from cauce.serve.limits import Limits
 from cauce.serve.run import check_address, run
 from cauce.serve.service import Served, Service
+from cauce.serve.tls import tls_options
+from cauce.serve.tokens import Token, Tokens
 
-__all__ = ["Codes", "Ledger", "Served", "Service", "Truth", "check_address", "create_app", "run"]
+__all__ = [
+    "Codes",
+    "Ledger",
+    "Limits",
+    "Served",
+    "Service",
+    "Token",
+    "Tokens",
+    "Truth",
+    "check_address",
+    "create_app",
+    "run",
+    "tls_options",
+]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cauce.core.errors import UserError
+from cauce.serve.exposure import check_exposure
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -27,6 +27,7 @@ def run(
     *,
     token_file: Path,
     announce: Callable[[str], None] | None = None,
+    tls: Mapping[str, Any] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, answer what was begun, write out the ledgers, and return.
 
@@ -38,6 +39,8 @@ def run(
         Must hold the token, readable by its owner alone, where `host` is not loopback.
     announce
         Called once with the URL, such as ``http://127.0.0.1:8321``, when requests are answered.
+    tls
+        What `tls_options` gave: with a certificate it speaks HTTPS.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def run(
 
     check_address(host, port, token_file=token_file)
     listener = _listen(host, port)
-    url = _url(host, listener.getsockname()[1])
+    url = _url(host, listener.getsockname()[1], "https" if tls else "http")
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,6 +70,7 @@ def run(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_S,
+        **(tls or {}),
     )
     with listener, _quiet_terminate():
         Announcing(config).run([listener])
@@ -76,37 +80,8 @@ def check_address(host: str, port: int, *, token_file: Path) -> None:
     """Raise the UserError with which `run` would refuse this address; nothing stays open."""
     if not 0 <= port <= 65535:
         raise UserError("not a port", where="--port", received=port, hint="Choose one from 1 to 65535, or 0 for any.")
-    _check_exposure(host, token_file)
+    check_exposure(host, token_file)
     _listen(host, port).close()
-
-
-def _check_exposure(host: str, token_file: Path) -> None:
-    """Refuse an address that others can reach unless the token is there and nobody else can read it."""
-    if _is_loopback(host):
-        return
-    where = f"[serve] host = {host!r}"
-    try:
-        mode = token_file.stat().st_mode & 0o777
-        empty = not token_file.read_text(encoding="ascii").strip()
-    except (FileNotFoundError, ValueError):
-        mode, empty = 0, True
-    if empty:
-        hint = "Start the service on 127.0.0.1 once: that makes the token."
-        raise UserError(
-            "others can reach this address, and there is no token", where=where, received=str(token_file), hint=hint
-        )
-    if mode & 0o077:
-        what = "others can reach this address, and others can read the token"
-        raise UserError(what, where=where, received=f"{mode:o}", hint=f"chmod 600 {token_file}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -138,9 +113,9 @@ def _bind_error(error: OSError, where: str, port: int) -> UserError:
     )
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, scheme: str) -> str:
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"http://{shown}:{port}"
+    return f"{scheme}://{shown}:{port}"
 
 
 @contextmanager
