@@ -7,7 +7,7 @@ stands in `rights`. Behind the Gatekeeper `scope["cauce.token"]` says for whom t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -139,12 +139,16 @@ def address_of(scope: Scope) -> str:
 
 
 def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
+    def sending(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             own = message["headers"]
-            present = {name.lower() for name, _ in own} & GUARDED
-            extra = GUARDS if not present else [pair for pair in GUARDS if pair[0] not in present]
-            message["headers"] = [*own, *extra]
-        await send(message)
+            message["headers"] = [*own, *GUARDS] if GUARDED.isdisjoint(dict(own)) else _missing(own)
+        return send(message)
 
     return sending
+
+
+def _missing(own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with those of ours that it does not set itself."""
+    present = dict(own)
+    return [*own, *(pair for pair in GUARDS if pair[0] not in present)]

