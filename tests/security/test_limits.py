@@ -103,7 +103,6 @@ def test_workers_share_a_limit_and_none_can_hold_up_the_others() -> None:
         passed = [int(line) for line in pipe.read().split()]
     assert len(passed) == 4
     assert burst <= sum(passed) <= (burst + rate * took) * 1.1
-    assert limits.wait(token) > 0.0, "this process sees what the others took"
 
 
 def _fork(limits: Limits, token: Token, writing: int) -> int:

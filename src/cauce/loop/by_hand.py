@@ -36,8 +36,10 @@ def pause(loop: Loop, model: str, *, reason: str) -> Decision:
 
     loop.model(model)
     now = loop.now()
+    decision = _nothing_moves(loop, model, "pause", reason, now)
+    _note(loop, decision, "pause", reason)
     renew.pause(loop.record(model), reason, person(), now)
-    return _carry_out(loop, _nothing_moves(loop, model, "pause", reason, now), reason)
+    return carry_out(loop, decision)
 
 
 def resume(loop: Loop, model: str, *, reason: str) -> Decision:
@@ -46,9 +48,11 @@ def resume(loop: Loop, model: str, *, reason: str) -> Decision:
 
     loop.model(model)
     decision = _nothing_moves(loop, model, "resume", reason, loop.now())
-    if not renew.resume(loop.record(model)):
+    if renew.paused(loop.record(model)) is None:
         raise Refused(f"model {model!r} is not paused")
-    return _carry_out(loop, decision, reason)
+    _note(loop, decision, "resume", reason)
+    renew.resume(loop.record(model))
+    return carry_out(loop, decision)
 
 
 def _champion_before(loop: Loop, model: str) -> int | None:
@@ -81,12 +85,11 @@ def _move(loop: Loop, model: str, action: Literal["promote", "roll back"], versi
     decision = renew.by_hand(
         action, model=model, champion=champion, challenger=version, by=person(), reason=reason, now=loop.now()
     )
-    return _carry_out(loop, decision, reason)
-
-
-def _carry_out(loop: Loop, decision: Decision, reason: str) -> Decision:
-    """Carry a decision out once the log of administrative acts has it."""
-    version = "" if decision.challenger is None else f"version {decision.challenger}: "
-    act = Act(decision.at, command_line(), decision.action, decision.model, f"{version}{reason}")
-    append(loop.state.record, act)
+    _note(loop, decision, action, reason)
     return carry_out(loop, decision)
+
+
+def _note(loop: Loop, decision: Decision, verb: str, reason: str) -> None:
+    """Write into the log of administrative acts what is about to be done."""
+    version = "" if decision.challenger is None else f"version {decision.challenger}: "
+    append(loop.state.record, Act(decision.at, command_line(), verb, decision.model, f"{version}{reason}"))
