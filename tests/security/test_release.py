@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -76,6 +82,47 @@ def test_the_service_answers_with_nothing_of_a_changed_release(school: Path) -> 
         assert asked.status_code == 503
     finally:
         path.write_bytes(content)
+
+
+@pytest.mark.slow
+def test_a_running_service_takes_and_drops_tokens_without_a_restart(school: Path) -> None:
+    command = [sys.executable, "-m", "cauce"]
+
+    def token(*arguments: str) -> Any:
+        done = subprocess.run([*command, "token", *arguments, "--json"], cwd=school, capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    with subprocess.Popen([*command, "serve", "--port", "0"], cwd=school, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            shown = "".join(iter(server.stdout.readline, "  stop     Ctrl-C\n"))
+            (url,) = re.findall(r"at (http://\S+)", shown)
+            (link,) = re.findall(r"console  (\S+)", shown)
+            assert httpx.get(link).status_code == 303
+            secret = token("add", "shop", "--scope", "predict")["token"]
+            headers = {"Authorization": f"Bearer {secret}"}
+
+            def status() -> int:
+                return httpx.get(f"{url}/v1/models", headers=headers).status_code
+
+            assert comes_to(status, 200)
+            assert httpx.get(f"{url}/metrics", headers=headers).status_code == 403
+            token("remove", "shop")
+            assert comes_to(status, 401)
+            assert [act["what"] for act in token("log")] == ["token remove", "token add", "sign in"]
+        finally:
+            server.terminate()
+            assert server.wait(timeout=40) == 0
+
+
+def comes_to(status: Callable[[], int], wanted: int, *, patience_s: float = 5.0) -> bool:
+    """Ask until the answer is the wanted one; a change counts within a second, on a busy machine a little later."""
+    end = time.monotonic() + patience_s
+    while status() != wanted:
+        if time.monotonic() > end:
+            return False
+        threading.Event().wait(0.05)
+    return True
 
 
 class Bomb:

@@ -196,7 +196,7 @@ class TokenFile:
         return gone
 
     def rotate_owner(self) -> str:
-        """Make a new owner's token, in plain beside the file, also after it was taken away; the old one ends at once."""
+        """Make a new owner's token, in plain beside the file, also after it was taken away; the old one ends."""
         with self._changing() as kept:
             token = secrets.token_urlsafe(32)
             self.note("token rotate", OWNER, "")
