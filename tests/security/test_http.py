@@ -2,70 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from cauce.core.errors import UserError
-from cauce.core.specs import ServeSpec
-from cauce.serve import Codes, Service, create_app, run
-from cauce.serve.auth import Hosts
+from cauce.serve import Codes, Tokens, create_app, run
+from cauce.serve.hosts import Hosts
+from security.asking import TOKEN, all_routes, ask, bearer, filled, service
 
-TOKEN = "the-token-of-these-tests"
 OPEN = {"/healthz", "/readyz"}
-
-
-def service(**changes: Any) -> Service:
-    def nothing(_: str) -> None:
-        return None
-
-    def no_ledger(_: str) -> Any:
-        raise AssertionError
-
-    options: dict[str, Any] = {"token": TOKEN, "spec": ServeSpec()} | changes
-    files = {"console.css": (b"body {}", "text/css")}
-    return Service(
-        project="school",
-        models=("dropout",),
-        load=nothing,
-        champion=nothing,
-        ledger=no_ledger,
-        page=lambda: "the page",
-        sign_in=lambda: "the sign-in page",
-        static=files.get,
-        **options,
-    )
-
-
-def ask(app: Any, method: str, path: str, **options: Any) -> httpx.Response:
-    async def send() -> httpx.Response:
-        async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8321") as client:
-                return await client.request(method, path, **options)
-
-    return asyncio.run(send())
-
-
-def bearer(token: str = TOKEN) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def all_routes() -> list[tuple[str, str]]:
-    return [(method, route.path) for route in walk(create_app(service()).routes) for method in route.methods]
-
-
-def walk(routes: Any) -> Any:
-    for route in routes:
-        if getattr(route, "methods", None):
-            yield route
-        else:
-            inner = getattr(route, "original_router", None) or route
-            yield from walk(inner.routes)
 
 
 def test_the_route_table_is_the_one_that_is_walked() -> None:
@@ -97,7 +45,7 @@ def test_the_route_table_is_the_one_that_is_walked() -> None:
     ],
 )
 def test_no_route_answers_without_the_token(method: str, path: str, headers: dict[str, Any]) -> None:
-    answer = ask(create_app(service()), method, path.format(name="dropout", file="console.css"), headers=headers)
+    answer = ask(create_app(service()), method, filled(path), headers=headers)
     assert answer.status_code == 401
     assert "the page" not in answer.text
 
@@ -116,7 +64,7 @@ def test_health_says_its_state_and_nothing_more(path: str) -> None:
 
 
 def test_an_empty_token_opens_nothing() -> None:
-    assert ask(create_app(service(token="")), "GET", "/v1/models", headers=bearer("")).status_code == 401
+    assert ask(create_app(service(tokens=Tokens(""))), "GET", "/v1/models", headers=bearer("")).status_code == 401
 
 
 @pytest.mark.parametrize(

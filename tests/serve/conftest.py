@@ -19,7 +19,7 @@ import pytest
 from cauce.core.artefacts import Column, Finish, Schema, TaskSpec
 from cauce.core.protocols import Finished
 from cauce.core.specs import ServeSpec
-from cauce.serve import Ledger, Served, Service, create_app
+from cauce.serve import Ledger, Served, Service, Tokens, create_app
 
 TOKEN = "a-token-of-tests"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
@@ -110,7 +110,7 @@ class World:
             load=self.load,
             alias=lambda model, alias: self.champions[model] if alias == "champion" else self.challengers.get(model),
             ledger=self.ledger,
-            token=TOKEN,
+            tokens=Tokens(TOKEN),
             spec=spec or ServeSpec(),
             page=lambda: "<!doctype html><title>page</title>",
             sign_in=lambda: "<!doctype html><title>sign in</title>",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -75,6 +76,17 @@ def append_line(path: Path, line: bytes) -> None:
             file.write((b"\n" if torn else b"") + line.rstrip(b"\n") + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def whole_lines(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give (line number, line) of every line that is JSON, newest first: a line torn by a crash is not."""
+    lines = list(enumerate(content.split(b"\n"), start=1))
+    for place, line in reversed(lines):
+        try:
+            json.loads(line)
+        except ValueError:
+            continue
+        yield place, line
 
 
 def _last_byte(file: IO[bytes]) -> bytes:

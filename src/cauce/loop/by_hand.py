@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import Literal
 
+from cauce.core.admin_log import Act, append, command_line, person
 from cauce.core.artefacts import Decision
 from cauce.core.errors import Refused, UserError
 from cauce.loop.context import Loop
@@ -36,8 +36,10 @@ def pause(loop: Loop, model: str, *, reason: str) -> Decision:
 
     loop.model(model)
     now = loop.now()
+    decision = _nothing_moves(loop, model, "pause", reason, now)
+    _note(loop, decision, "pause", reason)
     renew.pause(loop.record(model), reason, person(), now)
-    return carry_out(loop, _nothing_moves(loop, model, "pause", reason, now))
+    return carry_out(loop, decision)
 
 
 def resume(loop: Loop, model: str, *, reason: str) -> Decision:
@@ -46,17 +48,11 @@ def resume(loop: Loop, model: str, *, reason: str) -> Decision:
 
     loop.model(model)
     decision = _nothing_moves(loop, model, "resume", reason, loop.now())
-    if not renew.resume(loop.record(model)):
+    if renew.paused(loop.record(model)) is None:
         raise Refused(f"model {model!r} is not paused")
+    _note(loop, decision, "resume", reason)
+    renew.resume(loop.record(model))
     return carry_out(loop, decision)
-
-
-def person() -> str:
-    """Return the name of the account that gives the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _champion_before(loop: Loop, model: str) -> int | None:
@@ -89,4 +85,11 @@ def _move(loop: Loop, model: str, action: Literal["promote", "roll back"], versi
     decision = renew.by_hand(
         action, model=model, champion=champion, challenger=version, by=person(), reason=reason, now=loop.now()
     )
+    _note(loop, decision, action, reason)
     return carry_out(loop, decision)
+
+
+def _note(loop: Loop, decision: Decision, verb: str, reason: str) -> None:
+    """Write into the log of administrative acts what is about to be done."""
+    version = "" if decision.challenger is None else f"version {decision.challenger}: "
+    append(loop.state.record, Act(decision.at, command_line(), verb, decision.model, f"{version}{reason}"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from cauce.core.admin_log import person
 from cauce.core.artefacts import Decision, Release, Watched
 from cauce.core.errors import Blocked
 from cauce.core.files import write_artefact
-from cauce.loop.by_hand import person
 from cauce.loop.context import Loop
 from cauce.loop.judge import carry_out, reconcile, settle
 from cauce.loop.material import LedgerRows, as_units, ledger_rows

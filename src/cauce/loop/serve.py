@@ -8,13 +8,16 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cauce import __version__
+from cauce.core import admin_log
 from cauce.core.locks import hold
 from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
+from cauce.loop.tokens import tokens_of
 from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of
 
@@ -46,11 +49,12 @@ def serving(loop: Loop) -> Iterator[None]:
 
 
 def check_address(loop: Loop, *, port: int | None = None) -> None:
-    """Raise UserError where the port cannot be had: before minutes of training, not after them."""
+    """Raise UserError where the port, or HTTPS, cannot be had: before minutes of training, not after them."""
     from cauce import serve as room
 
     settings = loop.project.file.serve
     room.check_address(settings.host, settings.port if port is None else port, token_file=loop.state.token)
+    room.tls_options(settings, loop.project.folder)
 
 
 def serve(loop: Loop, *, port: int | None = None, host: str | None = None, announce: Announce) -> None:
@@ -60,7 +64,8 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
 
     settings = loop.project.file.serve
     spec = settings.model_copy(update={"host": host or settings.host})
-    codes = room.Codes()
+    shared = room.Shared(loop.state.shared)
+    codes = room.Codes(store=shared)
     language = loop.project.file.project.language
     service = room.Service(
         project=loop.project.file.project.name,
@@ -68,7 +73,7 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         load=lambda name, version: _served(loop, name, version),
         alias=loop.tracker.alias,
         ledger=lambda name: ledger_of(loop, name),
-        token=loop.state.read_token(),
+        tokens=tokens_of(loop),
         spec=spec,
         page=lambda: report.console_page(project_view(loop)),
         sign_in=lambda: report.sign_in_page(language, loop.project.file.project.name),
@@ -77,15 +82,18 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         challengers={name: model.challenger for name, model in loop.project.file.models.items()},
         kept={name: model.log for name, model in loop.project.file.models.items()},
         codes=codes,
-        shared=room.Shared(loop.state.shared),
+        sessions=room.Codes("session", store=shared),
+        shared=shared,
         metrics=room.new_metrics(tuple(loop.project.file.models), workers=spec.workers),
         traces=room.open_traces(spec.traces, project=loop.project.file.project.name, version=__version__),
-        folder=loop.project.folder,
+        limits=room.Limits(per_second=spec.requests_per_second),
+        note=partial(admin_log.append, loop.state.record),
     )
-    service.shared.begin()
+    shared.begin()
 
     def ready(url: str) -> None:
         link = f"{url}/console?code={codes.make()}"
+        shared.close()  # no connection is carried over a fork
         announce(url, link, service.models, loop.state.token)
         if _has_screen():
             webbrowser.open(link)
@@ -93,12 +101,12 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
     port = spec.port if port is None else port
     if spec.workers > 1:
         _load_before_forking(service)
-    service.shared.close()
+    shared.close()
 
     def died(number: int, pid: int, again: bool) -> None:
         service.metrics.ended(number, restarted=again)
         service.shared.release(pid)
-        service.shared.close()
+        shared.close()
 
     room.run(
         lambda: room.create_app(service),
@@ -107,6 +115,7 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         token_file=loop.state.token,
         announce=ready,
         workers=spec.workers,
+        tls=room.tls_options(spec, loop.project.folder),
         begin=service.metrics.attach,
         died=died,
     )

@@ -5,14 +5,21 @@ A crash while a line is written leaves a torn one: reading leaves it out, the ne
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cauce.core.artefacts import Decision
-from cauce.core.files import append_line, disk_errors, from_json, read_artefact, sync_folder, to_json, write_artefact
+from cauce.core.files import (
+    append_line,
+    disk_errors,
+    from_json,
+    read_artefact,
+    sync_folder,
+    to_json,
+    whole_lines,
+    write_artefact,
+)
 from cauce.renew.promote import check_reason
 
 DECISIONS = "decisions.jsonl"
@@ -60,22 +67,11 @@ def read(folder: Path, limit: int | None = None, newest_first: bool = True) -> l
     except FileNotFoundError:
         return []
     found: list[Decision] = []
-    for place, line in _whole_lines(content):
+    for place, line in whole_lines(content):
         if limit is not None and len(found) >= limit:
             break
         found.append(from_json(line, Decision, where=f"{path}:{place}"))
     return found if newest_first else found[::-1]
-
-
-def _whole_lines(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give (line number, line) of every line that is JSON, newest first: a line torn by a crash is not."""
-    lines = list(enumerate(content.split(b"\n"), start=1))
-    for place, line in reversed(lines):
-        try:
-            json.loads(line)
-        except ValueError:
-            continue
-        yield place, line
 
 
 def pause(folder: Path, reason: str, by: str, now: datetime) -> None:

@@ -4,21 +4,28 @@ from cauce.serve.app import create_app
 from cauce.serve.codes import Codes
 from cauce.serve.known import Truth
 from cauce.serve.ledger import Ledger
+from cauce.serve.limits import Limits
 from cauce.serve.run import check_address, run
 from cauce.serve.service import Served, Service, new_metrics
 from cauce.serve.shared import Shared
+from cauce.serve.tls import tls_options
+from cauce.serve.tokens import Token, Tokens
 from cauce.serve.traces import open_traces
 
 __all__ = [
     "Codes",
     "Ledger",
+    "Limits",
     "Served",
     "Service",
     "Shared",
+    "Token",
+    "Tokens",
     "Truth",
     "check_address",
     "create_app",
     "new_metrics",
     "open_traces",
     "run",
+    "tls_options",
 ]

@@ -37,12 +37,13 @@ def create_app(service: Service) -> Application:
     from fastapi import FastAPI
     from starlette.exceptions import HTTPException
 
-    from cauce.serve.auth import Gatekeeper, Sessions
+    from cauce.serve.auth import Gatekeeper
     from cauce.serve.console import console_routes
     from cauce.serve.observed import Observed
     from cauce.serve.predict import Predict, Shortcut
     from cauce.serve.problem import Guarded, Problem, on_http_exception, on_problem
     from cauce.serve.routes import api_routes
+    from cauce.serve.sessions import Sessions
     from cauce.serve.work import Work
 
     work = Work(service)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -32,29 +32,26 @@ class Asked(NamedTuple):
     """Cauce-Deadline-Ms: how long the client will wait, in seconds."""
 
 
-def headers(pairs: Iterable[tuple[bytes, bytes]], *, limit: int) -> Asked:
-    """Read a request's headers, in lower case as ASGI has them.
+def headers(found: Mapping[bytes, bytes], *, limit: int) -> Asked:
+    """Read a request's headers, named in lower case as ASGI has them.
 
     Raises
     ------
     Problem
         413 too large, 415 not JSON by its own word or compressed, 400 a deadline that is none.
     """
-    key = deadline = None
-    for name, value in pairs:
-        if name == b"content-type":
-            if value != b"application/json":
-                _check_media_type(value.decode("latin-1"))
-        elif name == b"content-length":
-            if value.isdigit() and int(value[:20]) > limit:
-                raise _too_large(limit)
-        elif name == b"idempotency-key":
-            key = value.decode("latin-1")
-        elif name == b"cauce-deadline-ms":
-            deadline = _deadline(value)
-        elif name == b"content-encoding" and value.lower() != b"identity":
-            raise Problem(415, "Compressed bodies are not read. Send the body without Content-Encoding.")
-    return Asked(key, deadline)
+    kind = found.get(b"content-type")
+    if kind is not None and kind != b"application/json":
+        _check_media_type(kind.decode("latin-1"))
+    if found.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Problem(415, "Compressed bodies are not read. Send the body without Content-Encoding.")
+    length = found.get(b"content-length", b"")
+    if length.isdigit() and int(length[:20]) > limit:
+        raise _too_large(limit)
+    key, deadline = found.get(b"idempotency-key"), found.get(b"cauce-deadline-ms")
+    return Asked(
+        key.decode("latin-1") if key is not None else None, _deadline(deadline) if deadline is not None else None
+    )
 
 
 async def read(receive: Receive, *, limit: int) -> bytes:

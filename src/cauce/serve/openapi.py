@@ -26,10 +26,11 @@ TYPES: dict[str, Json] = {
 REFUSALS = {
     "400": "not JSON",
     "401": "no token, or a wrong one",
+    "403": "a token without the scope that the route asks for",
     "413": "body too large",
     "415": "not JSON by its media type",
     "422": "faults, each with its row and field",
-    "429": "too many requests in flight: try again after Retry-After",
+    "429": "too many requests in flight, or of this token: try again after Retry-After",
     "503": "no champion answers yet",
     "507": "the disk is full, nothing was kept",
 }

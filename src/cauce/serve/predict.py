@@ -95,7 +95,7 @@ class Predict:
         work = self._work
         work.known(name)
         with work.place():
-            asked = body.headers(scope["headers"], limit=work.max_bytes)
+            asked = body.headers(scope["cauce.headers"], limit=work.max_bytes)
             content = await body.read(receive, limit=work.max_bytes)
             until = time.perf_counter() + min(work.deadline_s, asked.deadline_s or work.deadline_s)
             if asked.key is None:

@@ -26,7 +26,7 @@ def api_routes(work: Work, predict: Predict) -> APIRouter:
         """Take what turned out to be true, by prediction id."""
         work.known(name)
         with work.place():
-            asked = body.headers(request.scope["headers"], limit=work.max_bytes)
+            asked = body.headers(request.scope["cauce.headers"], limit=work.max_bytes)
             content = await body.read(request.receive, limit=work.max_bytes)
             made = await work.answers.once(request.url.path, asked.key, content, partial(_truth, work, name, content))
         return _json(made)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cauce.core.errors import UserError
+from cauce.serve.exposure import check_exposure
 from cauce.serve.workers import Crew
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def run(
     *,
     token_file: Path,
     announce: Callable[[str], None] | None = None,
+    tls: Mapping[str, Any] | None = None,
     workers: int = 1,
     begin: Callable[[int], None] = lambda number: None,
     died: Callable[[int, int, bool], None] = lambda number, pid, again: None,
@@ -49,6 +50,8 @@ def run(
         Must hold the token, readable by its owner alone, where `host` is not loopback.
     announce
         Called once with the URL, such as ``http://127.0.0.1:8321``, when requests are answered.
+    tls
+        What `tls_options` gave: with a certificate it speaks HTTPS.
     workers
         Processes. With more than one this process must have no threads of its own.
     begin
@@ -71,22 +74,23 @@ def run(
             one_each = sys.platform == "linux"
             more = [_listen(host, port, shared=True) if one_each else listeners[0] for _ in range(workers - 1)]
             listeners += [stack.enter_context(listener) for listener in more]
-        url = _url(host, port)
+        url = _url(host, port, "https" if tls else "http")
 
         def ready() -> None:
             if announce is not None:
                 announce(url)
 
         if workers > 1:
-            main = partial(_work, make_app, begin)
+            main = partial(_work, make_app, tls, begin)
             Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0).run()
         else:
             with _quiet_terminate():
-                _serve(make_app(), listeners[0], ready)
+                _serve(make_app(), listeners[0], ready, tls)
 
 
 def _work(
     make_app: Callable[[], ASGIApp],
+    tls: Mapping[str, Any] | None,
     begin: Callable[[int], None],
     number: int,
     listener: socket.socket,
@@ -96,11 +100,17 @@ def _work(
     """Be one of several workers."""
     begin(number)
     with _quiet_terminate():
-        _serve(make_app(), listener, say_ready, life)
+        _serve(make_app(), listener, say_ready, tls, life)
     return 0
 
 
-def _serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], life: int | None = None) -> None:
+def _serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    tls: Mapping[str, Any] | None,
+    life: int | None = None,
+) -> None:
     """Answer until told to end; a worker ends too when `life` does, which its parent holds open."""
     import uvicorn
 
@@ -132,6 +142,7 @@ def _serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], lif
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=IDLE_S,
+        **(tls or {}),
     )
     Server(config).run([listener])
 
@@ -140,37 +151,8 @@ def check_address(host: str, port: int, *, token_file: Path) -> None:
     """Raise the UserError with which `run` would refuse this address; nothing stays open."""
     if not 0 <= port <= 65535:
         raise UserError("not a port", where="--port", received=port, hint="Choose one from 1 to 65535, or 0 for any.")
-    _check_exposure(host, token_file)
+    check_exposure(host, token_file)
     _listen(host, port).close()
-
-
-def _check_exposure(host: str, token_file: Path) -> None:
-    """Refuse an address that others can reach unless the token is there and nobody else can read it."""
-    if _is_loopback(host):
-        return
-    where = f"[serve] host = {host!r}"
-    try:
-        mode = token_file.stat().st_mode & 0o777
-        empty = not token_file.read_text(encoding="ascii").strip()
-    except (FileNotFoundError, ValueError):
-        mode, empty = 0, True
-    if empty:
-        hint = "Start the service on 127.0.0.1 once: that makes the token."
-        raise UserError(
-            "others can reach this address, and there is no token", where=where, received=str(token_file), hint=hint
-        )
-    if mode & 0o077:
-        what = "others can reach this address, and others can read the token"
-        raise UserError(what, where=where, received=f"{mode:o}", hint=f"chmod 600 {token_file}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -204,9 +186,9 @@ def _bind_error(error: OSError, where: str, port: int) -> UserError:
     )
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, scheme: str) -> str:
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"http://{shown}:{port}"
+    return f"{scheme}://{shown}:{port}"
 
 
 @contextmanager

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cauce.core.admin_log import Act
 from cauce.core.artefacts import Schema
 from cauce.core.protocols import Fitted
 from cauce.core.specs import ChallengerSpec, ServeSpec
 from cauce.serve.codes import Codes
 from cauce.serve.ledger import Ledger
+from cauce.serve.limits import Limits
 from cauce.serve.shared import Shared
+from cauce.serve.tokens import Tokens
 
 if TYPE_CHECKING:
     from cauce.serve.metrics import Metrics
@@ -54,7 +56,8 @@ class Service:
     """Version that holds an alias; cheap, asked about a few times a second in a thread."""
     ledger: Callable[[str], Ledger]
     """Ledger of a model; asked once a model and closed by the service."""
-    token: str
+    tokens: Tokens
+    """Who may ask for what."""
     spec: ServeSpec
     page: Callable[[], str]
     """The console's HTML. Called in a thread."""
@@ -72,6 +75,12 @@ class Service:
     """Key of those hashes."""
     codes: Codes = field(default_factory=Codes)
     """One-time codes that a browser exchanges for a session."""
+    sessions: Codes = field(default_factory=lambda: Codes("session"))
+    """Console sessions."""
+    limits: Limits = field(default_factory=Limits)
+    """How often a token may ask, and an address may be wrong; made before workers are forked."""
+    note: Callable[[Act], None] = lambda act: None
+    """Write into the log of administrative acts. Called in a thread."""
     shared: Shared = field(default_factory=lambda: Shared(None))
     """What several workers share."""
     metrics: Metrics = field(default_factory=lambda: new_metrics())
@@ -82,5 +91,8 @@ class Service:
     """Releases that were loaded before the workers were forked, so that these share their memory."""
     poll_s: float = 0.25
     """Seconds between two looks at the aliases."""
-    folder: Path = Path()
-    """The project's folder: what files in `spec` are relative to."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether it speaks HTTPS itself."""
+        return self.spec.tls_certificate is not None

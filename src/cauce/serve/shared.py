@@ -22,7 +22,7 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS answers (
     route TEXT, key TEXT, digest BLOB, answer BLOB, owner INTEGER, ends REAL, PRIMARY KEY (route, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS secrets (kind TEXT, hash BLOB, ends REAL, PRIMARY KEY (kind, hash)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS secrets (hash BLOB PRIMARY KEY, ends REAL) WITHOUT ROWID;
 """
 Claim = bytes | Literal["mine", "under way", "another body"]
 
@@ -109,28 +109,24 @@ class Shared:
                 (MOST, MOST_BYTES),
             )
 
-    def put_secret(self, kind: str, hashed: bytes, ends: float) -> None:
-        """Keep a code or session, known by its hash, until `ends` (seconds since the epoch)."""
+    def put(self, key: bytes, expires: float) -> None:
+        """Keep a code or session, known by its hash, until `expires`, seconds since the epoch."""
         with self._used() as connection:
             connection.execute("DELETE FROM secrets WHERE ends <= ?", (self._clock(),))
-            connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?)", (kind, hashed, ends))
+            connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (key, expires))
 
-    def has_secret(self, kind: str, hashed: bytes) -> bool:
-        """Return whether a code or session is alive."""
+    def pop(self, key: bytes) -> bool:
+        """Take a code or session away; whether it was there and had not ended."""
         with self._used() as connection:
-            asked = (kind, hashed, self._clock())
-            return (
-                connection.execute("SELECT 1 FROM secrets WHERE kind = ? AND hash = ? AND ends > ?", asked).fetchone()
-                is not None
-            )
+            ended = connection.execute("DELETE FROM secrets WHERE hash = ? AND ends > ?", (key, self._clock()))
+            return ended.rowcount > 0
 
-    def take_secret(self, kind: str, hashed: bytes) -> bool:
-        """Return whether a code or session is alive, and end it."""
+    def alive(self, key: bytes) -> bool:
+        """Return whether a code or session is there and has not ended."""
         with self._used() as connection:
-            asked = (kind, hashed, self._clock())
-            return (
-                connection.execute("DELETE FROM secrets WHERE kind = ? AND hash = ? AND ends > ?", asked).rowcount > 0
-            )
+            asked = (key, self._clock())
+            found = connection.execute("SELECT 1 FROM secrets WHERE hash = ? AND ends > ?", asked)
+            return found.fetchone() is not None
 
     def close(self) -> None:
         """Close this process's connection; the next use opens another."""
