@@ -72,8 +72,8 @@ def test_the_service_answers_with_nothing_of_a_changed_release(school: Path) -> 
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
         made = service()
-        load = partial(_served, loop)
-        parts = {**vars(made), "models": ("passed",), "load": load, "alias": lambda _, alias: 1}
+        opened = partial(_served, loop)
+        parts = {**vars(made), "models": ("passed",), "load": opened, "alias": lambda _, alias: 1}
         app = create_app(type(made)(**parts))
         row = {"rows": [{"hours": 1.0, "course": "algebra", "grade": 5.0}]}
         ready, asked = ask_all(
