@@ -201,6 +201,7 @@ def busy() -> Metrics:
     metrics.observe_predictions("dropout", 1, "champion", 1, 0.001)
     metrics.observe_predictions("dropout", 2, "challenger", 1, 0.001)
     metrics.observe_predictions("dropout", 2, "shadow", 1, 0.001)
+    metrics.shadow_failures.labels("dropout").inc()
     metrics.count_request("/v1/models/{name}/predict", 200)
     metrics.waiting.labels("dropout").observe(0.001)
     metrics.batch_rows.labels("dropout", "champion").observe(8)

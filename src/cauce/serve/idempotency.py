@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
+from starlette.types import Scope
+
 from cauce.serve.problem import Problem
 from cauce.serve.shared import Shared
 
@@ -20,7 +22,7 @@ Key = tuple[str, str]
 
 
 class Answers:
-    """Answers by key; used from the event loop alone.
+    """Answers by route, holder and key; used from the event loop alone.
 
     Parameters
     ----------
@@ -75,6 +77,12 @@ class Answers:
 
         task.add_done_callback(done)
         return task
+
+
+def holder(scope: Scope) -> str:
+    """Return the name of the token that a request came with: keys of one holder mean nothing to another."""
+    token = scope.get("cauce.token")
+    return token.name if token is not None else ""
 
 
 def _another_body() -> Problem:

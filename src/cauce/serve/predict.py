@@ -17,6 +17,7 @@ from cauce.serve import body, payload
 from cauce.serve.answer import About, Answering, Gone, Predicted
 from cauce.serve.auth import SECURITY_HEADERS
 from cauce.serve.batching import Expired, Failed
+from cauce.serve.idempotency import holder
 from cauce.serve.plan import Values
 from cauce.serve.problem import Problem
 from cauce.serve.service import Served
@@ -103,7 +104,7 @@ class Predict:
             else:
                 # Others may wait for the same answer, so it is made to its end also where this client goes away.
                 make = partial(self._predict, name, content, until, {"cauce.trace": scope.get("cauce.trace")})
-                made = await work.answers.once(path, asked.key, content, make)
+                made = await work.answers.once(f"{path} {holder(scope)}", asked.key, content, make)
             return made
 
     async def _predict(self, name: str, content: bytes, until: float, scope: MutableMapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
 from cauce.serve import body, metrics, openapi, payload, truths
+from cauce.serve.idempotency import holder
 from cauce.serve.predict import ROUTE, Predict
 from cauce.serve.work import Work
 
@@ -28,7 +29,8 @@ def api_routes(work: Work, predict: Predict) -> APIRouter:
         with work.place():
             asked = body.headers(request.scope["cauce.headers"], limit=work.max_bytes)
             content = await body.read(request.receive, limit=work.max_bytes)
-            made = await work.answers.once(request.url.path, asked.key, content, partial(_truth, work, name, content))
+            make = partial(_truth, work, name, content)
+            made = await work.answers.once(f"{request.url.path} {holder(request.scope)}", asked.key, content, make)
         return _json(made)
 
     @router.get("/v1/models")
