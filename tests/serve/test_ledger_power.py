@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from cauce.core.names import uuid7
 from cauce.serve import Ledger, Truth, delta, journal, records, segments
-from cauce.serve.relaxed import RelaxedJournal
 from serve.powercut import Image, PowerCut
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
