@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from cauce.core.artefacts import Column, Kind, Schema
 from cauce.core.specs import ServeSpec
 from cauce.rows import RowFailed
-from cauce.serve import Served, payload
+from cauce.serve import Ledger, Served, payload
 from cauce.serve import probe as room
 from cauce.serve.live import Live
 from cauce.serve.plan import Plan
@@ -24,7 +25,7 @@ from cauce.serve.probe import Unfit, examples
 
 
 def probe(found: Served) -> float:
-    return room.probe(Live(found, ServeSpec(), variant="champion", kept={}, key=b""))
+    return room.probe(Live(found, ServeSpec(), variant="champion", ledger=Ledger(Path("nowhere"), "dropout")))
 
 
 def served(

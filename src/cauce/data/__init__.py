@@ -12,7 +12,7 @@ from cauce.data.filters import Filter
 from cauce.data.history import Entry, Restored, entries, held_by, restore, snapshot_of
 from cauce.data.inspection import Inspection, inspect, read_file
 from cauce.data.joins import Other
-from cauce.data.labelled import append_labelled, read_labelled
+from cauce.data.labelled import append_labelled, forget_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
 from cauce.data.loading import changed, load
 from cauce.data.retention import Vacuumed, vacuum
@@ -41,6 +41,7 @@ __all__ = [
     "count_unseen",
     "entries",
     "fold_all",
+    "forget_labelled",
     "held_by",
     "inspect",
     "latest",

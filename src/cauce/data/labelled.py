@@ -6,6 +6,8 @@ append costs what it adds, and a training can name the version that it read.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from cauce.data.compaction import settle_rows
 from cauce.data.lake import read_table, write
 from cauce.data.log import last_version
 from cauce.data.recovery import recover
+from cauce.data.retention import keep_newest_only
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,8 +51,6 @@ def append_labelled(lake: Path, name: str, model: str, rows: pa.Table) -> int:
     UserError
         `unit` or `at` is missing or has nulls, no row was ever given, or the disk is full.
     """
-    import pyarrow as pa
-
     folder = lake / f"{check_name(name)}.{check_name(model)}"
     _check(rows, folder)
     recover(folder)
@@ -61,7 +62,7 @@ def append_labelled(lake: Path, name: str, model: str, rows: pa.Table) -> int:
     if rows.num_rows == 0 and before is not None:
         return version
     start = before.num_rows if before is not None else 0
-    numbered = rows.append_column(ROW, pa.array(np.arange(start, start + rows.num_rows, dtype=np.int64)))
+    numbered = _numbered(rows, start)
     if before is None:
         return write(folder, numbered.to_reader(), mode="overwrite")
     types = {field.name: field.type for field in before.schema}
@@ -80,6 +81,48 @@ def read_labelled(lake: Path, name: str, model: str, *, version: int | None = No
         return None
     table = _latest_of_each(read_table(folder, newest if version is None else version, None, order=ROW))
     return table.drop_columns([ROW]).sort_by([(AT, "ascending"), (UNIT, "ascending")])
+
+
+def forget_labelled(lake: Path, model: str, *, units: Collection[str] = (), before: datetime | None = None) -> int:
+    """Erase rows of some units, or older ones, in every version, whatever data set they lie beside; return how many.
+
+    Callers hold the project's lock. After a kill the same call goes on. Nothing is rewritten where nothing is to go;
+    but with `units`, older versions are deleted in any case.
+
+    Raises
+    ------
+    Locked
+        Somebody reads an older version.
+    """
+    n_rows = 0
+    for folder in sorted(lake.glob(f"*.{check_name(model)}")):
+        recover(folder)
+        version = last_version(folder)
+        if version < 0:
+            continue
+        rows = read_table(folder, version, None, order=ROW)
+        left = _without(rows, units, before)
+        if left.num_rows < rows.num_rows:
+            write(folder, _numbered(left.drop_columns([ROW]), 0).to_reader(), mode="overwrite")
+        if units or left.num_rows < rows.num_rows:
+            keep_newest_only(folder)
+        n_rows += rows.num_rows - left.num_rows
+    return n_rows
+
+
+def _without(rows: pa.Table, units: Collection[str], before: datetime | None) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if units:
+        rows = rows.filter(pc.invert(pc.is_in(rows[UNIT], value_set=pa.array(sorted(units), rows[UNIT].type))))
+    return rows.filter(pc.greater_equal(rows[AT], before)) if before is not None else rows
+
+
+def _numbered(rows: pa.Table, start: int) -> pa.Table:
+    import pyarrow as pa
+
+    return rows.append_column(ROW, pa.array(np.arange(start, start + rows.num_rows, dtype=np.int64)))
 
 
 def _check(rows: pa.Table, folder: Path) -> None:

@@ -17,7 +17,8 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from cauce.core.files import disk_errors, write_bytes
+from cauce.core.errors import Locked
+from cauce.core.files import disk_errors, sync_folder, write_bytes
 from cauce.core.names import check_name
 from cauce.core.specs import seconds
 from cauce.data import readers
@@ -82,6 +83,25 @@ def vacuum(
         _expire_log(table)
     released = tuple(version for version in old if version in pinned)
     return Vacuumed(name, tuple(gone), n_files, n_bytes, released, tuple(busy), dry_run)
+
+
+def keep_newest_only(table: Path) -> None:
+    """Forget every version but the newest, and delete what only the others had, and what killed writers left.
+
+    Raises
+    ------
+    Locked
+        Somebody reads an older version: the same call goes on later.
+    """
+    recover(table, thorough=True)
+    older = [version for version, _ in commits(table)[:-1]]
+    _, busy = _forget(table, [version for version in older if version not in forgotten(table)])
+    if busy:
+        raise Locked("a version that is to be erased is being read", where=str(table), hint="Give the command again.")
+    _sweep(table, forgotten(table), dry_run=False)
+    _expire_log(table)
+    sync_folder(table / "_delta_log")
+    sync_folder(table)
 
 
 def _replaced_longer_ago(table: Path, age_s: float, now: datetime) -> list[int]:

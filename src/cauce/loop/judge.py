@@ -113,7 +113,7 @@ def unseen(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
 
     spec = ours.training.spec
     source = source_rows(loop, ours.training.snapshot, spec)
-    ledger = as_units(with_truth(ledger_of(loop, spec.model).labelled(), spec.target))
+    ledger = as_units(with_truth(ledger_of(loop, spec.model).labelled(whole=True), spec.target))
     named = unit_names_of(loop, ours.training.snapshot.data, source, spec)
     units = np.concatenate([named, unit_names(ledger)])
     learnt = np.isin(units, _taught(ours)) | np.isin(units, _taught(theirs))

@@ -88,6 +88,7 @@ def wrong_columns(loop: Loop, model: str, columns: Collection[str]) -> list[User
         *(("sensitive", name) for name in spec.sensitive),
         *(("monotone", name) for name in spec.monotone),
         *([("weight", spec.weight)] if spec.weight else []),
+        *(("log", name) for name in spec.log if name != "unit"),
     ]
     problems = [
         UserError(
@@ -251,6 +252,9 @@ def unit_names_of(loop: Loop, data_name: str, table: pa.Table, spec: TaskSpec) -
 
 def as_units(rows: pa.Table) -> pa.Table:
     """Return ledger rows under the names that a training uses: a prediction is a unit."""
+    from cauce.serve.public import without_beside
+
+    rows = without_beside(rows)
     return rows.rename_columns(["unit" if name == "id" else name for name in rows.column_names])
 
 

@@ -13,7 +13,7 @@ from cauce.loop.context import Loop
 from cauce.loop.judge import carry_out, reconcile, settle
 from cauce.loop.material import LedgerRows, as_units, ledger_rows
 from cauce.loop.train import train
-from cauce.loop.watch import ledger_of, watch, with_truth
+from cauce.loop.watch import ledger_of, watch, with_truth, withheld
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None
     if decision.action != "retrain":
         return Renewed(watched, decision)
     rows = _ledger(loop, model, watched.version)
+    hidden = withheld(ledger_of(loop, model).labelled()) if rows is None else frozenset[str]()
+    if hidden:
+        outcome = room.withheld(model, champion=watched.version, columns=sorted(hidden), now=loop.now())
+        return Renewed(watched, decision, carry_out(loop, outcome))
     try:
         trained = train(loop, model, ledger=rows)
     except Blocked as error:
@@ -117,13 +121,18 @@ def _last_retrain(loop: Loop, model: str) -> datetime | None:
 
 
 def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
-    """Put the ledger's labelled rows into the lake, and set the newest since the champion's training aside."""
+    """Put the ledger's labelled rows into the lake, and set the newest since the champion's training aside.
+
+    Rows of which an input was kept out of the ledger teach nothing and judge nothing.
+    """
+    import pyarrow.compute as pc
+
     from cauce import data
 
     release = loop.tracker.release(model, champion)
     spec = release.training.spec
     ledger = ledger_of(loop, model)
-    known = with_truth(ledger.labelled(), spec.target)
+    known = with_truth(ledger.labelled(whole=True), spec.target)
     if not known.num_rows:
         return None
     rows = as_units(known)
@@ -132,5 +141,6 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
     stored = data.read_labelled(loop.state.lake, release.training.snapshot.data, model)
     if stored is None:
         return None
-    n_judge = round(ledger.n_labelled(release.training.created_at) * loop.project.file.renew.set_aside)
+    n_new = int(pc.sum(pc.greater(known["at"], release.training.created_at)).as_py() or 0)
+    n_judge = round(n_new * loop.project.file.renew.set_aside)
     return ledger_rows(stored, n_judge, spec.target) if n_judge else None

@@ -80,7 +80,6 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         static=report.static,
         audit_page=lambda name: _audit_page(loop, name),
         challengers={name: model.challenger for name, model in loop.project.file.models.items()},
-        kept={name: model.log for name, model in loop.project.file.models.items()},
         codes=codes,
         sessions=room.Codes("session", store=shared),
         shared=shared,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from cauce.core.artefacts import Release, Watched
 from cauce.core.files import write_artefact
+from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
 
@@ -20,10 +21,29 @@ if TYPE_CHECKING:
 
 
 def ledger_of(loop: Loop, model: str) -> Ledger:
-    """Return the ledger of one model."""
+    """Return the ledger of one model, as the file asks for it to be kept."""
     from cauce.serve import Ledger
 
-    return Ledger(loop.state.ledger(model), model)
+    spec = loop.project.file.models.get(model)
+    return Ledger(
+        loop.state.ledger(model),
+        model,
+        durability=loop.project.file.serve.durability,
+        log=spec.log if spec is not None else {},
+        hash_key=loop.state.read_hash_key,
+    )
+
+
+def settle_ledger(loop: Loop, model: str) -> None:
+    """Fold the ledger, and let go what is older than it may be: there, and where it was copied for training."""
+    from cauce import data
+
+    ledger, now, days = ledger_of(loop, model), loop.now(), loop.project.file.serve.retention_days
+    ledger.fold(now)
+    if days is None:
+        return
+    ledger.retain(days, now)
+    data.forget_labelled(loop.state.lake, model, before=now - timedelta(days=days))
 
 
 def watch(loop: Loop, model: str) -> Watched | None:
@@ -35,15 +55,17 @@ def watch(loop: Loop, model: str) -> Watched | None:
     if champion is None:
         return None
     release, package = loop.tracker.open(model, champion)
+    settle_ledger(loop, model)
     ledger = ledger_of(loop, model)
-    ledger.fold(loop.now())
     settings = loop.project.file.watch
     rows = _of_release(ledger.window(settings.window), champion)
     bins = profile.Bins.from_bytes(package.bins_bytes)
+    hidden = withheld(rows)
     window = room.Window(
         model=model,
         version=champion,
-        counts=bins.count(rows),
+        # What the ledger was told not to keep is neither missing nor drifted: nothing is known of it.
+        counts={name: counts for name, counts in bins.count(rows).items() if name not in hidden},
         reference=package.reference_counts,
         bins=bins,
         n_predictions=rows.num_rows,
@@ -86,7 +108,28 @@ def _realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
     known = with_truth(rows, spec.target)
     if not known.num_rows:
         return np.empty(0)
-    return task_named(spec.task).losses(package.fitted, known, spec).values
+    fitted = cast("Fitted", _Answered(package.fitted)) if withheld(rows) else package.fitted
+    return task_named(spec.task).losses(fitted, known, spec).values
+
+
+def withheld(rows: pa.Table) -> frozenset[str]:
+    """Return the inputs that `[models.NAME.log]` kept out of some of the ledger's rows."""
+    from cauce.serve import public
+
+    return public.withheld(rows)
+
+
+class _Answered:
+    """A model whose inputs the ledger holds in part: of these rows it says what it did say, as they stand there."""
+
+    def __init__(self, fitted: Fitted) -> None:
+        self._fitted = fitted
+
+    def predict(self, rows: pa.Table) -> pa.Table:
+        return rows
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fitted, name)
 
 
 def with_truth(rows: pa.Table, target: str) -> pa.Table:

@@ -1,7 +1,7 @@
 """Decides what to do with a model, from what the watch saw; promotes with evidence; keeps the record of decisions."""
 
 from cauce.renew.policy import Situation, decide
-from cauce.renew.promote import blocked, by_hand, fairer, first, incomparable, judge, nothing_new, unjudged
+from cauce.renew.promote import blocked, by_hand, fairer, first, incomparable, judge, nothing_new, unjudged, withheld
 from cauce.renew.record import append, pause, paused, read, resume
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "read",
     "resume",
     "unjudged",
+    "withheld",
 ]

@@ -157,6 +157,19 @@ def unjudged(model: str, *, champion: int, challenger: int, now: datetime) -> De
     return _policy("wait", model, champion, challenger, reason, now)
 
 
+def withheld(model: str, *, champion: int, columns: Sequence[str], now: datetime) -> Decision:
+    """Wait: the ledger's rows lack inputs that the file keeps out of it, so they can neither teach nor judge."""
+    names = ", ".join(columns)
+    reason = {
+        "en": f"The ledger does not hold what version {champion} predicts from: [models.{model}.log] keeps out "
+        f"{names}. So its rows can neither teach nor judge a model; new rows of the source do, once they are loaded.",
+        "es": f"El registro no guarda aquello con lo que predice la versión {champion}: [models.{model}.log] excluye "
+        f"{names}. Por eso sus filas no pueden enseñar ni juzgar a un modelo; las filas nuevas de la fuente sí, en "
+        "cuanto se carguen.",
+    }
+    return _policy("wait", model, champion, None, reason, now)
+
+
 def incomparable(model: str, *, champion: int, challenger: int, gone: Sequence[str], now: datetime) -> Decision:
     """Ask for the data to be mended: the champion needs columns that the rows which would judge no longer have."""
     names = ", ".join(gone)

@@ -2,6 +2,8 @@
 
 from cauce.serve.app import create_app
 from cauce.serve.codes import Codes
+from cauce.serve.erasing import Erased
+from cauce.serve.head import keyed_hash
 from cauce.serve.known import Truth
 from cauce.serve.ledger import Ledger
 from cauce.serve.limits import Limits
@@ -14,6 +16,7 @@ from cauce.serve.traces import open_traces
 
 __all__ = [
     "Codes",
+    "Erased",
     "Ledger",
     "Limits",
     "Served",
@@ -24,6 +27,7 @@ __all__ = [
     "Truth",
     "check_address",
     "create_app",
+    "keyed_hash",
     "new_metrics",
     "open_traces",
     "run",

@@ -86,6 +86,8 @@ class Erased:
     """Damaged lines that named it, deleted."""
     n_unreadable: int
     """Damaged lines that stay: nobody can say what they held."""
+    n_columns: int
+    """Columns that were looked at: 0 where no prediction has such a column, or a unit."""
     ids: tuple[str, ...]
     """Of the predictions."""
 
@@ -100,7 +102,16 @@ def _find(folder: Path, about: About) -> Erased:
     ids = _ids(view.prediction_files, view.predictions, about)
     n_aside, n_left = _aside(folder, about, ids, delete=False)
     n_shadows = _count(view.shadow_files, view.shadows, ids)
-    return Erased(len(ids), n_shadows, _count(view.truth_files, view.truths, ids), n_aside, n_left, tuple(ids))
+    n_truths, n_columns = _count(view.truth_files, view.truths, ids), _n_columns(view, about)
+    return Erased(len(ids), n_shadows, n_truths, n_aside, n_left, n_columns, tuple(ids))
+
+
+def _n_columns(view: reading.View, about: About) -> int:
+    import pyarrow.parquet as pq
+
+    names = {name for file in view.prediction_files for name in pq.read_schema(file.path).names}
+    names |= set(view.predictions.column_names) if view.predictions is not None else set()
+    return len(about.columns(sorted(names)))
 
 
 def erase(
@@ -116,13 +127,13 @@ def erase(
         Erases copies that are kept elsewhere, by id; called before the ids can no longer be found here.
     """
     if not folder.is_dir():
-        return Erased(0, 0, 0, 0, 0, ())
+        return Erased(0, 0, 0, 0, 0, 0, ())
     close_segments(folder / "journal")
     with hold(folder / "fold.lock", wait_s=wait_s), disk_errors(folder):
         fold_all(folder, now)
         present = [name for name in TABLES if delta.begin_erasure(folder / name)]
         view = reading.look(folder)
-        ids = _ids(view.prediction_files, None, about)
+        ids, n_columns = _ids(view.prediction_files, None, about), _n_columns(view, about)
         n_aside, n_left = _aside(folder, about, ids, delete=True)
         if elsewhere is not None:
             elsewhere(ids)
@@ -132,7 +143,7 @@ def erase(
                 n_rows[name] = delta.erase(folder / name, ids)
         for name in present:
             delta.purge(folder / name)
-    return Erased(n_rows["predictions"], n_rows["shadow"], n_rows["truths"], n_aside, n_left, tuple(ids))
+    return Erased(n_rows["predictions"], n_rows["shadow"], n_rows["truths"], n_aside, n_left, n_columns, tuple(ids))
 
 
 def retain(folder: Path, days: int, now: datetime, *, wait_s: float) -> int:

@@ -9,13 +9,12 @@ import orjson
 
 from cauce.core.protocols import SupportsOnline
 from cauce.core.specs import ServeSpec
-from cauce.serve.head import Head, policy
+from cauce.serve.ledger import Ledger
 from cauce.serve.plan import Plan, Values
 from cauce.serve.service import Served
 
 PROBABILITY = "prob_"
 Variant = Literal["champion", "challenger", "shadow"]
-Log = Literal[False, "hash"]
 Outputs = Mapping[str, Sequence[Any]]
 """The columns of `Fitted.predict` as lists."""
 
@@ -31,19 +30,15 @@ class Live:
         How the service reads rows.
     variant
         Whom it answers for.
-    kept
-        Input column → `False` or ``"hash"``, where the ledger does not keep it as it came.
-    key
-        Key of those hashes.
+    ledger
+        Where what it says is written.
     """
 
-    def __init__(
-        self, served: Served, spec: ServeSpec, *, variant: Variant, kept: Mapping[str, Log], key: bytes
-    ) -> None:
+    def __init__(self, served: Served, spec: ServeSpec, *, variant: Variant, ledger: Ledger) -> None:
         self.served, self.variant = served, variant
         outputs = output_kinds(served)
         self.plan = Plan(served.schema, spec.unseen_categories)
-        self.head = Head(served.version, self.plan.kinds, outputs, policy(kept), key)
+        self.head = ledger.head(served.version, self.plan.kinds, outputs)
         fitted = served.fitted
         self._online = fitted.online() if isinstance(fitted, SupportsOnline) else None
         names = [name for name, _ in outputs]

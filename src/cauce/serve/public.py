@@ -55,6 +55,12 @@ def table(rows: pa.Table, truths: pa.Table | None) -> pa.Table:
     return made.replace_schema_metadata({WITHHELD: orjson.dumps(hidden)}) if hidden else made
 
 
+def without_beside(found: pa.Table) -> pa.Table:
+    """Return a table that `Ledger` gave without variant, unit and latency, which no model learns from."""
+    own = [f"ledger.{name}" if f"ledger.{name}" in found.column_names else name for name in BESIDE]
+    return found.drop_columns([name for name in own if name in found.column_names])
+
+
 def withheld(found: pa.Table) -> frozenset[str]:
     """Return the inputs that `[models.NAME.log]` kept out of some rows of a table that `Ledger` gave."""
     return frozenset(orjson.loads((found.schema.metadata or {}).get(WITHHELD, b"[]")))

@@ -69,10 +69,6 @@ class Service:
     """The page of a model's or data set's newest audit, by name; None where there is none. Called in a thread."""
     challengers: Mapping[str, ChallengerSpec] = field(default_factory=dict)
     """Model → what is done with its challenger; nothing where it is missing."""
-    kept: Mapping[str, Mapping[str, Literal[False, "hash"]]] = field(default_factory=dict)
-    """Model → input column → `False` or ``"hash"``, where the ledger does not keep it as it came."""
-    hash_key: bytes = b""
-    """Key of those hashes."""
     codes: Codes = field(default_factory=Codes)
     """One-time codes that a browser exchanges for a session."""
     sessions: Codes = field(default_factory=lambda: Codes("session"))

@@ -77,8 +77,7 @@ class Work:
 
     def _live(self, served: Served, variant: Variant) -> Answering:
         """Make a release ready to answer."""
-        kept = self.service.kept.get(served.model, {})
-        live = Live(served, self.service.spec, variant=variant, kept=kept, key=self.service.hash_key)
+        live = Live(served, self.service.spec, variant=variant, ledger=self.ledger(served.model))
         seconds = probe(live)
         answering = Answering(live, self)
         answering.batcher.pace.called(1, seconds)
