@@ -83,6 +83,7 @@ class World:
     challengers: dict[str, int | None] = field(default_factory=dict)
     schemas: dict[tuple[str, int], Schema] = field(default_factory=dict)
     pause_s: float = 0.0
+    durability: Any = "acknowledged"
     broken: set[int] = field(default_factory=set)
     loads: list[tuple[str, int]] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
@@ -104,20 +105,20 @@ class World:
 
     def service(self, spec: ServeSpec | None = None, *, poll_s: float = 0.05, **more: Any) -> Service:
         files = {"console.css": (b"body {}", "text/css")}
-        return Service(
-            project="school",
-            models=tuple(self.champions),
-            load=self.load,
-            alias=lambda model, alias: self.champions[model] if alias == "champion" else self.challengers.get(model),
-            ledger=self.ledger,
-            tokens=Tokens(TOKEN),
-            spec=spec or ServeSpec(),
-            page=lambda: "<!doctype html><title>page</title>",
-            sign_in=lambda: "<!doctype html><title>sign in</title>",
-            static=files.get,
-            poll_s=poll_s,
-            **more,
-        )
+        parts: dict[str, Any] = {
+            "project": "school",
+            "models": tuple(self.champions),
+            "load": self.load,
+            "alias": lambda model, name: (self.champions if name == "champion" else self.challengers).get(model),
+            "ledger": self.ledger,
+            "tokens": Tokens(TOKEN),
+            "spec": spec or ServeSpec(),
+            "page": lambda: "<!doctype html><title>page</title>",
+            "sign_in": lambda: "<!doctype html><title>sign in</title>",
+            "static": files.get,
+            "poll_s": poll_s,
+        }
+        return Service(**parts | more)
 
 
 @pytest.fixture

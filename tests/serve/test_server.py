@@ -30,22 +30,12 @@ from cauce.serve.plan import Plan
 from cauce.serve.releases import Releases
 from cauce.serve.service import Served
 from cauce.serve.shared import Shared
+from serve.running import process
 
 
 def made(served: Served, variant: str) -> Any:
     """A release made ready, without an application around it."""
     return SimpleNamespace(served=served, plan=Plan(served.schema, "refuse"), variant=variant)
-
-
-@contextmanager
-def process(folder: Path, pause_s: float = 0.0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, str(Path(__file__).parent / "server.py"), str(folder), str(pause_s)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield server, server.stdout.readline().strip()
-        finally:
-            server.kill()
 
 
 @contextmanager

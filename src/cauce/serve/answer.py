@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cauce.core.names import uuid7
+from cauce.core.names import uuid7s
 from cauce.serve.batching import Batcher, Member
 from cauce.serve.live import Live, Outputs
 from cauce.serve.plan import Values
@@ -139,7 +139,7 @@ class Answering:
     def _line(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Outputs) -> tuple[list[str], bytes]:
         """Return ids and the journal line of a batch."""
         now = time.time_ns()
-        ids = [uuid7(now // 1_000_000) for _ in rows]
+        ids = uuid7s(len(rows), now // 1_000_000)
         moment = perf_counter()
         if len(batch) == 1 and len(rows) == 1:
             units = [batch[0].about.unit]

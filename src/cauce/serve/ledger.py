@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cauce.core.files import disk_errors
-from cauce.core.names import check_name, uuid7
+from cauce.core.names import check_name, uuid7s
 from cauce.core.views import Traffic
 from cauce.serve import records
 from cauce.serve.erasing import About, Erased
@@ -128,7 +128,7 @@ class Ledger:
         import pyarrow as pa
 
         moment = records.microseconds(at)
-        ids = [uuid7(moment // 1000) for _ in range(inputs.num_rows)]
+        ids = uuid7s(inputs.num_rows, moment // 1000)
         asked, given = _columns(inputs), _columns(predictions)
         head = self.head(version, _types(asked), _types(given))
         rows = list(zip(*(values for _, values in asked.values()), strict=True)) if asked else [()] * len(ids)
