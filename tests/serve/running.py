@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+from cauce.serve.run import make_server
 
 T = TypeVar("T")
 SERVER = Path(__file__).parent / "server.py"
@@ -26,6 +30,25 @@ def process(folder: Path, pause_s: float = 0.0, **spec: Any) -> Iterator[tuple[s
             yield server, server.stdout.readline().strip()
         finally:
             server.kill()
+
+
+@contextmanager
+def in_thread(app: Any) -> Iterator[str]:
+    """Serve an application from a thread of this process, as `run` does."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = make_server(app)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        threading.Event().wait(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
 
 
 def children(pid: int) -> list[int]:

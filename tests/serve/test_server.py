@@ -10,9 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,33 +28,12 @@ from cauce.serve.plan import Plan
 from cauce.serve.releases import Releases
 from cauce.serve.service import Served
 from cauce.serve.shared import Shared
-from serve.running import process
+from serve.running import in_thread, process
 
 
 def made(served: Served, variant: str) -> Any:
     """A release made ready, without an application around it."""
     return SimpleNamespace(served=served, plan=Plan(served.schema, "refuse"), variant=variant)
-
-
-@contextmanager
-def in_thread(app: Any) -> Iterator[str]:
-    """Serve an application from a thread of this process."""
-    import uvicorn
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="on", log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        threading.Event().wait(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
 
 
 def ids_of(answer: httpx.Response) -> list[str]:

@@ -19,6 +19,7 @@ from cauce.serve.exposure import check_exposure
 from cauce.serve.workers import Crew
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
 
 DRAIN_S = 30
@@ -85,7 +86,8 @@ def run(
             Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0).run()
         else:
             with _quiet_terminate():
-                _serve(make_app(), listeners[0], ready, tls)
+                sys.setswitchinterval(SWITCH_S)
+                make_server(make_app(), ready=ready, tls=tls).run(listeners[:1])
 
 
 def _work(
@@ -100,18 +102,29 @@ def _work(
     """Be one of several workers."""
     begin(number)
     with _quiet_terminate():
-        _serve(make_app(), listener, say_ready, tls, life)
+        sys.setswitchinterval(SWITCH_S)
+        make_server(make_app(), ready=say_ready, tls=tls, life=life).run([listener])
     return 0
 
 
-def _serve(
+def make_server(
     app: ASGIApp,
-    listener: socket.socket,
-    ready: Callable[[], None],
-    tls: Mapping[str, Any] | None,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    tls: Mapping[str, Any] | None = None,
     life: int | None = None,
-) -> None:
-    """Answer until told to end; a worker ends too when `life` does, which its parent holds open."""
+) -> uvicorn.Server:
+    """Return what answers with `app` once its `run` is called with a listening socket.
+
+    Parameters
+    ----------
+    ready
+        Called when requests are answered.
+    tls
+        What `tls_options` gave.
+    life
+        A file whose end means that the parent died: then it drains and ends.
+    """
     import uvicorn
 
     from cauce.serve.connection import IDLE_S, Connection, look_after
@@ -130,7 +143,6 @@ def _serve(
             asyncio.get_running_loop().remove_reader(life)
             self.should_exit = True
 
-    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -144,7 +156,7 @@ def _serve(
         timeout_keep_alive=IDLE_S,
         **(tls or {}),
     )
-    Server(config).run([listener])
+    return Server(config)
 
 
 def check_address(host: str, port: int, *, token_file: Path) -> None:
