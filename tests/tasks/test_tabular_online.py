@@ -26,6 +26,7 @@ from cauce.core.plain import to_rows, to_table
 from cauce.core.protocols import Fitted, online_of
 from cauce.tasks.tabular import Classify, Regress, one_row, single_rows, text
 from cauce.tasks.tabular.boosting import Boosting
+from cauce.tasks.tabular.encode import fit_encoder
 from cauce.tasks.tabular.fitted import Classifier
 from cauce.tasks.tabular.linear import Linear
 from cauce.tasks.tabular.online import RowEncoder
@@ -121,6 +122,13 @@ def test_any_rows_are_encoded_as_a_table_of_them(rung: str) -> None:
             np.testing.assert_array_equal(ours.toarray(), theirs.toarray())
 
     are_the_same()
+
+
+def test_years_that_the_calendar_has_not_and_infinite_numbers_are_encoded_too() -> None:
+    schema = PLAIN.select(("when", "size"))
+    encoder = fit_encoder(rows_to_learn(), schema)
+    rows = [[2**62, np.inf], [-(2**62), -np.inf], [0, np.nan], [-1, 1e300]]
+    np.testing.assert_array_equal(RowEncoder(encoder)(rows).numbers, encoder.transform(to_table(rows, schema)).numbers)
 
 
 @pytest.mark.parametrize("schema", [PLAIN, SCHEMA], ids=["plain", "texts"])
@@ -221,6 +229,18 @@ def test_threads_do_not_disturb_each_other() -> None:
         online_agrees(fitted(rung, "three"), rows_to_learn(80), rung)
 
 
+def test_an_answer_stays_when_another_is_asked_for() -> None:
+    model = fitted("boosting", "three")
+    assert isinstance(model, Classifier)
+    assert isinstance(model.model, Boosting)
+    trees, encode = single_rows.Trees(model.model), RowEncoder(model.encoder)
+    rows = to_rows(rows_to_learn(), PLAIN)
+    first = trees.predict(encode(rows[:2]))
+    before = first.copy()
+    trees.predict(encode(rows[2:4]))
+    np.testing.assert_array_equal(first, before)
+
+
 def test_a_lane_goes_with_its_thread() -> None:
     model = fitted("boosting", "two").model  # type: ignore[attr-defined]
     native, ended = single_rows._native(), []
@@ -262,6 +282,7 @@ FORKING = """
 import os, signal, sys
 from pathlib import Path
 from threading import Thread
+import pyarrow as pa
 import pyarrow.parquet as pq
 from cauce.core.plain import to_rows
 from cauce.core.registry import load_fitted
@@ -271,6 +292,8 @@ rows = to_rows(pq.read_table(home / "rows.parquet", use_threads=False), model.sc
 online = model.online()
 parts = rows[:1], rows[:16], rows
 expected = [online(part) for part in parts]
+many = pa.concat_tables([pq.read_table(home / "rows.parquet", use_threads=False)] * 30)  # rows that several threads take
+said = model.predict(many)
 for _ in range(2):
     if (child := os.fork()) == 0:
         signal.alarm(20)
@@ -278,7 +301,8 @@ for _ in range(2):
         thread = Thread(target=lambda: found.append(online(rows[:1])))
         thread.start()
         thread.join()
-        os._exit(0 if found == [*expected, expected[0]] else 1)
+        found.append(model.predict(many))
+        os._exit(0 if found == [*expected, expected[0], said] else 1)
     assert os.waitpid(child, 0)[1] == 0, "a child differs or hangs"
     print("the same", flush=True)
 """

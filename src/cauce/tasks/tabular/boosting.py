@@ -20,6 +20,8 @@ from cauce.tasks.tabular.encode import Encoded, Encoder
 MOST_NATIVE_LEVELS = 100
 SMALL = 5_000
 """Up to this many rows one thread is faster than many, above all on a busy machine."""
+STARTED = os.getpid()
+"""The process that has imported this: one forked from it lacks OpenMP's threads, and would wait for them for ever."""
 NEVER = 0.01
 """Added to a forest's shares, over all classes."""
 Family = Literal["additive", "forest", "boosting"]
@@ -126,8 +128,8 @@ def owners(encoder: Encoder, tables: Tables) -> list[str]:
 
 
 def n_threads(n_rows: int) -> int:
-    """Return the cores to use for so many rows: one, or all that this process may use."""
-    if n_rows <= SMALL:
+    """Return the cores to use for so many rows: one, or all that this process may use, one where it was forked."""
+    if n_rows <= SMALL or os.getpid() != STARTED:
         return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
