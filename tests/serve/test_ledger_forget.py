@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +216,34 @@ def test_a_plain_fold_finishes_the_purge_of_a_killed_erasure(ledger: Ledger, mon
     assert holding(ledger.folder, "Ana", *ana) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_stops_folding_and_erasing_and_tears_nothing(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("this machine mounts no tmpfs")
+    try:
+        ledger = Ledger(small / "dropout", "dropout")
+        ana, kept = write(ledger, "ana", "Ana", n=20), write(ledger, "bea", "Bea", n=20)
+        fold_now(ledger)
+        for left in (0, 4_096, 16_384, 30_000, 60_000):
+            kept += write(ledger, "bea", "Bea", n=5)
+            ledger.close()
+            filler = small / "filler"
+            filler.write_bytes(b"x" * (shutil.disk_usage(small).free - left))
+            for act in (lambda: ledger.fold(NOW), lambda: ledger.forget(NOW, unit="ana")):
+                with contextlib.suppress(UserError):
+                    act()
+                assert set(kept) <= set(ledger.window(999)["id"].to_pylist())
+                assert set(kept) <= set(ledger.labelled()["id"].to_pylist())
+            filler.unlink()
+        assert len(ledger.forget(NOW, unit="ana").ids) in {0, len(ana)}
+        assert holding(ledger.folder, "Ana") == []
+        assert set(ledger.window(999)["id"].to_pylist()) == set(kept) == set(ledger.paired()["id"].to_pylist())
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 def test_others_write_read_and_tell_truths_while_it_erases(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "dropout", "dropout")
     ledger._journal = Journal(ledger.folder / "journal", segment_bytes=20_000)
@@ -255,7 +286,7 @@ def test_others_write_read_and_tell_truths_while_it_erases(tmp_path: Path) -> No
 
 def test_the_writer_closes_its_segment_when_asked(ledger: Ledger) -> None:
     for durability in ("acknowledged", "relaxed"):
-        writer = Ledger(ledger.folder, "dropout", durability=durability)  # type: ignore[arg-type]
+        writer = Ledger(ledger.folder, "dropout", durability=durability)
         write(writer, "ana", "Ana")
         assert Ledger(ledger.folder, "dropout").forget(NOW, unit="ana").n_predictions == 1
         assert writer.window(9).num_rows == 0

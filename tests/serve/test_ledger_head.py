@@ -79,7 +79,7 @@ def test_a_line_comes_back_as_it_was_written_before_and_after_folding(ledger: Le
 def test_lines_of_an_earlier_cauce_are_read_and_folded_beside_new_ones(ledger: Ledger) -> None:
     old, new = ids_of(2), ids_of(1, NOW + timedelta(seconds=1))
     columns = {name: (kind, [row[place] for row in ROWS]) for place, (name, kind) in enumerate(INPUTS)}
-    given = {"prediction": ("text", ["a", "a"]), "prob_a": ("float", [0.75, 0.75])}
+    given: records.Columns = {"prediction": ("text", ["a", "a"]), "prob_a": ("float", [0.75, 0.75])}
     lines = records.prediction_lines(old, AT, 2, inputs=columns, outputs=given)
     lines.append(Head(3, INPUTS, OUTPUTS).line(ids=new, at=AT, rows=ROWS[:1], outputs=outputs(1), units=["u"]))
     ledger.append(lines).result()

@@ -170,7 +170,7 @@ def test_an_undo_that_fails_leaves_the_torn_line_behind(ledger: Ledger, monkeypa
 def test_segments_are_closed_by_size_and_age(tmp_path: Path) -> None:
     for limits in ({"segment_bytes": 1}, {"segment_s": 0.01}):
         folder = tmp_path / str(limits)
-        writer = RelaxedJournal(folder, sync_s=0.01, **limits)  # type: ignore[arg-type]
+        writer = RelaxedJournal(folder, sync_s=0.01, **limits)
         writer.append([line()[1]])
         for _ in range(500):
             if segments.names(folder) and all(_closed(folder / name) for name in segments.names(folder)):
