@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cauce import data
-from cauce.core.errors import UserError
+from cauce.core.errors import Locked, UserError
+from cauce.data import labelled, readers
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,3 +106,66 @@ def test_empty_batch_makes_a_table_once(place: Any) -> None:
     table = data.read_labelled(place.lake, "rows", "pass")
     assert table is not None
     assert table.num_rows == 0
+
+
+def holding(folder: Path, text: str) -> list[Path]:
+    """Files in which a text stands, read as what they are and as bytes."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.suffix == ".parquet":
+                content += repr(pq.ParquetFile(path).read().to_pylist()).encode()
+            if text.encode() in content:
+                found.append(path)
+    return found
+
+
+def test_forgotten_units_are_gone_from_every_version_beside_every_data_set(place: Any) -> None:
+    for name in ("rows", "others"):
+        for hour in range(3):
+            units = [f"ana {hour}", f"bea {hour}"]
+            data.append_labelled(place.lake, name, "pass", rows(units, [hour, hour], x=[f"x of {u}" for u in units]))
+    data.append_labelled(place.lake, "rows", "else", rows(["ana 0"], [0], x=["another model's"]))
+    ana = [f"ana {hour}" for hour in range(3)]
+    assert data.forget_labelled(place.lake, "pass", units=ana) == 6
+    assert data.forget_labelled(place.lake, "pass", units=ana) == 0
+    for name in ("rows", "others"):
+        assert holding(place.lake / f"{name}.pass", "ana") == []
+        table = data.read_labelled(place.lake, name, "pass")
+        assert table is not None
+        assert table["unit"].to_pylist() == ["bea 0", "bea 1", "bea 2"]
+    assert holding(place.lake / "rows.else", "ana 0")
+    data.append_labelled(place.lake, "rows", "pass", rows(["cai"], [9], x=["y"]))
+    table = data.read_labelled(place.lake, "rows", "pass")
+    assert table is not None
+    assert table["unit"].to_pylist() == ["bea 0", "bea 1", "bea 2", "cai"]
+
+
+def test_rows_that_are_too_old_go_and_a_kill_before_their_history_went_is_made_good(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data.append_labelled(place.lake, "rows", "pass", rows(["old", "new"], [0, 5], x=["aged", "fresh"]))
+    before = START + timedelta(hours=1)
+
+    def die(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labelled, "keep_newest_only", die)
+        with pytest.raises(KeyboardInterrupt):
+            data.forget_labelled(place.lake, "pass", before=before)
+    assert holding(place.lake, "aged")
+    assert data.forget_labelled(place.lake, "pass", before=before) == 0
+    assert holding(place.lake, "aged") == []
+    version = data.append_labelled(place.lake, "rows", "pass", rows(["new"], [5], x=["fresh"]))
+    assert data.forget_labelled(place.lake, "pass", before=before) == 0
+    assert data.append_labelled(place.lake, "rows", "pass", rows(["new"], [5], x=["fresh"])) == version
+
+
+def test_a_version_that_is_being_read_is_not_taken_away(place: Any) -> None:
+    first = data.append_labelled(place.lake, "rows", "pass", rows(["ana"], [0], x=[1]))
+    with readers.begin(place.lake / "rows.pass", first), pytest.raises(Locked, match="being read"):
+        data.forget_labelled(place.lake, "pass", units=["ana"])
+    assert data.forget_labelled(place.lake, "pass", units=["ana"]) == 0
+    assert holding(place.lake, "ana") == []

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
+from itertools import takewhile
 from pathlib import Path
 
 from cauce.core.errors import Locked
@@ -64,7 +65,8 @@ def holder(path: Path) -> dict[str, object] | None:
 
 
 def _command() -> str:
-    return " ".join(["cauce", *sys.argv[1:]])
+    """Return the command without its options: they may name a person, and the file stays."""
+    return " ".join(["cauce", *takewhile(lambda word: not word.startswith("-"), sys.argv[1:])])
 
 
 def _refusal(path: Path) -> Locked:

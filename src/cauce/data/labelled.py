@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cauce.core.errors import UserError
+from cauce.core.files import write_bytes
 from cauce.core.names import check_name
 from cauce.data.columns import ROW
 from cauce.data.compaction import settle_rows
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 UNIT, AT = "unit", "at"
+PURGING = "_purging"
+"""Beside a table's files from before an erasure until no older version is left."""
 
 
 def append_labelled(lake: Path, name: str, model: str, rows: pa.Table) -> int:
@@ -102,10 +105,14 @@ def forget_labelled(lake: Path, model: str, *, units: Collection[str] = (), befo
             continue
         rows = read_table(folder, version, None, order=ROW)
         left = _without(rows, units, before)
+        mark = folder / PURGING
+        if units or left.num_rows < rows.num_rows:
+            write_bytes(mark, b"")
         if left.num_rows < rows.num_rows:
             write(folder, _numbered(left.drop_columns([ROW]), 0).to_reader(), mode="overwrite")
-        if units or left.num_rows < rows.num_rows:
+        if mark.exists():
             keep_newest_only(folder)
+            mark.unlink()
         n_rows += rows.num_rows - left.num_rows
     return n_rows
 

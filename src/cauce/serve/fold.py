@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,14 +49,17 @@ def fold(folder: Path, now: datetime, *, wait_s: float = 30.0) -> Folded:
 
 
 def fold_all(folder: Path, now: datetime) -> Folded:
-    """Fold every closed segment; the caller holds `fold.lock`."""
-    total = Folded()
-    while (done := _fold_once(folder, now)).n_segments:
+    """Fold every segment that is closed now; the caller holds `fold.lock`.
+
+    Those that are closed meanwhile are left: else busy writers would keep it going for ever.
+    """
+    total, wanted = Folded(), set(segments.names(folder / "journal"))
+    while (done := _fold_once(folder, now, wanted)).n_segments:
         total = _add(total, done)
     return total
 
 
-def _fold_once(folder: Path, now: datetime) -> Folded:
+def _fold_once(folder: Path, now: datetime, wanted: Collection[str]) -> Folded:
     journal, note = folder / "journal", folder / "folding.json"
     with ExitStack() as stack:
         for name in TABLES:
@@ -63,7 +67,7 @@ def _fold_once(folder: Path, now: datetime) -> Folded:
         if note.exists():
             plan = orjson.loads(note.read_bytes())
         else:
-            plan = {"fold": _last(folder) + 1, "at": now.isoformat(), "segments": _closed(journal, stack)}
+            plan = {"fold": _last(folder) + 1, "at": now.isoformat(), "segments": _closed(journal, stack, wanted)}
             if not plan["segments"]:
                 return Folded()
             write_bytes(note, orjson.dumps(plan))
@@ -76,13 +80,15 @@ def _fold_once(folder: Path, now: datetime) -> Folded:
     return folded
 
 
-def _closed(journal: Path, stack: ExitStack) -> list[str]:
-    """Return closed segments up to a size that fits in memory, and hold them."""
+def _closed(journal: Path, stack: ExitStack, wanted: Collection[str]) -> list[str]:
+    """Return closed segments among those wanted, up to a size that fits in memory, and hold them."""
     taken: list[str] = []
     n_bytes = 0
     for name in segments.names(journal):
         if n_bytes >= BYTES_PER_FOLD:
             break
+        if name not in wanted:
+            continue
         if stack.enter_context(segments.held(journal / name)):
             taken.append(name)
             n_bytes += (journal / name).stat().st_size
