@@ -14,6 +14,7 @@ from cauce.core.artefacts import Column, Schema
 from cauce.rows import Computation, RowFailed, computation, look
 from cauce.rows.forms import form_of, seen
 from cauce.serve.payload import validate
+from cauce.serve.plan import Plan
 from rows.texts import AGAIN, RATIO, WORDS, YEAR, functions
 
 SNAPSHOT = pa.schema(
@@ -56,11 +57,12 @@ def test_loading_and_a_request_give_the_same_for_many_rows_and_for_one(given_row
     ]
     inputs, problems = validate(sent, REQUEST, unseen="refuse")
     assert not problems
-    asked = made.columns(inputs.table())
+    plan = Plan(REQUEST, "refuse")
+    asked = made.columns(plan.table(inputs))
     assert {name: values.type for name, values in asked.items()} == {n: v.type for n, v in loaded.items()}
     assert _plain(asked) == _plain(loaded)
     for number, row in enumerate(sent):
-        alone = made.columns(validate([row], REQUEST, unseen="refuse")[0].table())
+        alone = made.columns(plan.table(plan.read([row])[0]))
         assert _plain(alone) == {name: values[number : number + 1] for name, values in _plain(loaded).items()}
 
 

@@ -102,12 +102,19 @@ class Work:
             await asyncio.sleep(FOLD_EVERY_S)
             for model, ledger in list(self._ledgers.items()):
                 try:
-                    if await asyncio.to_thread(ledger.unfolded_bytes) >= FOLD_FROM_BYTES:
-                        await asyncio.to_thread(ledger.fold, datetime.now(UTC), wait_s=0.0)
+                    await asyncio.to_thread(self._settle, ledger)
                 except Locked:
                     continue
                 except Exception:  # the journals hold everything: serving goes on, and the next try may succeed
                     logger.exception("model %s: its ledger could not be folded", model)
+
+    def _settle(self, ledger: Ledger) -> None:
+        """Fold the ledger where its journals grew large, and let go what is older than it may be."""
+        now, days = datetime.now(UTC), self.service.spec.retention_days
+        if ledger.unfolded_bytes() >= FOLD_FROM_BYTES:
+            ledger.fold(now, wait_s=0.0)
+        if days is not None:
+            ledger.retain(days, now, wait_s=0.0)
 
     async def thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run `function` in one of the service's threads, with the request's id for the log."""
