@@ -10,7 +10,7 @@ import orjson
 
 from cauce.core.artefacts import Column, Schema
 from cauce.core.specs import ServeSpec
-from cauce.serve.payload import describe
+from cauce.serve.payload import LONGEST_UNIT, describe
 from cauce.serve.problem import MEDIA_TYPE
 from cauce.serve.service import Served, Service
 
@@ -27,11 +27,13 @@ REFUSALS = {
     "400": "not JSON",
     "401": "no token, or a wrong one",
     "403": "a token without the scope that the route asks for",
+    "408": "the request did not arrive in time",
     "413": "body too large",
     "415": "not JSON by its media type",
     "422": "faults, each with its row and field",
     "429": "too many requests in flight, or of this token: try again after Retry-After",
-    "503": "no champion answers yet",
+    "500": "our fault; the log has it under `request_id`",
+    "503": "no champion answers yet, the deadline passed, or the ledger cannot be written",
     "507": "the disk is full, nothing was kept",
 }
 KEY = {
@@ -39,7 +41,20 @@ KEY = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "maxLength": 255},
-    "description": "The same key and body get the same answer, for a day and until the service restarts.",
+    "description": "The same key and body of the same token get the same answer, for a day.",
+}
+
+
+DEADLINE = {
+    "name": "Cauce-Deadline-Ms",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    "description": "How long the client will wait for the request's turn, in milliseconds.",
+}
+UNIT = {
+    "oneOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_UNIT}, {"type": "integer"}, {"type": "null"}],
+    "description": "Whom the rows are about: an A/B split deals by it, and what is kept can be found and erased by it.",
 }
 
 
@@ -94,7 +109,8 @@ def _field(column: Column, spec: ServeSpec) -> Json:
 
 def _predict(served: Served, spec: ServeSpec) -> Json:
     row = {"$ref": f"#/components/schemas/{served.model}.Row"}
-    ask = _object({"rows": {"type": "array", "items": row, "minItems": 1, "maxItems": spec.max_rows}})
+    ask = _object({"rows": {"type": "array", "items": row, "minItems": 1, "maxItems": spec.max_rows}, "unit": UNIT})
+    ask["required"] = ["rows"]
     prediction: Json = {"id": {"type": "string", "format": "uuid"}}
     if served.task == "regress":
         prediction |= {name: {"type": "number"} for name in ("prediction", "lower", "upper")}
@@ -107,7 +123,9 @@ def _predict(served: Served, spec: ServeSpec) -> Json:
         "version": {"type": "integer"},
         "predictions": {"type": "array", "items": _object(prediction)},
     }
-    return _post(served, f"Predict {served.target}", ask, _object(give))
+    made = _post(served, f"Predict {served.target}", ask, _object(give))
+    made["parameters"].append(DEADLINE)
+    return made
 
 
 def _truth(served: Served, spec: ServeSpec) -> Json:
