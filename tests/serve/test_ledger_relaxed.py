@@ -30,14 +30,14 @@ def line(n: int = 1) -> tuple[list[str], bytes]:
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set after each sync of a journal."""
-    done, real = threading.Event(), journal._sync
+    """Set after each sync of a segment, its name in the folder included."""
+    done, real = threading.Event(), journal.Segment.sync
 
-    def sync(handle: int) -> None:
-        real(handle)
+    def sync(segment: journal.Segment) -> None:
+        real(segment)
         done.set()
 
-    monkeypatch.setattr(journal, "_sync", sync)
+    monkeypatch.setattr(journal.Segment, "sync", sync)
     return done
 
 
