@@ -33,7 +33,7 @@ def pieces() -> list[tuple[str, str]]:
 
 
 def completed(piece: str) -> str:
-    """The piece with what it leaves out: the project's name, models of which it has a table, data sets that it names."""
+    """The piece with what it leaves out: the project's name, models that own its tables, data sets that it names."""
     read = tomllib.loads(piece)
     for model in [name for name, keys in read.get("models", {}).items() if "data" not in keys]:
         piece = f'[models.{model}]\ntask = "classify"\ndata = "rows"\ntarget = "{model}"\n\n{piece}'

@@ -50,8 +50,10 @@ def school(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def up(school: Path) -> Iterator[Running]:
-    with running(school, "up", "--port", "0", "--every", "1s") as service:
+def up(school: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    """`cauce up`, with one worker or as many as the test asks for."""
+    workers = str(getattr(request, "param", 1))
+    with running(school, "up", "--port", "0", "--every", "1s", env={"CAUCE_SERVE__WORKERS": workers}) as service:
         assert service.url
         yield service
 
@@ -60,6 +62,7 @@ def watcher(service: Running) -> int | None:
     return next((pid for pid, command in service.children().items() if "cauce watch" in command), None)
 
 
+@pytest.mark.parametrize("up", [1, 2], indirect=True)
 def test_it_serves_takes_truths_counts_and_ends_on_ctrl_c_with_everything_it_started(up: Running) -> None:
     with up.client() as http:
         assert http.get("/readyz").json() == {"status": "ready"}
@@ -71,7 +74,7 @@ def test_it_serves_takes_truths_counts_and_ends_on_ctrl_c_with_everything_it_sta
         truth = {"truths": [{"id": first["id"], "value": "yes"}, {"id": "nobody", "value": "no"}]}
         told = http.post("/v1/models/passed/truth", json=truth).json()["results"]
         assert [one["status"] for one in told] == ["accepted", "unknown"]
-        assert 'cauce_predictions_total{model="passed",version="1"} 2.0' in http.get("/metrics").text
+        assert 'cauce_predictions_total{model="passed",variant="champion",version="1"} 2.0' in http.get("/metrics").text
     link, beside = up.link, wait_for(lambda: watcher(up))
     with httpx.Client(follow_redirects=True) as browser:
         page = browser.get(link)
@@ -85,6 +88,7 @@ def test_it_serves_takes_truths_counts_and_ends_on_ctrl_c_with_everything_it_sta
     assert holders(up.folder) == []
 
 
+@pytest.mark.parametrize("up", [1, 2], indirect=True)
 def test_sigterm_drains_and_ends_well(up: Running) -> None:
     """A request that is under way when the signal comes is answered."""
     host, port = up.url.removeprefix("http://").split(":")
@@ -120,7 +124,7 @@ def test_a_second_one_in_the_same_folder_is_refused_and_harms_nothing(up: Runnin
     second = cauce("up", "--port", "0")
     assert second.returncode == 5
     assert f"process {up.process.pid}" in second.stderr
-    assert "up --port 0" in second.stderr
+    assert "`cauce up`" in second.stderr
     assert "Traceback" not in second.stderr
     assert cauce("serve", "--port", "0").returncode == 5
     with up.client() as http:
@@ -151,6 +155,7 @@ def test_a_killed_watcher_is_started_again(up: Running) -> None:
         assert http.get("/readyz").status_code == 200
 
 
+@pytest.mark.parametrize("up", [1, 2], indirect=True)
 def test_the_watcher_ends_when_the_service_is_killed(up: Running) -> None:
     beside = wait_for(lambda: watcher(up))
     assert isinstance(beside, int)
@@ -167,6 +172,7 @@ def test_training_beside_it_works(up: Running, cauce: Cauce) -> None:
         assert http.post(PREDICT, json={"rows": [ROW]}).status_code == 200
 
 
+@pytest.mark.parametrize("up", [1, 2], indirect=True)
 def test_promotion_and_rollback_reach_the_running_service_without_a_failed_request(up: Running, cauce: Cauce) -> None:
     seen: list[tuple[int, int | None]] = []
     stop = threading.Event()

@@ -19,7 +19,13 @@ Model = Annotated[str, Parameter(help="Name of the model.")]
 
 
 @app.command
-def serve(*, port: int | None = None, host: str | None = None, common: Common = DEFAULT) -> int:
+def serve(
+    *,
+    port: int | None = None,
+    host: str | None = None,
+    beside: Annotated[int | None, Parameter(show=False)] = None,
+    common: Common = DEFAULT,
+) -> int:
     """Serve the champions alone: nothing is watched or renewed. `cauce up` does all three. Ctrl-C stops it.
 
     Parameters
@@ -28,12 +34,14 @@ def serve(*, port: int | None = None, host: str | None = None, common: Common = 
         Port to listen on, 0 for a free one; that of [serve], or 8321, when absent.
     host
         Address; that of [serve], or 127.0.0.1, when absent. Others need a token that only its owner can read.
+    beside
+        Process that started this one.
     """
     from cauce.loop.serve import serve as run
     from cauce.loop.serve import serving
 
     with open_loop(common) as loop, serving(loop):
-        run(loop, port=port, host=host, announce=announcement(common))
+        run(loop, port=port, host=host, beside=beside, announce=announcement(common))
     return EXIT_DONE
 
 

@@ -94,8 +94,7 @@ def up(
 
     with open_loop(common) as loop:
         if not once:
-            serve_and_watch(loop, port=port, every_s=seconds(every), announce=announcement(common))
-            return EXIT_DONE
+            return serve_and_watch(loop, port=port, every_s=seconds(every), announce=announcement(common))
         outcomes = run_stages(loop)
     return _show_outcomes(outcomes, loop, common)
 

@@ -57,8 +57,10 @@ def check_address(loop: Loop, *, port: int | None = None) -> None:
     room.tls_options(settings, loop.project.folder)
 
 
-def serve(loop: Loop, *, port: int | None = None, host: str | None = None, announce: Announce) -> None:
-    """Serve the champions until SIGTERM or Ctrl-C, finishing the requests under way."""
+def serve(
+    loop: Loop, *, port: int | None = None, host: str | None = None, beside: int | None = None, announce: Announce
+) -> None:
+    """Serve the champions until SIGTERM or Ctrl-C, or until the process `beside` ends; finish what was begun."""
     from cauce import report
     from cauce import serve as room
 
@@ -115,6 +117,7 @@ def serve(loop: Loop, *, port: int | None = None, host: str | None = None, annou
         announce=ready,
         workers=spec.workers,
         tls=room.tls_options(spec, loop.project.folder),
+        beside=beside,
         begin=service.metrics.attach,
         died=died,
     )

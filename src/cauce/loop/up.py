@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cauce.core.errors import EXIT_INTERRUPTED, Refused
+from cauce.core.errors import EXIT_DONE, EXIT_INTERRUPTED, Refused
 from cauce.loop.context import Loop
 from cauce.loop.serve import Announce
 
@@ -23,8 +23,8 @@ END_S = 5.0
 """How long the watcher may take to end, seconds."""
 
 
-def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> None:
-    """Run the stages in a process of their own, then serve until interrupted, with the watcher beside."""
+def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> int:
+    """Run the stages in a process of their own, then serve until interrupted, the watcher beside; give the exit code."""
     from cauce.loop.serve import check_address, serve, serving
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell script started it with `&`
@@ -43,28 +43,44 @@ def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> N
         if loop.project.file.serve.workers == 1:
             with _watcher(watching, folder):
                 serve(loop, port=port, announce=announce)
-            return
+            return EXIT_DONE
     # Workers are forked by a process without threads, and this one keeps the watcher with one.
     with _watcher(watching, folder):
-        _serve_apart(_command(loop, "serve", *([] if port is None else ["--port", str(port)])))
+        options = [] if port is None else ["--port", str(port)]
+        return _serve_apart(_command(loop, "serve", "--beside", str(os.getpid()), *options))
 
 
-def _run_to_the_end(command: list[str], *, on_interrupt: signal.Signals = signal.SIGINT) -> int:
+def _run_to_the_end(command: list[str]) -> int:
     """Run a command in a session of its own: Ctrl-C and SIGTERM are handed on to it once, and it keeps what it has."""
     with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own command
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.send_signal(on_interrupt)
+            process.send_signal(signal.SIGINT)
             process.wait()
             raise
 
 
-def _serve_apart(command: list[str]) -> None:
-    """Run the service in a process of its own until it ends or this one is told to end."""
-    code = _run_to_the_end(command, on_interrupt=signal.SIGTERM)
-    if code > 0:
-        sys.exit(code)
+def _serve_apart(command: list[str]) -> int:
+    """Run the service in a process of its own until it ends or this one is told to; return its exit code."""
+    told: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def end(number: int, _: object) -> None:
+        told.append(number)
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own command
+        started.append(process)
+        if told:
+            process.send_signal(signal.SIGTERM)
+        code = process.wait()
+    if signal.SIGINT in told:
+        raise KeyboardInterrupt
+    return code
 
 
 def _any_champion(loop: Loop) -> bool:

@@ -38,6 +38,7 @@ def run(
     announce: Callable[[str], None] | None = None,
     tls: Mapping[str, Any] | None = None,
     workers: int = 1,
+    beside: int | None = None,
     begin: Callable[[int], None] = lambda number: None,
     died: Callable[[int, int, bool], None] = lambda number, pid, again: None,
 ) -> None:
@@ -57,6 +58,8 @@ def run(
         What `tls_options` gave: with a certificate it speaks HTTPS.
     workers
         Processes. With more than one this process must have no threads of its own.
+    beside
+        Process that started this one: several workers end when it has ended.
     begin
         Called first thing in each of several workers, with its number from 1.
     died
@@ -86,7 +89,7 @@ def run(
 
         if workers > 1:
             main = partial(_work, make_app, tls, begin)
-            Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0).run()
+            Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0, beside=beside).run()
         else:
             with _quiet_terminate():
                 make_server(make_app(), ready=ready, tls=tls).run(listeners[:1])

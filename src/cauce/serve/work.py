@@ -111,7 +111,7 @@ class Work:
     def _settle(self, ledger: Ledger) -> None:
         """Fold the ledger where its journals grew large, and let go what is older than it may be."""
         now, days = datetime.now(UTC), self.service.spec.retention_days
-        if ledger.unfolded_bytes() >= FOLD_FROM_BYTES:
+        if days is not None or ledger.unfolded_bytes() >= FOLD_FROM_BYTES:
             ledger.fold(now, wait_s=0.0)
         if days is not None:
             ledger.retain(days, now, wait_s=0.0)

@@ -63,6 +63,8 @@ class Crew:
         Called with number and process id of a worker that ended, and whether another one takes its place.
     drain_s
         Seconds that workers may take to end before they are killed.
+    beside
+        Process that started this one: end when it has ended.
     """
 
     listeners: Sequence[socket.socket]
@@ -70,6 +72,7 @@ class Crew:
     ready: Callable[[], None]
     died: Callable[[int, int, bool], None]
     drain_s: float
+    beside: int | None = None
     _workers: list[_Worker] = field(default_factory=list)
     _asked: list[int] = field(default_factory=list)
 
@@ -113,7 +116,7 @@ class Crew:
 
     def _keep(self) -> None:
         announced, failed = False, 0
-        while not self._asked:
+        while not self._asked and (self.beside is None or os.getppid() == self.beside):
             now = time.monotonic()
             for worker in self._workers:
                 if not worker.pid and now >= worker.again_at:
@@ -189,6 +192,7 @@ class Crew:
         """Have the workers drain, and kill those that do not end in time."""
         until = time.monotonic() + self.drain_s
         for worker in self._workers:
+            worker.listener.close()  # else the kernel would go on taking connections that nobody answers
             if worker.pid:
                 os.kill(worker.pid, signal.SIGTERM)
         while any(worker.pid for worker in self._workers):
