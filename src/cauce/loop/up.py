@@ -24,7 +24,7 @@ END_S = 5.0
 
 
 def up(loop: Loop, *, port: int | None, every_s: float, announce: Announce) -> int:
-    """Run the stages in a process of their own, then serve until interrupted, the watcher beside; give the exit code."""
+    """Run the stages in a process of their own, then serve until interrupted, a watcher beside; give the exit code."""
     from cauce.loop.serve import check_address, serve, serving
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell script started it with `&`
