@@ -71,8 +71,8 @@ class Contender:
     extra: Mapping[str, str] = field(default_factory=dict)
     lacks: str = "authentication, ledger"
     settings: str = ""
-    two: bool = True
-    """Whether it can run two workers."""
+    kinds: tuple[str, ...] = project.KINDS
+    """Models that it is measured with."""
     reference: bool = False
     """Serves no model: stands beside the others and wins nothing."""
 
@@ -100,16 +100,18 @@ class Contender:
     def ready(self, running: Running, case: Case) -> float:
         """Wait for the first right answer and return the seconds since the start."""
         patient = running.begun + START_S
+        last: Exception | None = None
         while time.monotonic() < patient:
             if running.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with {running.process.returncode}: {running.log.read_text()[-1500:]}")
             try:
                 self.check(case, 1, most=1)
-            except (OSError, AssertionError, LookupError):
+            except (OSError, AssertionError, LookupError) as error:
+                last = error
                 time.sleep(0.02)
             else:
                 return time.monotonic() - running.begun
-        raise RuntimeError(f"{self.name} gave no right answer within {START_S:.0f} s: {running.log.read_text()[-1500:]}")
+        raise RuntimeError(f"{self.name} gave no right answer within {START_S:.0f} s: {last}; {running.log.read_text()[-1500:]}")
 
     def check(self, case: Case, size: int, *, most: int = 32) -> float:
         """Ask bodies one after the other; return the largest difference from Cauce's package, at most 1e-6."""
@@ -249,7 +251,7 @@ def _split(rows: Rows) -> dict[str, Any]:
 OURS: dict[str, Any] = {
     "env": None, "command": _cauce, "path": "/v1/models/model/predict", "read": _read_cauce, "lacks": "nothing of these",
 }  # fmt: skip
-RAY = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+RAY = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
 ALL = (
     Contender("cauce", "Cauce", settings="token, ledger acknowledged, metrics; as it comes", **OURS),
     Contender(
@@ -265,7 +267,7 @@ ALL = (
         settings="pydantic model of 30 fields, DataFrame, pipeline.predict_proba, in the event loop",
     ),
     Contender(
-        "fastapi_thread", "FastAPI + scikit-learn, threads", "fastapi", _uvicorn("fastapi_naive"),
+        "fastapi_thread", "FastAPI + scikit-learn, threads", "fastapi", _uvicorn("fastapi_naive"), kinds=("boosting",),
         settings="the same as a plain `def`, in FastAPI's threads",
     ),
     Contender(
@@ -274,7 +276,7 @@ ALL = (
         settings="orjson, one numpy array, booster or dot product; no pydantic, no DataFrame",
     ),
     Contender(
-        "fastapi_bare", "FastAPI, no model", "fastapi", _uvicorn("fastapi_bare"), reference=True,
+        "fastapi_bare", "FastAPI, no model", "fastapi", _uvicorn("fastapi_bare"), reference=True, kinds=("boosting",),
         lacks="authentication, ledger, a model", settings="pydantic model of 30 fields, a constant as the answer",
     ),
     Contender(
@@ -284,11 +286,16 @@ ALL = (
     ),
     Contender(
         "bentoml", "BentoML", "bentoml", _bentoml, "/predict", lambda rows: {"rows": rows.tolist()}, "arrays",
-        lambda answer: list(answer), lacks="authentication, ledger, named fields", settings="arrays in and out",
+        list, lacks="authentication, ledger, named fields", settings="arrays in and out, batching off",
     ),
     Contender(
-        "litserve", "LitServe", "litserve", _script("litserve", "litserve_app.py"),
-        lacks="authentication, ledger, validation", settings="an HTTP process per worker process",
+        "bentoml_batched", "BentoML, batching", "bentoml", _bentoml, "/predict", lambda rows: {"rows": rows.tolist()}, "arrays",
+        list, extra={"BATCHED": "1"}, kinds=("boosting",), lacks="authentication, ledger, named fields",
+        settings="arrays in and out, batchable=True",
+    ),
+    Contender(
+        "litserve", "LitServe", "litserve", _script("litserve", "litserve_app.py"), extra={"FAST_QUEUE": "1"},
+        lacks="authentication, ledger, validation", settings="fast_queue, an HTTP process per worker process",
     ),
     Contender(
         "mlserver", "MLServer", "mlserver", _mlserver, "/v2/models/model/infer", _v2, "v2", _read_v2,
@@ -296,7 +303,7 @@ ALL = (
     ),
     Contender(
         "ray", "Ray Serve", "ray", _script("ray", "ray_app.py"), extra=RAY,
-        lacks="authentication, ledger, validation", settings="RAY_SERVE_THROUGHPUT_OPTIMIZED=1, no dashboard",
+        lacks="authentication, ledger, validation", settings="RAY_SERVE_THROUGHPUT_OPTIMIZED=1 and RAY_SERVE_ENABLE_HA_PROXY=1, no dashboard",
     ),
 )  # fmt: skip
 CONTENDERS = {one.name: one for one in ALL}
