@@ -43,9 +43,14 @@ def main() -> None:
     (plan.work / "taken").mkdir(parents=True, exist_ok=True)
     found = {kind: _measured(plan, kind, seconds) for kind in given.kinds}
     result = {
-        "question": "latency with batching on over off, at shares of saturation", "machine": machine.described(), **machine.now(),
-        "pairs": pairs, "seconds": seconds, "quick": given.quick, "kinds": found,
-    }  # fmt: skip
+        "question": "latency with batching on over off, at shares of saturation",
+        "machine": machine.described(),
+        **machine.now(),
+        "pairs": pairs,
+        "seconds": seconds,
+        "quick": given.quick,
+        "kinds": found,
+    }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "batching.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table.fill(given.out / "README.md", "batching.py", page(result))
@@ -71,8 +76,10 @@ def _measured(plan: Plan, kind: str, seconds: float) -> dict[str, Any]:
         )
         runs = [
             _asked(cases, way, share, most, seconds, number)
-            for number in range(plan.pairs) for share in SHARES for way in turned(WAYS, number, len(WAYS))
-        ]  # fmt: skip
+            for number in range(plan.pairs)
+            for share in SHARES
+            for way in turned(WAYS, number, len(WAYS))
+        ]
     finally:
         for one in running:
             one.stop()
@@ -93,7 +100,15 @@ def _asked(cases: dict[str, Case], way: str, share: float, most: float, seconds:
     found = measure.opened(target, rate=share * most, seconds=seconds, core=CLIENT_CORE, seed=number)
     counted = seconds - 0.5
     told = {**found, "way": way, "share": share, "number": number, "good_per_s": found["good"] / counted}
-    print(kind_of(cases), number, share, way, {name: round(told[name] or 0, 3) for name in FIGURES}, found["statuses"], flush=True)
+    print(
+        kind_of(cases),
+        number,
+        share,
+        way,
+        {name: round(told[name] or 0, 3) for name in FIGURES},
+        found["statuses"],
+        flush=True,
+    )
     return told
 
 
@@ -112,21 +127,30 @@ def _summary(runs: list[dict[str, Any]], share: float) -> dict[str, Any]:
     for name in FIGURES:
         told[name] = {way: table.spread(mine[way, n][name] for n in numbers) for way in WAYS}
         for way in ("on", "control"):
-            ratios = [np.log(mine[way, n][name] / mine["off", n][name]) for n in numbers if mine[way, n]["good"] and mine["off", n]["good"]]
+            ratios = [
+                np.log(mine[way, n][name] / mine["off", n][name])
+                for n in numbers
+                if mine[way, n]["good"] and mine["off", n]["good"]
+            ]
             if ratios:
                 found = table.bootstrap(ratios)
                 told[name][f"{way}_over_off"] = {
-                    "ratio": float(np.exp(found["mean"])), "low": float(np.exp(found["low"])), "high": float(np.exp(found["high"])),
-                }  # fmt: skip
+                    "ratio": float(np.exp(found["mean"])),
+                    "low": float(np.exp(found["low"])),
+                    "high": float(np.exp(found["high"])),
+                }
     return told
 
 
 def page(result: dict[str, Any]) -> str:
     """Return the README's table."""
-    lines = [f"{'**Quick run: the figures say nothing.** ' if result['quick'] else ''}{result['at'][:10]}, commit {result['commit']}, "
-             f"{result['pairs']} pairs of {result['seconds']:g} s.", "",
-             "| model | share | requests/s | mean, ms: on, off | mean on/off | control | p99, ms: on, off | p99 on/off | control | good on/off | at most 5 % worse |",
-             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|"]  # fmt: skip
+    quick = "**Quick run: the figures say nothing.** " if result["quick"] else ""
+    about = f"{result['at'][:10]}, commit {result['commit']}, {result['pairs']} pairs of {result['seconds']:g} s."
+    head = (
+        "model", "share", "requests/s", "mean, ms: on, off", "mean on/off", "control", "p99, ms: on, off", "p99 on/off",
+        "control", "good on/off", "at most 5 % worse",
+    )  # fmt: skip
+    lines = [quick + about, "", f"| {' | '.join(head)} |", f"|---|{'---:|' * 9}---|"]
     for kind, found in result["kinds"].items():
         for share, told in found["shares"].items():
             row = [kind, f"{100 * float(share):.0f} %", f"{float(share) * found['saturation_per_s']:,.0f}"]
@@ -148,7 +172,9 @@ def _verdict(told: dict[str, Any]) -> str:
     for name, label in (("mean_ms", "mean"), ("p99_ms", "p99")):
         found = told[name].get("on_over_off")
         if found is not None:
-            said.append(f"{label}: {'yes' if found['high'] <= WORSE else 'no' if found['low'] > WORSE else 'undecided'}")
+            said.append(
+                f"{label}: {'yes' if found['high'] <= WORSE else 'no' if found['low'] > WORSE else 'undecided'}"
+            )
     return ", ".join(said)
 
 

@@ -1,8 +1,8 @@
 """Who is measured: how each is installed, started and asked, how its answer is read, and what it does not do.
 
-Every peer runs as its documentation says for production, without access log, with uvloop and httptools where it can use
-them, one thread for numerics. Where its own protocol has arrays of numbers, it gets those, which is less work than named
-fields: BentoML, MLServer, MLflow. Where the decoder is the user's own (LitServe, Ray Serve, FastAPI), the body is
+Every peer runs as its documentation says for production, without access log, with uvloop and httptools where it can
+use them, one thread for numerics. Where its own protocol has arrays of numbers, it gets those, which is less work than
+named fields: BentoML, MLServer, MLflow. Where the decoder is the user's own (LitServe, Ray Serve, FastAPI), the body is
 Cauce's own.
 """
 
@@ -78,8 +78,13 @@ class Contender:
 
     def start(self, case: Case, *, core: int | None) -> Running:
         """Start it; `ready` says when it answers."""
-        own = {"MODELS": str(case.taken), "MODEL": case.trained.kind, "WORKERS": str(case.workers), "PORT": str(case.port)}
-        own |= {"RAY_FOLDER": str(case.home / "ray"), "PYTHONPATH": str(PEERS)}
+        own = {
+            "MODELS": str(case.taken),
+            "MODEL": case.trained.kind,
+            "WORKERS": str(case.workers),
+            "PORT": str(case.port),
+        }
+        own |= {"RAY_FOLDER": str(case.home / "ray"), "PYTHONPATH": str(project.ROOT)}
         env = processes.environment(case.home, {**own, **self.extra})
         folder = case.home
         if self.env is None:
@@ -103,7 +108,9 @@ class Contender:
         last: Exception | None = None
         while time.monotonic() < patient:
             if running.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended with {running.process.returncode}: {running.log.read_text()[-1500:]}")
+                raise RuntimeError(
+                    f"{self.name} ended with {running.process.returncode}: {running.log.read_text()[-1500:]}"
+                )
             try:
                 self.check(case, 1, most=1)
             except (OSError, AssertionError, LookupError) as error:
@@ -111,14 +118,18 @@ class Contender:
                 time.sleep(0.02)
             else:
                 return time.monotonic() - running.begun
-        raise RuntimeError(f"{self.name} gave no right answer within {START_S:.0f} s: {last}; {running.log.read_text()[-1500:]}")
+        raise RuntimeError(
+            f"{self.name} gave no right answer within {START_S:.0f} s: {last}; {running.log.read_text()[-1500:]}"
+        )
 
     def check(self, case: Case, size: int, *, most: int = 32) -> float:
         """Ask bodies one after the other; return the largest difference from Cauce's package, at most 1e-6."""
         import http.client
 
         target = self.target(case, size)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {target.token}"} if target.token else {})
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {target.token}"} if target.token else {}
+        )
         connection = http.client.HTTPConnection("127.0.0.1", case.port, timeout=10.0)
         worst = 0.0
         try:
@@ -156,7 +167,8 @@ def python(envs: Path, name: str) -> Path:
 def versions(envs: Path, name: str) -> dict[str, str]:
     """Return what is installed of what was asked for."""
     wanted = [need.split("[")[0].split("==")[0] for need in ENVIRONMENTS[name]]
-    code = "import json, sys; from importlib.metadata import version; print(json.dumps({n: version(n) for n in sys.argv[1:]}))"
+    code = "import json, sys; from importlib.metadata import version as v"
+    code += "; print(json.dumps({n: v(n) for n in sys.argv[1:]}))"
     told = subprocess.run([python(envs, name), "-c", code, *wanted], capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(told.stdout)
     return found
@@ -169,17 +181,22 @@ def prepare(envs: Path, taken: Path, names: list[str]) -> None:
             python(envs, contender.env)
     for name in ("mlflow", "mlserver"):
         if any(CONTENDERS[each].env == name for each in names) and not (taken / name).exists():
-            env = processes.environment(taken / "home", {"MODELS": str(taken), "PYTHONPATH": str(PEERS)})
+            env = processes.environment(taken / "home", {"MODELS": str(taken), "PYTHONPATH": str(project.ROOT)})
             subprocess.run(
-                [python(envs, name), PEERS / "made.py", name, taken / name], env=env, check=True, capture_output=True, cwd=taken
+                [python(envs, name), PEERS / "made.py", name, taken / name],
+                env=env,
+                check=True,
+                capture_output=True,
+                cwd=taken,
             )
 
 
 def _uvicorn(module: str) -> Callable[[Case], list[str]]:
     def command(case: Case) -> list[str]:
         return [
-            str(python(case.envs, "fastapi")), "-m", "uvicorn", f"{module}:app", "--port", str(case.port), "--workers",
-            str(case.workers), "--no-access-log", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools",
+            str(python(case.envs, "fastapi")), "-m", "uvicorn", f"benchmarks.serve.peers.{module}:app",
+            "--port", str(case.port), "--workers", str(case.workers),
+            "--no-access-log", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools",
         ]  # fmt: skip
 
     return command
@@ -198,8 +215,14 @@ def _script(env: str, file: str) -> Callable[[Case], list[str]]:
 
 
 def _bentoml(case: Case) -> list[str]:
-    serve = [str(case.envs / "bentoml" / "bin" / "bentoml"), "serve", "bentoml_app:Model", "--host", "127.0.0.1"]
-    return [*serve, "--port", str(case.port), "--working-dir", str(PEERS)]
+    serve = [
+        str(case.envs / "bentoml" / "bin" / "bentoml"),
+        "serve",
+        "benchmarks.serve.peers.bentoml_app:Model",
+        "--host",
+        "127.0.0.1",
+    ]
+    return [*serve, "--port", str(case.port), "--working-dir", str(project.ROOT)]
 
 
 def _mlflow(case: Case) -> list[str]:
@@ -249,7 +272,8 @@ def _split(rows: Rows) -> dict[str, Any]:
 
 
 OURS: dict[str, Any] = {
-    "env": None, "command": _cauce, "path": "/v1/models/model/predict", "read": _read_cauce, "lacks": "nothing of these",
+    "env": None, "command": _cauce, "path": "/v1/models/model/predict", "read": _read_cauce,
+    "lacks": "nothing of these",
 }  # fmt: skip
 RAY = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
 ALL = (
@@ -259,7 +283,8 @@ ALL = (
         settings='durability = "relaxed"', **OURS,
     ),
     Contender(
-        "cauce_unwritten", "Cauce, ledger not written", settings="lines are made and dropped; no such switch in the product",
+        "cauce_unwritten", "Cauce, ledger not written",
+        settings="lines are made and dropped; no such switch in the product",
         **{**OURS, "command": _unwritten, "lacks": "ledger"},
     ),
     Contender(
@@ -281,7 +306,8 @@ ALL = (
     ),
     Contender(
         "mlflow", "mlflow models serve", "mlflow", _mlflow, "/invocations", _split, "split", _read_mlflow,
-        extra={"UVICORN_ACCESS_LOG": "false", "UVICORN_LOG_LEVEL": "warning"}, lacks="authentication, ledger, checked field names",
+        extra={"UVICORN_ACCESS_LOG": "false", "UVICORN_LOG_LEVEL": "warning"},
+        lacks="authentication, ledger, checked field names",
         settings="--env-manager local, dataframe_split",
     ),
     Contender(
@@ -289,8 +315,9 @@ ALL = (
         list, lacks="authentication, ledger, named fields", settings="arrays in and out, batching off",
     ),
     Contender(
-        "bentoml_batched", "BentoML, batching", "bentoml", _bentoml, "/predict", lambda rows: {"rows": rows.tolist()}, "arrays",
-        list, extra={"BATCHED": "1"}, kinds=("boosting",), lacks="authentication, ledger, named fields",
+        "bentoml_batched", "BentoML, batching", "bentoml", _bentoml, "/predict",
+        lambda rows: {"rows": rows.tolist()}, "arrays", list, extra={"BATCHED": "1"},
+        kinds=("boosting",), lacks="authentication, ledger, named fields",
         settings="arrays in and out, batchable=True",
     ),
     Contender(
@@ -303,14 +330,15 @@ ALL = (
     ),
     Contender(
         "ray", "Ray Serve", "ray", _script("ray", "ray_app.py"), extra=RAY,
-        lacks="authentication, ledger, validation", settings="RAY_SERVE_THROUGHPUT_OPTIMIZED=1 and RAY_SERVE_ENABLE_HA_PROXY=1, no dashboard",
+        lacks="authentication, ledger, validation",
+        settings="RAY_SERVE_THROUGHPUT_OPTIMIZED=1 and RAY_SERVE_ENABLE_HA_PROXY=1, no dashboard",
     ),
 )  # fmt: skip
 CONTENDERS = {one.name: one for one in ALL}
 
 
 def of(name: str, kind: str) -> Contender:
-    """Return a contender as it is asked for a kind of model: MLServer's scikit-learn runtime must be told the output."""
+    """Return a contender as it is asked for a kind of model: MLServer's scikit-learn runtime is told the output."""
     from dataclasses import replace
 
     found = CONTENDERS[name]

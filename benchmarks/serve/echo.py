@@ -1,4 +1,4 @@
-"""The least that a server can do: read a request's body, answer eleven bytes. What a generator reaches on it is its ceiling."""
+"""The least that a server can do, reading a body and answering eleven bytes: a generator's ceiling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Echo(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer each whole request."""

@@ -1,6 +1,6 @@
 """Does any request make the service fail? schemathesis over its own OpenAPI document, with the token.
 
-    python -m benchmarks.serve.fuzz --work FOLDER [--cases 10000] [--quick]
+python -m benchmarks.serve.fuzz --work FOLDER [--cases 10000] [--quick]
 """
 
 from __future__ import annotations
@@ -58,11 +58,21 @@ def main() -> None:
         shutil.rmtree(trained.folder / ".cauce" / "ledger", ignore_errors=True)
     statuses = {str(code): n for code, n in sorted(found["statuses"].items())}
     result = {
-        "question": "server errors under made-up requests", "machine": machine.described(), **machine.now(), "tool": NEEDS[0],
-        "cases": found["cases"], "runs": found["runs"], "server_errors": sum(n for code, n in found["statuses"].items() if code >= 500),
-        "no_answer": found["statuses"].get(0, 0), "statuses": statuses, "by_operation": dict(sorted(found["by_operation"].items())),
-        "failed": found["failed"][:20], "tracebacks_in_log": len(said), "alive_and_right_after": alive, "quick": given.quick,
-    }  # fmt: skip
+        "question": "server errors under made-up requests",
+        "machine": machine.described(),
+        **machine.now(),
+        "tool": NEEDS[0],
+        "cases": found["cases"],
+        "runs": found["runs"],
+        "server_errors": sum(n for code, n in statuses.items() if int(code) >= 500),
+        "no_answer": found["statuses"].get(0, 0),
+        "statuses": statuses,
+        "by_operation": dict(sorted(found["by_operation"].items())),
+        "failed": found["failed"][:20],
+        "tracebacks_in_log": len(said),
+        "alive_and_right_after": alive,
+        "quick": given.quick,
+    }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "fuzz.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table.fill(given.out / "README.md", "fuzz.py", page(result))
@@ -82,14 +92,41 @@ def _run(tool: Path, port: int, token: str, folder: Path, examples: int, seed: i
     """Run the tool once and add what it sent and got."""
     folder.mkdir(parents=True)
     report = folder / "report.ndjson"
-    command = [
-        tool, "run", f"http://127.0.0.1:{port}/openapi.json", "--header", f"Authorization: Bearer {token}", "--checks",
-        "not_a_server_error", "--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--no-color",
-        "--phases", "examples,coverage,fuzzing,stateful", "--suppress-health-check", "all", "--generation-database", "none",
-        "--request-timeout", "30", "--report", "har", "--report-har-path", report,
-    ]  # fmt: skip
+    command: list[str | Path] = [
+        tool,
+        "run",
+        f"http://127.0.0.1:{port}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {token}",
+        "--checks",
+        "not_a_server_error",
+        "--max-examples",
+        str(examples),
+        "--seed",
+        str(seed),
+        "--continue-on-failure",
+        "--no-color",
+        "--phases",
+        "examples,coverage,fuzzing,stateful",
+        "--suppress-health-check",
+        "all",
+        "--generation-database",
+        "none",
+        "--request-timeout",
+        "30",
+        "--report",
+        "har",
+        "--report-har-path",
+        report,
+    ]
     done = subprocess.run(
-        command, cwd=folder, env=processes.environment(folder), capture_output=True, text=True, timeout=3_600, check=False
+        command,
+        cwd=folder,
+        env=processes.environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=3_600,
+        check=False,
     )
     if not report.exists():
         raise RuntimeError(f"schemathesis ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
@@ -98,22 +135,37 @@ def _run(tool: Path, port: int, token: str, folder: Path, examples: int, seed: i
         path = entry["request"]["url"].split("?")[0].split(f":{port}", 1)[-1]
         found["cases"] += 1
         found["statuses"][status] += 1
-        found["by_operation"][f"{entry['request']['method']} {path}" if len(path) < 60 and status != 404 else "others"] += 1
+        found["by_operation"][
+            f"{entry['request']['method']} {path}" if len(path) < 60 and status != 404 else "others"
+        ] += 1
         if status >= 500:
-            found["failed"].append({"method": entry["request"]["method"], "path": path[:200], "status": status,
-                                    "body": str(entry["request"].get("postData", {}).get("text", ""))[:400], "seed": seed})  # fmt: skip
+            found["failed"].append(
+                {
+                    "method": entry["request"]["method"],
+                    "path": path[:200],
+                    "status": status,
+                    "body": str(entry["request"].get("postData", {}).get("text", ""))[:400],
+                    "seed": seed,
+                }
+            )
     found["runs"] += 1
 
 
 def page(result: dict[str, Any]) -> str:
     """Return the README's part."""
     quick = "**Quick run.** " if result["quick"] else ""
-    lines = [
+    about = (
         f"{quick}{result['at'][:10]}, commit {result['commit']}, {result['tool']}: {result['cases']:,} requests, "
-        f"**{result['server_errors']} server errors**, {result['no_answer']} without an answer, {result['tracebacks_in_log']} tracebacks in the log; "
-        f"afterwards the service {'answers rightly' if result['alive_and_right_after'] else 'does not answer'}.",
-        "", "| status | answers |", "|---:|---:|",
-    ]  # fmt: skip
+        f"**{result['server_errors']} server errors**, {result['no_answer']} without an answer, "
+        f"{result['tracebacks_in_log']} tracebacks in the log; afterwards the service "
+        f"{'answers rightly' if result['alive_and_right_after'] else 'does not answer'}."
+    )
+    lines = [
+        about,
+        "",
+        "| status | answers |",
+        "|---:|---:|",
+    ]
     lines += [f"| {status} | {n:,} |" for status, n in result["statuses"].items()]
     return "\n".join(lines)
 

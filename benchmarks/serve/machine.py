@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def now() -> dict[str, Any]:
     """Return commit, cores and load."""
-    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return {"commit": told.stdout.strip(), "load": round(os.getloadavg()[0], 2), "at": at}
 

@@ -28,8 +28,21 @@ class Target:
 def closed(target: Target, *, concurrency: int, seconds: int, core: int | None) -> Figures:
     """Ask by wrk on one thread over kept-alive connections; only good answers count in `per_s`."""
     pinned = ("taskset", "-c", str(core)) if core is not None else ()
-    command = [*pinned, "wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "wrk.lua"),
-               f"http://127.0.0.1:{target.port}{target.path}", "--", str(target.bodies), target.token]  # fmt: skip
+    command = [
+        *pinned,
+        "wrk",
+        "-t1",
+        f"-c{concurrency}",
+        f"-d{seconds}s",
+        "--timeout",
+        "10s",
+        "-s",
+        str(HERE / "wrk.lua"),
+        f"http://127.0.0.1:{target.port}{target.path}",
+        "--",
+        str(target.bodies),
+        target.token,
+    ]
     said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     lines = [line for line in said.stdout.splitlines() if line.startswith("FIGURES ")]
     if not lines:
@@ -40,14 +53,41 @@ def closed(target: Target, *, concurrency: int, seconds: int, core: int | None) 
 
 
 def opened(
-    target: Target, *, rate: float, seconds: float, core: int | None, drop: float = 0.5, seed: int = 0,
+    target: Target,
+    *,
+    rate: float,
+    seconds: float,
+    core: int | None,
+    drop: float = 0.5,
+    seed: int = 0,
     connections: int = 512,
-) -> Figures:  # fmt: skip
+) -> Figures:
     """Ask at Poisson times from a process of its own."""
     pinned = ("taskset", "-c", str(core)) if core is not None else ()
-    command = [*pinned, sys.executable, "-m", "benchmarks.serve.openloop", "--port", str(target.port), "--path", target.path,
-               "--bodies", str(target.bodies), "--token", target.token, "--rate", str(rate), "--seconds", str(seconds),
-               "--drop", str(drop), "--seed", str(seed), "--connections", str(connections)]  # fmt: skip
+    command = [
+        *pinned,
+        sys.executable,
+        "-m",
+        "benchmarks.serve.openloop",
+        "--port",
+        str(target.port),
+        "--path",
+        target.path,
+        "--bodies",
+        str(target.bodies),
+        "--token",
+        target.token,
+        "--rate",
+        str(rate),
+        "--seconds",
+        str(seconds),
+        "--drop",
+        str(drop),
+        "--seed",
+        str(seed),
+        "--connections",
+        str(connections),
+    ]
     said = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + 90, check=False, env=_with_root()
     )

@@ -61,12 +61,17 @@ class Outcome:
         p50, p90, p99 = np.percentile(latency, [50, 90, 99]) if good.any() else (np.nan,) * 3
         own = self.late_s[kept & self.free] * 1e3
         return {
-            "requests": int(kept.sum()), "good": int(good.sum()), "mean_ms": float(latency.mean()) if good.any() else None,
-            "p50_ms": float(p50), "p90_ms": float(p90), "p99_ms": float(p99),
-            "p99_over_median": float(p99 / p50), "connections": self.connections,
+            "requests": int(kept.sum()),
+            "good": int(good.sum()),
+            "mean_ms": float(latency.mean()) if good.any() else None,
+            "p50_ms": float(p50),
+            "p90_ms": float(p90),
+            "p99_ms": float(p99),
+            "p99_over_median": float(p99 / p50),
+            "connections": self.connections,
             "statuses": {str(k): v for k, v in sorted(Counter(self.status[kept].tolist()).items())},
             "generator_late_p99_ms": float(np.percentile(own, 99)) if len(own) else 0.0,
-        }  # fmt: skip
+        }
 
 
 def arrivals(rate: float, seconds: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from markupsafe import Markup
+
 from cauce.report.drawings import _alone as alone
 from cauce.report.drawings import _line as line
 from cauce.report.drawings import _svg as svg
 from cauce.report.drawings import _text as text
-from markupsafe import Markup
 
 PANELS = (("boosting", 1, "LightGBM, 1 row"), ("boosting", 64, "LightGBM, 64 rows"), ("linear", 1, "linear, 1 row"),
           ("linear", 64, "linear, 64 rows"))  # fmt: skip
@@ -23,7 +24,7 @@ def rates(result: dict[str, Any]) -> bytes:
     for kind, rows, title in PANELS:
         cells = [
             c for c in result["cells"]
-            if (c["kind"], c["rows"], c["workers"], c["concurrency"]) == (kind, rows, 1, 64) and c["per_s"]["median"] > 0
+            if (c["kind"], c["rows"], c["workers"], c["concurrency"]) == (kind, rows, 1, 64) and c["per_s"]["median"]
         ]  # fmt: skip
         if cells:
             body += _panel(sorted(cells, key=lambda c: -c["per_s"]["median"]), title, top, result)
@@ -48,11 +49,22 @@ def _panel(cells: list[dict[str, Any]], title: str, top: float, result: dict[str
     for at, cell in enumerate(cells):
         y = top + 30 + STEP * at
         found, name = cell["per_s"], cell["contender"]
-        body.append(text(LEFT - 8, y + 14, result["contenders"][name]["label"], "strong" if name == "cauce" else "", "end"))
+        body.append(
+            text(LEFT - 8, y + 14, result["contenders"][name]["label"], "strong" if name == "cauce" else "", "end")
+        )
         bar = Markup('<rect class="{}" x="{}" y="{:.1f}" width="{:.1f}" height="14" rx="2" fill-opacity="{}"/>')
         width = max(1.0, place(found["median"]) - LEFT)
-        body.append(bar.format("bar" if name.startswith("cauce") else "wrong", LEFT, y + 3, width, 1 if name == "cauce" else 0.55))
-        whisker = Markup('<line class="ideal" style="stroke-dasharray:none" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke-width="2"/>')
+        body.append(
+            bar.format(
+                "bar" if name.startswith("cauce") else "wrong", LEFT, y + 3, width, 1 if name == "cauce" else 0.55
+            )
+        )
+        whisker = Markup(
+            '<line class="ideal" style="stroke-dasharray:none" stroke-width="2" '
+            'x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'
+        )
         body.append(whisker.format(place(found["min"]), y + 10, place(found["max"]), y + 10))
-        body.append(text(max(place(found["max"]), place(found["median"])) + 6, y + 14, f"{found['median']:,.0f}", "faint"))
+        body.append(
+            text(max(place(found["max"]), place(found["median"])) + 6, y + 14, f"{found['median']:,.0f}", "faint")
+        )
     return body

@@ -45,7 +45,8 @@ class Running:
         found = {self.process.pid} & parents.keys()
         grown = True
         while grown:
-            more = {pid for pid, (parent, session) in parents.items() if parent in found or session in {*found, self.process.pid}}  # fmt: skip
+            roots = {*found, self.process.pid}
+            more = {pid for pid, (parent, session) in parents.items() if parent in found or session in roots}
             grown = not more <= found
             found |= more
         found |= {pid for pid in parents if pid not in found and self.mark in _environment(pid)}
@@ -98,7 +99,9 @@ class Running:
             return False
         parent, session = parents[pid]
         known = {self.process.pid, os.getpid(), *self.seen}
-        return pid == self.process.pid or session == self.process.pid or parent in known or self.mark in _environment(pid)
+        return (
+            pid == self.process.pid or session == self.process.pid or parent in known or self.mark in _environment(pid)
+        )
 
 
 def start(
@@ -142,7 +145,7 @@ def free_port() -> int:
 
 def stop_all() -> None:
     """End everything that was started here."""
-    for running in list(ALIVE):
+    for running in ALIVE:
         running.kill()
 
 

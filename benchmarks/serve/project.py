@@ -1,4 +1,4 @@
-"""Cauce's project, trained by its own command, and what the peers get of it: the booster's text, the coefficients, rows.
+"""Cauce's project, trained by its own command, and what the peers get of it: booster, coefficients, rows.
 
 Thirty numbers, two classes, made with a seed; one project per model, so that a service holds one model as the peers do.
 """
@@ -72,9 +72,16 @@ def draw(n_rows: int, rng: np.random.Generator) -> Rows:
 
 
 def labels(rows: Rows, rng: np.random.Generator, *, turned: bool = False) -> list[str]:
-    """Return labels: partly a line, partly not; `turned` has other columns count, so that another release answers otherwise."""
+    """Return labels: partly a line, partly not; `turned` has other columns count: another release."""
     x = rows[:, ::-1] if turned else rows
-    score = x[:, 0] + 0.8 * x[:, 1] - 0.6 * x[:, 2] + x[:, 3] * x[:, 4] + 0.7 * np.abs(x[:, 5]) + 0.3 * x[:, 6:12].sum(axis=1)
+    score = (
+        x[:, 0]
+        + 0.8 * x[:, 1]
+        - 0.6 * x[:, 2]
+        + x[:, 3] * x[:, 4]
+        + 0.7 * np.abs(x[:, 5])
+        + 0.3 * x[:, 6:12].sum(axis=1)
+    )
     noisy = score + rng.logistic(size=len(rows))
     return ["yes" if value else "no" for value in noisy > np.median(score)]
 
@@ -107,7 +114,9 @@ def command(*words: str, folder: Path, allowed: Sequence[int] = (0,), env: Mappi
         [*CAUCE, *words], cwd=folder, env={**environment(), **env}, capture_output=True, text=True, check=False
     )
     if done.returncode not in allowed:
-        raise RuntimeError(f"cauce {' '.join(words)} ended with {done.returncode}: {(done.stdout + done.stderr)[-1200:]}")
+        raise RuntimeError(
+            f"cauce {' '.join(words)} ended with {done.returncode}: {(done.stdout + done.stderr)[-1200:]}"
+        )
     return done.stdout
 
 
@@ -141,7 +150,9 @@ def write_bodies(path: Path, rows: Rows, size: int, form: Any, n_bodies: int = N
     if not path.exists():
         parts = [rows[i * size : (i + 1) * size] for i in range(n_bodies)]
         draft = path.with_suffix(".part")
-        draft.write_text("\n".join(json.dumps(form(part), separators=(",", ":")) for part in parts) + "\n", encoding="utf-8")
+        draft.write_text(
+            "\n".join(json.dumps(form(part), separators=(",", ":")) for part in parts) + "\n", encoding="utf-8"
+        )
         draft.replace(path)
 
 

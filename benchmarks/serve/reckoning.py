@@ -1,12 +1,14 @@
-"""What the soak comes to: every acknowledged row looked up in the ledger, the slope of memory, and the README's part."""
+"""What the soak comes to: each acknowledged row looked up in the ledger, memory's slope, the README's part."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.compute as pc
-from benchmarks.serve import table
+from benchmarks.serve.page import figure
+from benchmarks.serve.table import spread
 from benchmarks.serve.project import COLUMNS
 
 if TYPE_CHECKING:
@@ -14,18 +16,24 @@ if TYPE_CHECKING:
     from benchmarks.serve.soak_load import Load, Pool
 
 WARM_SHARE, WARM_MOST_MIN = 0.2, 5.0
+Site_ = dict[str, Any]
 
 
 def reckon(site: Site, load: Load, pool: Pool) -> dict[str, Any]:
     """Return everything about one service."""
     latency = np.array(load.latency) * 1e3
     return {
-        "asked": dict(load.asked), "refused_rightly": dict(load.expected_refusals), "wrong": dict(load.wrong),
-        "during_kills": dict(load.disturbed), "starts_s": table.spread(site.starts_s), "lives": site.life,
+        "asked": dict(load.asked),
+        "refused_rightly": dict(load.expected_refusals),
+        "wrong": dict(load.wrong),
+        "during_kills": dict(load.disturbed),
+        "starts_s": spread(site.starts_s),
+        "lives": site.life,
         "p50_ms": float(np.median(latency)) if len(latency) else None,
         "p99_ms": float(np.percentile(latency, 99)) if len(latency) else None,
-        "ledger": lookup(site, load, pool), "memory": slope(site.memory),
-    }  # fmt: skip
+        "ledger": lookup(site, load, pool),
+        "memory": slope(site.memory),
+    }
 
 
 def lookup(site: Site, load: Load, pool: Pool) -> dict[str, Any]:
@@ -45,16 +53,24 @@ def lookup(site: Site, load: Load, pool: Pool) -> dict[str, Any]:
     row, version, chance = (np.array(each)[first][there] for each in (noted.row, noted.version, noted.chance))
     other_version = int((held["version"].to_numpy()[at] != version).sum())
     other_output = int((held["prob_yes"].to_numpy()[at] != chance).sum())
-    inputs = np.column_stack([held[name].to_numpy()[at] for name in COLUMNS]) if len(at) else np.empty((0, len(COLUMNS)))
+    inputs = (
+        np.column_stack([held[name].to_numpy()[at] for name in COLUMNS]) if len(at) else np.empty((0, len(COLUMNS)))
+    )
     other_input = int((inputs != pool.rows[row]).any(axis=1).sum())
     told = dict(zip(held["id"].to_pylist(), held["truth"].to_pylist(), strict=True))
     return {
-        "acknowledged": len(own), "lost": int((~there).sum()), "other_version": other_version, "other_output": other_output,
-        "other_input": other_input, "held": held.num_rows, "held_twice": held.num_rows - int(pc.count_distinct(held["id"]).as_py()),
-        "not_acknowledged": held.num_rows - int(there.sum()), "damaged_lines": len(list((folder / "aside").glob("*"))),
+        "acknowledged": len(own),
+        "lost": int((~there).sum()),
+        "other_version": other_version,
+        "other_output": other_output,
+        "other_input": other_input,
+        "held": held.num_rows,
+        "held_twice": held.num_rows - int(pc.count_distinct(held["id"]).as_py()),
+        "not_acknowledged": held.num_rows - int(there.sum()),
+        "damaged_lines": len(list((folder / "aside").glob("*"))),
         "truths_acknowledged": len(noted.truths),
         "truths_lost": sum(told.get(id_) != value for id_, value in noted.truths.items()),
-    }  # fmt: skip
+    }
 
 
 def slope(samples: list[tuple[float, float, float]]) -> dict[str, Any]:
@@ -68,8 +84,13 @@ def slope(samples: list[tuple[float, float, float]]) -> dict[str, Any]:
     width = 1.0 if span >= 8 else span / 12
     bins = np.floor(kept[:, 0] / width)
     means = np.array([kept[bins == one].mean(axis=0) for one in np.unique(bins)])
-    told: dict[str, Any] = {"warm_up_min": round(warm, 2), "samples": len(kept), "points": len(means),
-                            "first_mb": round(float(means[0, 1]), 1), "last_mb": round(float(means[-1, 1]), 1)}  # fmt: skip
+    told: dict[str, Any] = {
+        "warm_up_min": round(warm, 2),
+        "samples": len(kept),
+        "points": len(means),
+        "first_mb": round(float(means[0, 1]), 1),
+        "last_mb": round(float(means[-1, 1]), 1),
+    }
     for name, column in (("pss", 1), ("rss", 2)):
         told[f"{name}_mb_per_min"] = _line(means[:, 0], means[:, column])
     return told
@@ -82,42 +103,71 @@ def _line(x: Any, y: Any) -> dict[str, float]:
         return {}
     fit = linregress(x, y)
     reach = float(t.ppf(0.975, len(x) - 2)) * float(fit.stderr)
-    return {"slope": round(float(fit.slope), 4), "low": round(float(fit.slope) - reach, 4), "high": round(float(fit.slope) + reach, 4)}
+    return {
+        "slope": round(float(fit.slope), 4),
+        "low": round(float(fit.slope) - reach, 4),
+        "high": round(float(fit.slope) + reach, 4),
+    }
 
 
 def page(result: dict[str, Any]) -> str:
     """Return the README's part."""
     quick = "**Quick run: it shows that everything runs.** " if result["quick"] else ""
     acts = ", ".join(f"{name} {n}" for name, n in sorted(result["acts"]["counts"].items()))
-    lines = [f"{quick}{result['at'][:10]}, commit {result['commit']}, {result['minutes']:g} minutes, {result['workers']} workers, "
-             f"{result['rate']:g} requests/s and service. Acts: {acts}.", "", "| | killed | steady |", "|---|---:|---:|"]  # fmt: skip
+    about = (
+        f"{result['at'][:10]}, commit {result['commit']}, {result['minutes']:g} minutes, {result['workers']} workers, "
+    )
+    about += f"{result['rate']:g} requests/s and service. Acts: {acts}."
+    lines = [quick + about, "", "| | killed | steady |", "|---|---:|---:|"]
     sites = [result["sites"][name] for name in ("killed", "steady")]
-    rows: list[tuple[str, list[Any]]] = [
-        ("requests", [sum(site["asked"].values()) for site in sites]),
-        ("predictions acknowledged", [site["ledger"]["acknowledged"] for site in sites]),
-        ("**of these lost**", [site["ledger"]["lost"] for site in sites]),
-        ("in the ledger otherwise: version, inputs, output", [
-            f"{site['ledger']['other_version']}, {site['ledger']['other_input']}, {site['ledger']['other_output']}" for site in sites]),
-        ("in the ledger twice", [site["ledger"]["held_twice"] for site in sites]),
-        ("in the ledger, not acknowledged", [site["ledger"]["not_acknowledged"] for site in sites]),
-        ("truths acknowledged, lost", [f"{site['ledger']['truths_acknowledged']:,}, {site['ledger']['truths_lost']}" for site in sites]),
-        ("**rows answered by a wrong release**", [sum(n for what, n in site["wrong"].items() if "release" in what) for site in sites]),
-        ("other wrong answers", [sum(n for what, n in site["wrong"].items() if "release" not in what) for site in sites]),
-        ("broken while killed or started", [sum(site["during_kills"].values()) for site in sites]),
-        ("bad requests refused rightly", [sum(site["refused_rightly"].values()) for site in sites]),
-        ("starts, s", [table._figure(site["starts_s"], ".1f") for site in sites]),
-        ("p50, p99 of predictions, ms", [f"{site['p50_ms'] or 0:.1f}, {site['p99_ms'] or 0:.0f}" for site in sites]),
-        ("PSS at first and last, MB", ["–", f"{sites[1]['memory'].get('first_mb')}, {sites[1]['memory'].get('last_mb')}"]),
-        ("PSS, MB a minute (95 %)", ["–", _slope(sites[1]["memory"].get("pss_mb_per_min", {}))]),
-    ]  # fmt: skip
-    lines += [f"| {name} | {' | '.join(f'{v:,}' if isinstance(v, int) else str(v) for v in values)} |" for name, values in rows]
+    for name, form in ROWS.items():
+        shown = [form(site) for site in sites]
+        lines.append(f"| {name} | {' | '.join(f'{v:,}' if isinstance(v, int) else str(v) for v in shown)} |")
     for name in ("killed", "steady"):
         for key, label in (("wrong", "wrong"), ("during_kills", "broken meanwhile")):
             found = result["sites"][name][key]
             if found:
-                lines += ["", f"{name}, {label}: " + ", ".join(f"{what} × {n}" for what, n in sorted(found.items())) + "."]
+                lines += [
+                    "",
+                    f"{name}, {label}: " + ", ".join(f"{what} × {n}" for what, n in sorted(found.items())) + ".",
+                ]
     return "\n".join(lines)
 
 
 def _slope(found: dict[str, float]) -> str:
     return f"{found['slope']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})" if found else "–"
+
+
+def _wrong(site: Site_, *, release: bool) -> int:
+    return sum(n for what, n in site["wrong"].items() if ("release" in what) == release)
+
+
+def _ends(site: Site_) -> str:
+    found = site["memory"]
+    return f"{found['first_mb']}, {found['last_mb']}" if site["lives"] == 1 and found else "–"
+
+
+def _slopes(site: Site_) -> str:
+    return _slope(site["memory"].get("pss_mb_per_min", {})) if site["lives"] == 1 else "–"
+
+
+ROWS: dict[str, Callable[[Site_], Any]] = {
+    "requests": lambda site: sum(site["asked"].values()),
+    "predictions acknowledged": lambda site: site["ledger"]["acknowledged"],
+    "**of these lost**": lambda site: site["ledger"]["lost"],
+    "in the ledger with another version": lambda site: site["ledger"]["other_version"],
+    "with other inputs": lambda site: site["ledger"]["other_input"],
+    "with another output": lambda site: site["ledger"]["other_output"],
+    "in the ledger twice": lambda site: site["ledger"]["held_twice"],
+    "in the ledger, not acknowledged": lambda site: site["ledger"]["not_acknowledged"],
+    "truths acknowledged": lambda site: site["ledger"]["truths_acknowledged"],
+    "**of these truths lost**": lambda site: site["ledger"]["truths_lost"],
+    "**rows answered by a wrong release**": lambda site: _wrong(site, release=True),
+    "other wrong answers": lambda site: _wrong(site, release=False),
+    "broken while killed or started": lambda site: sum(site["during_kills"].values()),
+    "bad requests refused rightly": lambda site: sum(site["refused_rightly"].values()),
+    "starts, s": lambda site: figure(site["starts_s"], ".1f"),
+    "p50, p99 of predictions, ms": lambda site: f"{site['p50_ms'] or 0:.1f}, {site['p99_ms'] or 0:.0f}",
+    "PSS at first and last, MB": _ends,
+    "PSS, MB a minute (95 %)": _slopes,
+}

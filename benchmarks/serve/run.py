@@ -1,6 +1,6 @@
 """Cauce's service beside what people use today: one model, one machine, one run.
 
-    python -m benchmarks.serve.run --work FOLDER [--envs FOLDER] [--parts cells workers ledger open] [--names ...] [--quick]
+    python -m benchmarks.serve.run --work FOLDER [--envs FOLDER] [--parts PART ...] [--names NAME ...] [--quick]
 
 Every start of a server is one record below `--work`/runs, kept when it is done: the same command goes on where it was
 stopped. At the end `result.json`, the tables of the README and the picture are written from all that is kept.
@@ -27,9 +27,17 @@ HERE = Path(__file__).resolve().parent
 CONCURRENCY = (1, 8, 64)
 PARTS = ("ceiling", "cells", "workers", "ledger", "open")
 DEFAULT = (
-    "cauce", "fastapi_naive", "fastapi_thread", "fastapi_lean", "fastapi_bare", "mlflow", "bentoml", "litserve",
-    "mlserver", "ray",
-)  # fmt: skip
+    "cauce",
+    "fastapi_naive",
+    "fastapi_thread",
+    "fastapi_lean",
+    "fastapi_bare",
+    "mlflow",
+    "bentoml",
+    "litserve",
+    "mlserver",
+    "ray",
+)
 TWO = ("cauce", "fastapi_naive", "mlflow", "bentoml", "litserve", "mlserver", "ray")
 PRICE = ("cauce", "cauce_relaxed", "cauce_unwritten")
 OPEN = ("cauce", "fastapi_naive")
@@ -111,8 +119,9 @@ def keep(plan: Plan, stem: str, record: dict[str, Any]) -> None:
 
 
 def kept(plan: Plan, stem: str) -> bool:
-    """Whether a record is there."""
-    return (plan.work / "runs" / f"{stem}.json").exists()
+    """Whether a record is there, and tells of no failure."""
+    path = plan.work / "runs" / f"{stem}.json"
+    return path.exists() and "failed" not in json.loads(path.read_text(encoding="utf-8"))
 
 
 def turned(names: tuple[str, ...], number: int, rounds: int) -> tuple[str, ...]:
@@ -133,7 +142,7 @@ def ceiling(plan: Plan) -> None:
     running = processes.start(command, port=port, folder=plan.work / "scratch", env=env, core=SERVER_CORE)
     try:
         time.sleep(1.0)
-        cells, rates = [], []
+        cells = []
         for size in project.SIZES:
             bodies = plan.taken / f"bodies-named-{size}.txt"
             project.write_bodies(bodies, trained.rows, size, project.named)
@@ -142,8 +151,10 @@ def ceiling(plan: Plan) -> None:
                 found = measure.closed(target, concurrency=n, seconds=plan.seconds, core=CLIENT_CORE)
                 cells.append({"rows": size, "concurrency": n, **found})
         one = measure.Target(port, "/", plan.taken / "bodies-named-1.txt")
-        for rate in (1_000, 5_000, 10_000, 20_000):
-            rates.append(measure.opened(one, rate=rate, seconds=max(2, plan.seconds), core=CLIENT_CORE))
+        rates = [
+            measure.opened(one, rate=rate, seconds=max(2, plan.seconds), core=CLIENT_CORE)
+            for rate in (1_000, 5_000, 10_000, 20_000)
+        ]
     finally:
         running.stop()
     keep(plan, "ceiling", {"part": "ceiling", "cells": cells, "open": rates, "machine": machine.now()})
@@ -174,9 +185,15 @@ def _grid(plan: Plan, stem: str, name: str, kind: str, *, workers: int) -> None:
     case = plan.case(kind, workers)
     pinned = workers == 1
     record: dict[str, Any] = {
-        "part": stem.split("-")[0], "contender": name, "kind": kind, "workers": workers, "round": int(stem.split("-")[-1]),
-        "pinned": pinned, "busy_before": machine.busy(), "machine": machine.now(),
-    }  # fmt: skip
+        "part": stem.split("-")[0],
+        "contender": name,
+        "kind": kind,
+        "workers": workers,
+        "round": int(stem.split("-")[-1]),
+        "pinned": pinned,
+        "busy_before": machine.busy(),
+        "machine": machine.now(),
+    }
     running = contender.start(case, core=SERVER_CORE if pinned else None)
     try:
         record["start_s"] = contender.ready(running, case)
@@ -200,9 +217,10 @@ def _cells(plan: Plan, contender: Contender, case: Case, *, pinned: bool) -> Ite
         measure.closed(target, concurrency=8, seconds=1, core=core)  # warm; not counted
         for n in CONCURRENCY if pinned else CONCURRENCY[1:]:
             yield {
-                "rows": size, "concurrency": n,
+                "rows": size,
+                "concurrency": n,
                 **measure.closed(target, concurrency=n, seconds=plan.seconds, core=core),
-            }  # fmt: skip
+            }
 
 
 def ledger(plan: Plan) -> None:
@@ -256,9 +274,14 @@ def _saturation(plan: Plan, name: str, kind: str) -> float | None:
 def _open(plan: Plan, stem: str, name: str, kind: str, rate: float) -> None:
     contender, case = contenders.of(name, kind), plan.case(kind, 1)
     record: dict[str, Any] = {
-        "part": "open", "contender": name, "kind": kind, "round": int(stem.split("-")[-1]), "share": SHARE,
-        "busy_before": machine.busy(), "machine": machine.now(),
-    }  # fmt: skip
+        "part": "open",
+        "contender": name,
+        "kind": kind,
+        "round": int(stem.split("-")[-1]),
+        "share": SHARE,
+        "busy_before": machine.busy(),
+        "machine": machine.now(),
+    }
     running = contender.start(case, core=SERVER_CORE)
     try:
         contender.ready(running, case)

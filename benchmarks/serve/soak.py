@@ -90,7 +90,8 @@ def main() -> None:
     minutes = 1.0 if given.quick else given.minutes
     pool, folders = prepared(given.work.resolve())
     sites = [
-        Site(name, folder, processes.free_port(), given.workers, given.work / "scratch") for name, folder in folders.items()
+        Site(name, folder, processes.free_port(), given.workers, given.work / "scratch")
+        for name, folder in folders.items()
     ]
     loads = {site.name: Load(site, pool, random.Random(f"{given.seed}-{site.name}")) for site in sites}
     acts: list[dict[str, Any]] = []
@@ -102,10 +103,16 @@ def main() -> None:
     finally:
         processes.stop_all()
     result = {
-        "question": "acknowledged rows lost, answers of a wrong release, memory", "machine": machine.described(), **machine.now(),
-        "minutes": minutes, "workers": given.workers, "rate": given.rate, "quick": given.quick, "acts": _counted(acts),
+        "question": "acknowledged rows lost, answers of a wrong release, memory",
+        "machine": machine.described(),
+        **machine.now(),
+        "minutes": minutes,
+        "workers": given.workers,
+        "rate": given.rate,
+        "quick": given.quick,
+        "acts": _counted(acts),
         "sites": {site.name: reckoning.reckon(site, loads[site.name], pool) for site in sites},
-    }  # fmt: skip
+    }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "soak.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table.fill(given.out / "README.md", "soak.py", reckoning.page(result))

@@ -150,9 +150,13 @@ class Load:
     async def _many(self, client: Client) -> None:
         await self._predict(client, 64)
 
-    async def _predict(self, client: Client, size: int, headers: str = "", chosen: list[int] | None = None) -> bytes | None:
+    async def _predict(
+        self, client: Client, size: int, headers: str = "", chosen: list[int] | None = None
+    ) -> bytes | None:
         chosen = chosen or [self._rng.randrange(len(self.pool.rows)) for _ in range(size)]
-        body = json.dumps({"rows": [dict(zip(COLUMNS, row, strict=True)) for row in self.pool.rows[chosen].tolist()]}).encode()
+        body = json.dumps(
+            {"rows": [dict(zip(COLUMNS, row, strict=True)) for row in self.pool.rows[chosen].tolist()]}
+        ).encode()
         begun, before = time.monotonic(), self.site.disturbed
         code, answer = await client.ask(PREDICT, body, headers=headers)
         if code != 200:
@@ -236,5 +240,5 @@ class Load:
     async def _metrics(self, client: Client) -> None:
         before = self.site.disturbed
         code, answer = await client.ask("/metrics", None)
-        if code != 200 or b"cauce_predictions_total" not in answer and self.noted.ids:
+        if code != 200 or (b"cauce_predictions_total" not in answer and self.noted.ids):
             self._fault(f"metrics: {code}", disturbed=before or self.site.disturbed)

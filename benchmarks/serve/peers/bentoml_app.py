@@ -1,4 +1,4 @@
-"""BentoML: a service with one API that takes and gives arrays, as its documentation shows for scikit-learn and LightGBM."""
+"""BentoML: one API that takes and gives arrays, as its documentation shows for scikit-learn and LightGBM."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import bentoml  # type: ignore[import-not-found]
 import numpy as np
-from taken import KIND, booster, pipeline
+from benchmarks.serve.peers.taken import KIND, booster, pipeline
 
 BATCHED = os.environ.get("BATCHED") == "1"
 
@@ -19,6 +19,7 @@ class Model:
         self.model = booster() if KIND == "boosting" else pipeline()
 
     @bentoml.api(batchable=BATCHED)  # type: ignore[untyped-decorator]
-    def predict(self, rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def predict(self, rows: np.ndarray) -> np.ndarray:
         """Give the probabilities of the second class."""
-        return self.model.predict(rows) if KIND == "boosting" else self.model.predict_proba(rows)[:, 1]
+        found: np.ndarray = self.model.predict(rows) if KIND == "boosting" else self.model.predict_proba(rows)[:, 1]
+        return found

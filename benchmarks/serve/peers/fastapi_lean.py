@@ -1,11 +1,11 @@
-"""FastAPI as somebody who profiles would write it: orjson, one numpy array, the booster or a dot product, no pydantic."""
+"""FastAPI as somebody who profiles writes it: orjson, one numpy array, the booster or a dot product, no pydantic."""
 
 from __future__ import annotations
 
 import numpy as np
 import orjson
+from benchmarks.serve.peers.taken import COLUMNS, lean
 from fastapi import FastAPI, Request, Response
-from taken import COLUMNS, lean
 
 app = FastAPI()
 predicted = lean()

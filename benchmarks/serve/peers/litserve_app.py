@@ -7,7 +7,7 @@ from typing import Any
 
 import litserve as ls  # type: ignore[import-not-found]
 import numpy as np
-from taken import COLUMNS, KIND, booster, pipeline
+from benchmarks.serve.peers.taken import COLUMNS, KIND, booster, pipeline
 
 
 class Model(ls.LitAPI):  # type: ignore[misc]

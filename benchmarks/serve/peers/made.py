@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from taken import FOLDER, booster, pipeline
+from benchmarks.serve.peers.taken import FOLDER, booster, pipeline
 
 
 def mlflow_models(folder: Path) -> None:

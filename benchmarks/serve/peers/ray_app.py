@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import ray  # type: ignore[import-not-found]
-from ray import serve  # type: ignore[import-not-found]
+from benchmarks.serve.peers.taken import COLUMNS, KIND, booster, pipeline
+from ray import serve
 from starlette.requests import Request
-from taken import COLUMNS, KIND, booster, pipeline
 
 WORKERS = int(os.environ["WORKERS"])
 
 
-@serve.deployment(  # type: ignore[untyped-decorator]
+@serve.deployment(
     num_replicas=WORKERS, max_ongoing_requests=128, ray_actor_options={"num_cpus": 0.5},
     logging_config={"enable_access_log": False, "log_level": "WARNING"},
 )  # fmt: skip
@@ -43,7 +43,7 @@ if __name__ == "__main__":
         http_options={"host": "127.0.0.1", "port": int(os.environ["PORT"])},
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )
-    serve.run(Model.bind(), route_prefix="/predict")
+    serve.run(Model.bind(), route_prefix="/predict")  # type: ignore[attr-defined]
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     ended.wait()

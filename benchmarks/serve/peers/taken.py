@@ -1,6 +1,6 @@
 """The model that all contenders answer with, made again from what was taken out of Cauce's package.
 
-Runs in each peer's own environment. `MODELS` names the folder with `boosting.txt` and `linear.json`; `MODEL` says which.
+Runs in each peer's own environment. `MODELS` names the folder with `boosting.txt` and `linear.json`, `MODEL` the kind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pipeline(kind: str = KIND, *, named: bool = False) -> Any:
 
     rows, labels = _few(named=named)
     model = LGBMClassifier(n_estimators=1, verbose=-1, n_jobs=1).fit(rows, labels)
-    model._Booster = booster()  # trained elsewhere, the same for all
+    model._Booster = booster()  # noqa: SLF001 - trained elsewhere, the same for all
     return Pipeline([("model", model)])
 
 
