@@ -97,8 +97,9 @@ def _replaced(contender: Any, switch: dict[str, str]) -> Any:
 
 def _asked(cases: dict[str, Case], way: str, share: float, most: float, seconds: float, number: int) -> dict[str, Any]:
     target = CONTENDERS["cauce"].target(cases[way], 1)
-    found = measure.opened(target, rate=share * most, seconds=seconds, core=CLIENT_CORE, seed=number)
-    counted = seconds - 0.5
+    drop = min(1.0, seconds / 3)  # until the queue of an overloaded service is as long as it gets
+    found = measure.opened(target, rate=share * most, seconds=seconds, core=CLIENT_CORE, drop=drop, seed=number)
+    counted = seconds - drop
     told = {**found, "way": way, "share": share, "number": number, "good_per_s": found["good"] / counted}
     print(
         kind_of(cases),

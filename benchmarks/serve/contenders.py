@@ -35,7 +35,7 @@ ENVIRONMENTS = {
     "bentoml": ("bentoml==1.4.40", *STANDARD),
     "ray": ("ray[serve]==2.60.0", *STANDARD),
     "mlflow": ("mlflow==3.17.2", "pandas==3.1.1", *STANDARD),
-    "mlserver": ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "mlserver-sklearn==1.7.1", *STANDARD),
+    "mlserver": ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "mlserver-sklearn==1.7.1", "uvloop==0.21.0", *STANDARD),
 }
 """Name → what is installed."""
 

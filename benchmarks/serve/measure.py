@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serve.processes import pinned
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 Figures = dict[str, Any]
@@ -27,9 +29,8 @@ class Target:
 
 def closed(target: Target, *, concurrency: int, seconds: int, core: int | None) -> Figures:
     """Ask by wrk on one thread over kept-alive connections; only good answers count in `per_s`."""
-    pinned = ("taskset", "-c", str(core)) if core is not None else ()
     command = [
-        *pinned,
+        *pinned(core),
         "wrk",
         "-t1",
         f"-c{concurrency}",
@@ -63,9 +64,8 @@ def opened(
     connections: int = 512,
 ) -> Figures:
     """Ask at Poisson times from a process of its own."""
-    pinned = ("taskset", "-c", str(core)) if core is not None else ()
     command = [
-        *pinned,
+        *pinned(core),
         sys.executable,
         "-m",
         "benchmarks.serve.openloop",

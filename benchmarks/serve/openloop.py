@@ -42,6 +42,8 @@ class Connection:
 class Outcome:
     """What became of every request."""
 
+    planned_s: npt.NDArray[np.float64]
+    """When each was to leave, from the begin."""
     latency_s: npt.NDArray[np.float64]
     """From its time to its whole answer, shape (n_requests,); NaN where none came."""
     status: npt.NDArray[np.int64]
@@ -53,9 +55,9 @@ class Outcome:
     seconds: float
     connections: int
 
-    def figures(self, drop_s: float = 0.0, rate: float = 1.0) -> dict[str, Any]:
+    def figures(self, drop_s: float = 0.0) -> dict[str, Any]:
         """Return the figures of those that left after the first `drop_s` seconds; failures have no latency."""
-        kept = np.arange(len(self.status)) >= drop_s * rate
+        kept = self.planned_s >= drop_s
         good = kept & (self.status >= 200) & (self.status < 300)
         latency = self.latency_s[good] * 1e3
         p50, p90, p99 = np.percentile(latency, [50, 90, 99]) if good.any() else (np.nan,) * 3
@@ -138,7 +140,7 @@ class Generator:
                         latency[number] = time.perf_counter() - begun - planned[number]
                         status[number] = code
                         done += 1
-        outcome = Outcome(latency, status, late, free, time.perf_counter() - begun, len(self._open))
+        outcome = Outcome(times, latency, status, late, free, time.perf_counter() - begun, len(self._open))
         self.close()
         return outcome
 
@@ -261,7 +263,7 @@ def main() -> None:
     )
     generator.warm(given.warm)
     outcome = generator.run(arrivals(given.rate, given.seconds, np.random.default_rng(given.seed)))
-    told = outcome.figures(given.drop, given.rate) | {"rate": given.rate, "seconds": given.seconds}
+    told = outcome.figures(given.drop) | {"rate": given.rate, "seconds": given.seconds}
     print(json.dumps(told))
 
 

@@ -112,16 +112,20 @@ def start(
     mark = secrets.token_hex(8)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"said-{port}.txt"
-    pinned = ("taskset", "-c", str(core)) if core is not None else ()
     with log.open("ab") as said:
         begun = time.monotonic()
         process = subprocess.Popen(
-            [*pinned, *map(str, command)], cwd=folder, stdout=said, stderr=said, stdin=subprocess.DEVNULL,
+            [*pinned(core), *map(str, command)], cwd=folder, stdout=said, stderr=said, stdin=subprocess.DEVNULL,
             env={**env, MARK: mark}, start_new_session=True,
         )  # fmt: skip
     running = Running(process, f"{MARK}={mark}", begun, log, port)
     ALIVE.append(running)
     return running
+
+
+def pinned(core: int | None) -> tuple[str, ...]:
+    """Return what stands before a command so that it runs on a core, or on all: this process has one of its own."""
+    return ("taskset", "-c", str(core) if core is not None else f"0-{(os.cpu_count() or 1) - 1}")
 
 
 def environment(home: Path, extra: Mapping[str, str] = {}) -> dict[str, str]:

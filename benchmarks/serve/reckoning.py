@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 from benchmarks.serve.page import figure
-from benchmarks.serve.table import spread
 from benchmarks.serve.project import COLUMNS
+from benchmarks.serve.table import spread
 
 if TYPE_CHECKING:
     from benchmarks.serve.soak import Site

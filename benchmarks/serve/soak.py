@@ -58,14 +58,15 @@ class Site:
         self.running = processes.start(command, port=self.port, folder=self.folder, env=env)
         self.life += 1
 
-    async def wait(self) -> None:
-        """Wait until it is ready."""
+    async def wait(self, *, started: bool = True) -> None:
+        """Wait until it is ready, and note how long that took where it was just started."""
         assert self.running is not None
         while True:
             if self.running.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended: {self.running.log.read_text()[-1500:]}")
             if await soak_load.status(self.port, "/readyz") == 200:
-                self.starts_s.append(time.monotonic() - self.running.begun)
+                if started:
+                    self.starts_s.append(time.monotonic() - self.running.begun)
                 return
             await asyncio.sleep(0.05)
 
@@ -159,7 +160,7 @@ async def _run(
         for found in await asyncio.gather(*beside, return_exceptions=True):
             if isinstance(found, Exception):
                 raise found
-    await asyncio.gather(*(site.wait() for site in sites))
+    await asyncio.gather(*(site.wait(started=False) for site in sites))
 
 
 async def _sampled(site: Site, begun: float) -> None:
@@ -221,7 +222,7 @@ async def _disturb(site: Site, kind: str, acts: list[dict[str, Any]], rng: rando
             await asyncio.to_thread(running.stop, 40.0)
         site.start()
     acts.append({"act": f"killed: {kind}" if kind != "in order" else "ended in order", "site": site.name})
-    await site.wait()
+    await site.wait(started=kind != "worker")
     site.disturbed_until = time.monotonic() + CALM_S
 
 

@@ -115,10 +115,11 @@ class Load:
         self.disturbed: Counter[str] = Counter()
         """What broke while the service was killed or restarted."""
         self.latency: list[float] = []
-        self._token = (site.folder / ".cauce" / "secrets" / "token").read_text(encoding="ascii").strip()
+        self._token = ""
 
     async def run(self, until: float, rate: float) -> None:
         """Ask until the moment (monotonic seconds), `rate` times a second over all clients."""
+        self._token = (self.site.folder / ".cauce" / "secrets" / "token").read_text(encoding="ascii").strip()
         await asyncio.gather(*(self._client(until, rate / CLIENTS) for _ in range(CLIENTS)))
 
     async def _client(self, until: float, rate: float) -> None:
