@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serve import machine, processes, project, table
-from benchmarks.serve.contenders import CONTENDERS, Case
+from benchmarks.serve.contenders import CONTENDERS, Case, Contender
 
 HERE = Path(__file__).resolve().parent
 NEEDS = ("schemathesis==4.32.5",)
@@ -47,10 +47,9 @@ def main() -> None:
         for seed in range(MOST_RUNS):
             _run(tool, case.port, token, work / "scratch" / f"fuzz-{seed}", examples, seed, found)
             print(seed, found["cases"], dict(found["statuses"]), flush=True)
-            if found["cases"] >= wanted:
+            if found["cases"] >= wanted or running.process.poll() is not None:
                 break
-        alive = running.process.poll() is None
-        ours.check(case, 1)
+        alive, ended = _right(ours, case), running.process.poll()
         said = [line for line in running.log.read_text(errors="replace").splitlines() if "Traceback" in line]
     finally:
         running.stop()
@@ -71,12 +70,22 @@ def main() -> None:
         "failed": found["failed"][:20],
         "tracebacks_in_log": len(said),
         "alive_and_right_after": alive,
+        "ended_with": ended,
         "quick": given.quick,
     }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "fuzz.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table.fill(given.out / "README.md", "fuzz.py", page(result))
     print(page(result))
+
+
+def _right(ours: Contender, case: Case) -> bool:
+    """Whether the service answers, and rightly."""
+    try:
+        ours.check(case, 1)
+    except (OSError, AssertionError, LookupError):
+        return False
+    return True
 
 
 def _tool(envs: Path) -> Path:

@@ -19,7 +19,7 @@ def figure(found: Mapping[str, float], form: str = ",.0f") -> str:
 
 def written(result: Result) -> str:
     """Return the tables of the README."""
-    parts = [_about(result)]
+    parts = [_about(result), _goals(result)]
     for kind, title in (("boosting", "LightGBM"), ("linear", "Linear model")):
         for rows in (1, 64):
             parts += [
@@ -47,7 +47,42 @@ def _about(result: Result) -> str:
     said += (
         f"The closed loop reaches {' and '.join(f'{c:,}' for c in closed)} requests/s with 1 and 64 rows on a server "
     )
-    return said + f"that does nothing; the open one is at most {late:.3f} ms late (p99) at up to 20,000 a second."
+    nearest = result["ceiling"].get("nearest")
+    said += f"that does nothing; nobody comes nearer to that than {100 * nearest:.0f} %; " if nearest else "; "
+    return said + f"the open one is at most {late:.3f} ms late (p99) at up to 20,000 a second."
+
+
+def _goals(result: Result) -> str:
+    """Return what was aimed at beside what came out."""
+    ratios = {
+        (a["contender"], a["kind"]): a["ratio"]
+        for a in result["against"]
+        if (a["workers"], a["rows"], a["concurrency"]) == (1, 1, 64)
+    }
+    lines = ["| aimed at | came out |", "|---|---|"]
+    for name, label in (("fastapi_naive", "in the event loop"), ("fastapi_thread", "in threads")):
+        told = [
+            f"{kind} {figure(ratios[name, kind], '.1f')}" for kind in ("boosting", "linear") if (name, kind) in ratios
+        ]
+        if told:
+            lines.append(f"| 10 times FastAPI + scikit-learn {label}, 1 row, 64 connections | {', '.join(told)} |")
+    rivals = [one for one in result["against"] if not CONTENDERS[one["contender"]].reference]
+    peers = [one for one in rivals if not one["contender"].startswith("cauce")]
+    ahead = sum(one["ratio"]["median"] > 1 for one in peers)
+    sure = sum(one["ratio"]["min"] > 1 for one in peers)
+    lines.append(
+        f"| ahead of everybody in every cell | {ahead} of {len(peers)} by requests/s, {sure} in every round; "
+        "the others are listed below |"
+    )
+    for one in result["open"]:
+        if one["contender"] == "cauce":
+            shown = figure(one["p99_over_median"], ".1f")
+            lines.append(f"| p99 at most 3 times the median at 70 % load, {one['kind']} | {shown} |")
+    if result["ledger"]:
+        added = result["ledger"]["1"]["added_p50_ms"]["cauce"]
+        shown = f"{added['mean']:.3f} ms ({added['low']:.3f} to {added['high']:.3f}), 1 connection"
+        lines.append(f"| the ledger adds less than 1 ms to the median | {shown} |")
+    return "\n".join(lines)
 
 
 def _grid(result: Result, kind: str, rows: int) -> str:

@@ -194,9 +194,18 @@ def _adopt() -> None:
         return
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     atexit.register(stop_all)
+    _end_leftovers()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
     _adopt.done = True  # type: ignore[attr-defined]
+
+
+def _end_leftovers() -> None:
+    """End what a run that was itself killed has left: it bears our mark, and its parent is nobody's."""
+    for pid, (parent, _) in _parents().items():
+        if parent == 1 and f"{MARK}=" in _environment(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _reap() -> None:

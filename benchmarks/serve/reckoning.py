@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,7 @@ def page(result: dict[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join(f'{v:,}' if isinstance(v, int) else str(v) for v in shown)} |")
     for name in ("killed", "steady"):
         for key, label in (("wrong", "wrong"), ("during_kills", "broken meanwhile")):
-            found = result["sites"][name][key]
+            found = _by_kind(result["sites"][name][key]) if key == "during_kills" else result["sites"][name][key]
             if found:
                 lines += [
                     "",
@@ -136,6 +137,15 @@ def page(result: dict[str, Any]) -> str:
 
 def _slope(found: dict[str, float]) -> str:
     return f"{found['slope']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})" if found else "–"
+
+
+def _by_kind(found: dict[str, int]) -> dict[str, int]:
+    """Add up over what was asked: how a connection broke, by what was done to the service."""
+    told: Counter[str] = Counter()
+    for what, n in found.items():
+        act, _, rest = what.partition("; ")
+        told[f"{act}: {rest.split(': ', 1)[-1]}"] += n
+    return dict(told)
 
 
 def _wrong(site: Site_, *, release: bool) -> int:

@@ -46,6 +46,8 @@ class Site:
     scratch: Path
     running: Running | None = None
     disturbed_until: float = 0.0
+    disturbance: str = ""
+    """What was last done to it."""
     life: int = 0
     starts_s: list[float] = field(default_factory=list)
     memory: list[tuple[float, float, float]] = field(default_factory=list)
@@ -209,13 +211,14 @@ async def _disturb(site: Site, kind: str, acts: list[dict[str, Any]], rng: rando
     """Kill a worker, kill everything, or end it in order and start it again."""
     running = site.running
     assert running is not None
-    site.disturbed_until = float("inf")
     workers = sorted(running.pids() - {running.process.pid})
-    if kind == "worker" and workers:
+    if kind == "worker" and not workers:
+        kind = "whole"
+    site.disturbed_until, site.disturbance = float("inf"), kind
+    if kind == "worker":
         victim = rng.choice(workers)
         os.kill(victim, signal.SIGKILL)
     else:
-        kind = "whole" if kind == "worker" else kind
         if kind == "whole":
             await asyncio.to_thread(running.kill)
         else:

@@ -54,6 +54,7 @@ class Client:
     def __init__(self, port: int, token: str) -> None:
         self._port, self._token = port, token
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._begun = False
 
     async def ask(self, path: str, body: bytes | None, *, headers: str = "", token: str | None = None) -> Answer:
         """Send one request and return status and body."""
@@ -65,9 +66,9 @@ class Client:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await self._sent(lines.encode() + (body or b""))
-        except (OSError, EOFError, asyncio.IncompleteReadError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             self.close()
-            raise ConnectionError(type(error).__name__) from error
+            raise ConnectionError(self._why(error)) from error
 
     async def _sent(self, content: bytes) -> Answer:
         if self._streams is None:
@@ -75,13 +76,21 @@ class Client:
         reader, writer = self._streams
         writer.write(content)
         await writer.drain()
+        self._begun = False
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        self._begun = True
         at = head.find(b"content-length:")
         size = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
         answer = await reader.readexactly(size)
         if b"connection: close" in head:
             self.close()
         return int(head[9:12]), answer
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, asyncio.IncompleteReadError):
+            return "answer torn" if error.partial or self._begun else "closed without an answer"
+        names = {ConnectionRefusedError: "refused", ConnectionResetError: "reset", TimeoutError: "no answer in 10 s"}
+        return names.get(type(error), type(error).__name__)
 
     def close(self) -> None:
         """Close; the next request opens another connection."""
@@ -143,7 +152,10 @@ class Load:
         client.close()
 
     def _fault(self, what: str, *, disturbed: bool) -> None:
-        (self.disturbed if disturbed else self.wrong)[what] += 1
+        if disturbed:
+            self.disturbed[f"{self.site.disturbance}; {what}"] += 1
+        else:
+            self.wrong[what] += 1
 
     async def _one(self, client: Client) -> None:
         await self._predict(client, 1)

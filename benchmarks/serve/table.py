@@ -61,7 +61,7 @@ def summarise(runs: Path, settings: Mapping[str, Any], envs: Path) -> Result:
         "versions": {env: contenders.versions(envs, env) for env in wanted},
         "contenders": {name: _who(name) for name in names},
         "failed": [{key: r[key] for key in FAILED} for r in grids if "failed" in r],
-        "ceiling": _ceiling(records),
+        "ceiling": _ceiling(records) | {"nearest": _nearest(records)},
         "cells": told,
         "costs": _costs([record for record in grids if "failed" not in record]),
         "against": _against([record for record in grids if "failed" not in record]),
@@ -90,6 +90,19 @@ def _ceiling(records: Records) -> Result:
         for o in found["open"]
     ]
     return {"closed": closed, "open": paced}
+
+
+def _nearest(records: Records) -> float | None:
+    """Return the largest share of the closed loop's ceiling that anybody reached, in the same cell."""
+    most = {(c["rows"], c["concurrency"]): c["per_s"] for r in records if r["part"] == "ceiling" for c in r["cells"]}
+    shares = [
+        cell["per_s"] / most[cell["rows"], cell["concurrency"]]
+        for record in records
+        if record["part"] == "cells"
+        for cell in record.get("cells", [])
+        if (cell["rows"], cell["concurrency"]) in most
+    ]
+    return round(max(shares), 3) if shares else None
 
 
 def _grouped(records: Records) -> dict[tuple[str, str, int, int, int], Records]:
