@@ -89,8 +89,12 @@ class Client:
     def _why(self, error: Exception) -> str:
         if isinstance(error, asyncio.IncompleteReadError):
             return "answer torn" if error.partial or self._begun else "closed without an answer"
-        names = {ConnectionRefusedError: "refused", ConnectionResetError: "reset", TimeoutError: "no answer in 10 s"}
-        return names.get(type(error), type(error).__name__)
+        names = {
+            "ConnectionRefusedError": "refused",
+            "ConnectionResetError": "reset",
+            "TimeoutError": "no answer in 10 s",
+        }
+        return names.get(type(error).__name__, type(error).__name__)
 
     def close(self) -> None:
         """Close; the next request opens another connection."""
