@@ -292,7 +292,8 @@ rows = to_rows(pq.read_table(home / "rows.parquet", use_threads=False), model.sc
 online = model.online()
 parts = rows[:1], rows[:16], rows
 expected = [online(part) for part in parts]
-many = pa.concat_tables([pq.read_table(home / "rows.parquet", use_threads=False)] * 30)  # rows that several threads take
+# so many that several threads take them
+many = pa.concat_tables([pq.read_table(home / "rows.parquet", use_threads=False)] * 30)
 said = model.predict(many)
 for _ in range(2):
     if (child := os.fork()) == 0:
