@@ -292,7 +292,7 @@ rows = to_rows(pq.read_table(home / "rows.parquet", use_threads=False), model.sc
 online = model.online()
 parts = rows[:1], rows[:16], rows
 expected = [online(part) for part in parts]
-# Rows that several threads would take.
+# so many that several threads take them
 many = pa.concat_tables([pq.read_table(home / "rows.parquet", use_threads=False)] * 30)
 said = model.predict(many)
 for _ in range(2):
