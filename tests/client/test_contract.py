@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from cauce.client import Answer, AsyncClient, CauceHTTPError, Fault, Model, Pred
 from cauce.client.calls import ROUTES
 from cauce.serve import create_app
 from serve.conftest import ROW, TOKEN, World
+from serve.table import routes
 
 Document = dict[str, Any]
 
@@ -103,16 +104,6 @@ def test_the_client_has_the_routes_of_one_generated_from_the_document(document: 
     }
     own = {tuple(route) for name, route in ROUTES.items() if name != "openapi"}  # the document does not tell of itself
     assert own == generated
-
-
-def routes(place: Any) -> Iterator[tuple[str, str]]:
-    """Every method and path of an application or a router, those of included routers too."""
-    for route in place.routes:
-        inner = getattr(route, "original_router", None)
-        if inner is not None:
-            yield from routes(inner)
-        else:
-            yield from ((method, route.path) for method in route.methods if method != "HEAD")
 
 
 def test_the_client_has_the_routes_of_the_application(tmp_path: Path) -> None:

@@ -18,9 +18,6 @@ from cauce.data.sources import Opened, opened
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SIZE = 32_768
-"""Rows that are in memory at a time."""
-
 
 @dataclass(frozen=True, eq=False)
 class Incoming:
@@ -31,8 +28,8 @@ class Incoming:
     n_rows: int
     _source: Opened
 
-    def batches(self, names: Sequence[str], *, size: int = SIZE) -> Iterator[pa.Table]:
-        """Yield these columns, about `size` rows at a time; at least one table, empty where there are no rows.
+    def batches(self, names: Sequence[str], *, size: int = 32_768) -> Iterator[pa.Table]:
+        """Yield these columns, at most `size` rows at a time; at least one table, empty where there are no rows.
 
         One iterator is read at a time; a new one begins at the first row again.
         """
@@ -43,7 +40,8 @@ class Incoming:
             yield schema.empty_table()
             return
         for batch in self._source.only(names).batches(size):
-            yield pa.Table.from_batches([batch])
+            for start in range(0, batch.num_rows, size):  # DuckDB gives 2,048 rows, however few are asked for
+                yield pa.Table.from_batches([batch.slice(start, size)])
 
 
 @contextmanager

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from cauce.serve import Ledger
 
 
+SIZE = 32_768
+"""Rows that are in memory at a time."""
+
+
 @dataclass(frozen=True)
 class Predicted:
     """What a batch came to."""
@@ -37,7 +41,7 @@ class Predicted:
     """Column → rows with a category that training never saw: predicted, and less to be trusted."""
 
 
-def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool = False) -> Predicted:
+def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool = False, size: int = SIZE) -> Predicted:
     """Predict every row of `source` with the champion and write `output`: the key first, where the source has it.
 
     Parameters
@@ -48,6 +52,8 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
         ``.csv``, ``.parquet``, ``.jsonl``, or a Delta table's folder. Written whole or not at all.
     record
         Write the predictions to the ledger too, batch by batch; the output then has a column ``prediction_id``.
+    size
+        Rows of a batch.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
         _check(loop, rows, spec, source)
         with _ledger(loop, model, record=record) as ledger, data.outgoing(output) as write:
             batches = _Batches(loop, release, package.fitted, ledger)
-            for table in rows.batches(_wanted(spec, rows)):
+            for table in rows.batches(_wanted(spec, rows), size=size):
                 write(batches.answer(table))
                 loop.progress(f"predict {model}", batches.n_rows, rows.n_rows)
         unseen = {name: batches.unseen[name] for name in spec.schema.names if batches.unseen[name]}
@@ -78,7 +84,8 @@ def predict(loop: Loop, model: str, source: Path, output: Path, *, record: bool 
 
 def _wanted(spec: TaskSpec, rows: Incoming) -> list[str]:
     names = list(spec.schema.names)
-    return [spec.key, *names] if spec.key in rows.schema.names and spec.key not in names else names
+    key = [spec.key] if spec.key and spec.key in rows.schema.names and spec.key not in names else []
+    return [*key, *names]
 
 
 def _check(loop: Loop, rows: Incoming, spec: TaskSpec, source: Path) -> None:
@@ -95,7 +102,7 @@ def _check(loop: Loop, rows: Incoming, spec: TaskSpec, source: Path) -> None:
     check = KindCheck(spec.schema, where=str(source))
     doubtful, done = check.doubtful(rows.schema), 0
     if doubtful:
-        for table in rows.batches(doubtful):
+        for table in rows.batches(doubtful, size=SIZE):
             check.take(table)
             done += table.num_rows
             loop.progress(f"read {source.name}", done, rows.n_rows)
