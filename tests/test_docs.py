@@ -68,13 +68,38 @@ def test_every_request_stands_beside_its_answer() -> None:
     assert len(examples()) >= 10
 
 
-def test_the_page_names_every_route() -> None:
-    for name in ("routes.py", "console.py"):
-        source = (ROOT / "src" / "cauce" / "serve" / name).read_text(encoding="utf-8")
-        routes = re.findall(r'@router\.(\w+)\("([^"]+)"', source)
-        assert routes
-        for method, path in routes:
-            assert f"{method.upper()} {path}" in HTTP, f"docs/http.md does not name {method.upper()} {path}"
+def all_routes(folder: Path) -> set[tuple[str, str]]:
+    """Every method and path of the application."""
+    from cauce.serve import create_app
+    from serve.conftest import World
+    from serve.table import routes
+
+    return set(routes(create_app(World(folder).service())))
+
+
+def test_the_page_names_every_route(tmp_path: Path) -> None:
+    found = all_routes(tmp_path)
+    assert len(found) >= 11
+    for method, path in found:
+        assert f"{method} {path}" in HTTP, f"docs/http.md does not name {method} {path}"
+
+
+def asked(shell: str) -> set[tuple[str, str]]:
+    """The methods and paths that a block's curls ask for."""
+    found = set()
+    for curl in re.split(r"\bcurl\b", shell.replace("\\\n", " "))[1:]:
+        (path,) = re.findall(r'"\$CAUCE_URL(/[^"?]*)', curl)
+        sends = re.search(r"\s(-d|--data\S*)\s", curl)
+        method = re.search(r"-X (\w+)", curl)
+        found.add((method[1] if method else "POST" if sends else "GET", path))
+    return found
+
+
+def test_every_route_has_a_curl(tmp_path: Path) -> None:
+    shown = {one for example in examples() if example.status < 400 for one in asked(example.shell)}
+    for method, path in all_routes(tmp_path):
+        pattern = re.sub(r"\{\w+\}", "[^/]+", path)
+        assert any(m == method and re.fullmatch(pattern, p) for m, p in shown), f"no curl example: {method} {path}"
 
 
 def test_the_page_names_every_metric() -> None:
@@ -98,7 +123,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         try:
             token = folder / ".cauce" / "secrets" / "token"
             url = read_url(process)
-            env = {**os.environ, "CAUCE_URL": url, "TOKEN": token.read_text(encoding="ascii").strip()}
+            secret = token.read_text(encoding="ascii").strip()
+            env = {**os.environ, "CAUCE_URL": url, "TOKEN": secret, "CAUCE_TOKEN": secret, "SCHOOL": str(folder)}
             for example in examples():  # so that metrics have something to tell, whatever the order of the tests
                 subprocess.run(["sh", "-euc", example.shell], env=env, capture_output=True, timeout=30, check=True)
             yield env
@@ -143,6 +169,28 @@ def test_a_request_gets_the_answer_printed_beside_it(example: Example, service: 
         assert sorted(received) == sorted(printed)
     else:
         assert settled(received) == settled(printed)
+
+
+def scripts() -> list[tuple[str, str]]:
+    """Every Python block of docs/http.md with what it prints."""
+    return re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```", HTTP, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_every_script_stands_beside_what_it_prints() -> None:
+    assert len(scripts()) == HTTP.count("```python\n") >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(scripts())))
+def test_a_script_prints_what_stands_beside_it(number: int, service: dict[str, str]) -> None:
+    script, printed = scripts()[number]
+    env = {**service, "CAUCE_SERVE__PORT": service["CAUCE_URL"].rpartition(":")[2]}  # cauce.toml says another one
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=service["SCHOOL"], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == printed
 
 
 def settled(value: object) -> object:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 HEAVY = ("pyarrow", "pandas", "duckdb", "ibis", "deltalake", "sklearn", "scipy", "lightgbm", "mlflow", "fastapi",
-         "numpy", "datasketches", "sqlalchemy", "uvicorn", "optuna", "numba")  # fmt: skip
+         "numpy", "datasketches", "sqlalchemy", "uvicorn", "optuna", "numba", "httpx")  # fmt: skip
 
 PROBE = """
 import json, sys, time

@@ -11,6 +11,7 @@ PUBLIC = {
     "cauce.evidence": {"paired", "independent"},
     "cauce.watch": {"drift_report"},
     "cauce.testing": {"check_task"},
+    "cauce.client": {"AsyncClient", "CauceHTTPError", "Client", "Refused", "Retries", "Truth"},
 }
 
 

@@ -31,6 +31,8 @@ STAGES = {
     "diagnose": "Diagnosing the chosen model",
     "fit": "Fitting the chosen model",
     "register": "Registering",
+    "read": "Checking the values of",
+    "predict": "Predicting with",
 }
 
 

@@ -27,7 +27,8 @@ def test_every_number_is_the_one_python_reads(tmp_path_factory: pytest.TempPathF
     path: Path = tmp_path_factory.mktemp("d") / "rows.csv"
     rows = ["0,5", *written]
     path.write_text("price;name\n" + "".join(f"{value};a\n" for value in rows))
-    column = data.read_file(path)["price"]
+    with data.incoming(path) as found:
+        column = pa.concat_tables(found.batches(["price"]))["price"]
     assert column.type == pa.float64()
     assert column.to_pylist() == [float(value.replace(".", "").replace(",", ".")) for value in rows]
 

@@ -273,30 +273,30 @@ def train(model: str | None = None, /, *, common: Common = DEFAULT) -> int:
 @app.command
 def predict(
     model: str,
-    file: Path,
+    source: Path,
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     record: Annotated[bool, Parameter(negative=())] = False,
     common: Common = DEFAULT,
 ) -> int:
-    """Predict every row of a file with the champion.
+    """Predict every row of a file or a Delta table with the champion, in bounded memory.
 
     Parameters
     ----------
     model
         Name of the model.
-    file
-        CSV, Parquet or JSON Lines with the model's input columns.
+    source
+        CSV, Parquet, JSON Lines, Excel or a Delta table's folder, with the model's input columns.
     output
-        Where to write: .csv, .parquet or .jsonl.
+        Where to write: .csv, .parquet, .jsonl, or .delta for a Delta table's folder; one that is there gets a version.
     record
-        Write the predictions to the ledger too; the output then has their ids.
+        Write the predictions to the ledger too, batch by batch; the output then has their ids.
     """
     from cauce.loop.predict import predict as run
 
     with open_loop(common) as loop:
-        done = run(loop, model, file, output, record=record)
+        done = run(loop, model, source, output, record=record)
     if common.json:
         terminal.show_json(done)
     else:

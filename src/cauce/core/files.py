@@ -42,20 +42,32 @@ def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     UserError
         The disk is full or the folder may not be written.
     """
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+    with disk_errors(path), replaced(path, mode=mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def replaced(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Give a file to write that takes the place of `path` at the end of the block; on any error nothing does.
+
+    Raises
+    ------
+    OSError
+        The disk is full or the folder may not be written: `disk_errors` says it to people.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

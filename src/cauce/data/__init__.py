@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from cauce.data.ddl import bigquery_ddl
 from cauce.data.diff import Compared, RowChanges, SummaryChange, compare_summaries, compare_versions
-from cauce.data.expected import check_kinds, count_unseen
+from cauce.data.expected import KindCheck, count_unseen
 from cauce.data.filters import Filter
 from cauce.data.history import Entry, Restored, entries, held_by, restore, snapshot_of
-from cauce.data.inspection import Inspection, inspect, read_file
+from cauce.data.incoming import Incoming, incoming
+from cauce.data.inspection import Inspection, inspect
 from cauce.data.joins import Other
 from cauce.data.labelled import append_labelled, forget_labelled, read_labelled
 from cauce.data.lake import batches, latest, read
 from cauce.data.loading import changed, load
+from cauce.data.outgoing import check_output, outgoing
 from cauce.data.retention import Vacuumed, vacuum
 from cauce.data.splits import Split, fold_all, split
 from cauce.data.staging import shape
@@ -24,7 +26,9 @@ __all__ = [
     "Compared",
     "Entry",
     "Filter",
+    "Incoming",
     "Inspection",
+    "KindCheck",
     "Other",
     "Restored",
     "RowChanges",
@@ -35,7 +39,7 @@ __all__ = [
     "batches",
     "bigquery_ddl",
     "changed",
-    "check_kinds",
+    "check_output",
     "compare_summaries",
     "compare_versions",
     "count_unseen",
@@ -43,11 +47,12 @@ __all__ = [
     "fold_all",
     "forget_labelled",
     "held_by",
+    "incoming",
     "inspect",
     "latest",
     "load",
+    "outgoing",
     "read",
-    "read_file",
     "read_labelled",
     "restore",
     "shape",

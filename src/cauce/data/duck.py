@@ -13,21 +13,21 @@ MEMORY_SHARE = 0.6
 """Share of the memory that DuckDB may take before it spills to disk."""
 
 
-def settings(spill: Path) -> dict[str, str | bool]:
-    """Return DuckDB's settings for one connection that spills into `spill`."""
+def settings(spill: Path, *, memory: int | None = None) -> dict[str, str | bool]:
+    """Return DuckDB's settings for one connection that spills into `spill`, with `memory` bytes or its share."""
     return {
-        "memory_limit": f"{int(memory_bytes() * MEMORY_SHARE)}B",
+        "memory_limit": f"{memory or int(memory_bytes() * MEMORY_SHARE)}B",
         "temp_directory": str(spill),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
 
 
-def connect(spill: Path) -> DuckDBPyConnection:
-    """Open an in-memory DuckDB for the lake's own Parquet files."""
+def connect(spill: Path, *, memory: int | None = None) -> DuckDBPyConnection:
+    """Open an in-memory DuckDB for what is our own: the lake's Parquet files, questions without a user's SQL."""
     import duckdb
 
-    connection = duckdb.connect(config=dict(settings(spill)))
+    connection = duckdb.connect(config=dict(settings(spill, memory=memory)))
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

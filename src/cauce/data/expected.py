@@ -6,6 +6,7 @@ words, sent where numbers were, into a file of plausible predictions; so the bor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,40 +30,73 @@ WANTED = {
 }
 
 
-def check_kinds(table: pa.Table, schema: Schema, *, where: str) -> None:
-    """Refuse a table in which a column holds another kind of value than the model was trained on.
+@dataclass
+class _Seen:
+    row: int
+    value: str
+    n_rows: int
+
+
+class KindCheck:
+    """Looks, batch by batch, for columns that hold another kind of value than the model was trained on.
 
     Parameters
     ----------
-    table
-        Has every column of `schema`.
+    schema
+        What it was trained on.
     where
-        Place of the table, for errors.
-
-    Raises
-    ------
-    UserError
-        Names the column, the first such value, its row (from 1) and how many there are.
+        Place of the rows, for errors.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> check_kinds(pa.table({"hours": ["5", "many"]}), Schema((Column("hours", "number"),)), where="rows.csv")
+    >>> check = KindCheck(Schema((Column("hours", "number"),)), where="rows.csv")
+    >>> check.take(pa.table({"hours": ["5", "many"]}))
+    >>> check.finish()
     Traceback (most recent call last):
     cauce.core.errors.UserError: rows.csv, column 'hours', row 2: not what the model was trained on, ...
     """
-    for column in schema:
-        values = table[column.name].combine_chunks()
-        bad = np.flatnonzero(_misfits(values, column))
-        if not len(bad):
-            continue
-        first, more = int(bad[0]), f" {len(bad):,} rows are like this." if len(bad) > 1 else ""
-        raise UserError(
-            f"not what the model was trained on, {WANTED[column.kind]}",
-            where=f"{where}, column {column.name!r}, row {first + 1}",
-            received=str(values[first].as_py()),
-            hint=f"Mend the values, and leave the field empty where one is missing.{more}",
-        )
+
+    def __init__(self, schema: Schema, *, where: str) -> None:
+        self._schema, self._where = schema, where
+        self._n_rows = 0
+        self._seen: dict[str, _Seen] = {}
+
+    def doubtful(self, types: pa.Schema) -> list[str]:
+        """Return the columns whose values must be looked at: those of the others fit by their type."""
+        return [one.name for one in self._schema if not _fits(types.field(one.name).type, one)]
+
+    def take(self, rows: pa.Table) -> None:
+        """Look at the next rows; columns of the schema that they lack are passed over."""
+        for column in self._schema:
+            if column.name not in rows.column_names:
+                continue
+            values = rows[column.name].combine_chunks()
+            bad = np.flatnonzero(_misfits(values, column))
+            if len(bad):
+                first = _Seen(self._n_rows + int(bad[0]), str(values[int(bad[0])].as_py()), 0)
+                self._seen.setdefault(column.name, first).n_rows += len(bad)
+        self._n_rows += rows.num_rows
+
+    def finish(self) -> None:
+        """Refuse the rows where a value is of another kind.
+
+        Raises
+        ------
+        UserError
+            Names the first such column, its first such value, its row (from 1) and how many there are.
+        """
+        for column in self._schema:
+            if column.name not in self._seen:
+                continue
+            seen = self._seen[column.name]
+            more = f" {seen.n_rows:,} rows are like this." if seen.n_rows > 1 else ""
+            raise UserError(
+                f"not what the model was trained on, {WANTED[column.kind]}",
+                where=f"{self._where}, column {column.name!r}, row {seen.row + 1}",
+                received=seen.value,
+                hint=f"Mend the values, and leave the field empty where one is missing.{more}",
+            )
 
 
 def count_unseen(table: pa.Table, schema: Schema) -> dict[str, int]:
@@ -92,31 +126,35 @@ def count_unseen(table: pa.Table, schema: Schema) -> dict[str, int]:
     return found
 
 
+def _fits(kind: pa.DataType, column: Column) -> bool:
+    """Say whether all values of a type are of the column's kind."""
+    import pyarrow as pa
+
+    if pa.types.is_null(kind):
+        return True
+    if column.kind in {"category", "text"}:
+        return not (pa.types.is_nested(kind) or pa.types.is_binary(kind))
+    if column.kind == "datetime":
+        return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+    if column.kind == "boolean":
+        return bool(pa.types.is_boolean(kind))
+    return _is_number(kind)
+
+
 def _misfits(values: pa.Array, column: Column) -> npt.NDArray[np.bool_]:
     """Return which rows hold a value of another kind, shape (n_rows,)."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    present = values.is_valid().to_numpy(zero_copy_only=False)
-    kind = values.type
-    if pa.types.is_null(kind):
+    if _fits(values.type, column):
         return np.zeros(len(values), dtype=np.bool_)
-    if _is_text(kind):
+    present = values.is_valid().to_numpy(zero_copy_only=False)
+    if _is_text(values.type):
         return np.asarray(present & _unreadable(values, column))
-    nested = pa.types.is_nested(kind) or pa.types.is_binary(kind)
-    if column.kind in {"category", "text"}:
-        fits = not nested
-    elif column.kind == "datetime":
-        fits = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
-    else:
-        fits = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        fits = fits or pa.types.is_boolean(kind)
-    if not fits:
-        return np.asarray(present)
-    if column.kind == "boolean" and not pa.types.is_boolean(kind):
+    if column.kind == "boolean" and _is_number(values.type):
         number = pc.fill_null(values.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
         return np.asarray(~np.isin(number, [0.0, 1.0]) & ~np.isnan(number))
-    return np.zeros(len(values), dtype=np.bool_)
+    return np.asarray(present)
 
 
 def _unreadable(values: pa.Array, column: Column) -> npt.NDArray[np.bool_]:
@@ -125,12 +163,17 @@ def _unreadable(values: pa.Array, column: Column) -> npt.NDArray[np.bool_]:
 
     from cauce.profile.dates import parse_dates
 
-    if column.kind in {"category", "text"}:
-        return np.zeros(len(values), dtype=np.bool_)
     if column.kind == "datetime":
         return np.isnan(parse_dates(values.cast(pa.string())))
     fits = pc.match_substring_regex(values, BOOLEAN if column.kind == "boolean" else NUMBER)
     return np.asarray(~pc.fill_null(fits, True).to_numpy(zero_copy_only=False))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return bool(whole or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -124,27 +124,6 @@ def arrow_type(text: str) -> pa.DataType:
     return pa.type_for_alias({"date32[day]": "date32"}.get(text, text))
 
 
-def read_file(path: Path) -> pa.Table:
-    """Read a whole CSV, Parquet or JSON Lines file, in the types that a snapshot would have.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read. One with a header and no rows is an empty table.
-    """
-    import pyarrow as pa
-
-    from cauce.data.sources import opened
-
-    spec = DataSpec(source=str(path.absolute()))
-    with (
-        tempfile.TemporaryDirectory(prefix="cauce-") as spill,
-        opened(path.name, spec, path.parent, where=lambda *_: str(path), spill=Path(spill)) as source,
-    ):
-        reader = source.batches(65_536)
-        return pa.Table.from_batches(reader, reader.schema)
-
-
 def no_rows(name: str, spec: DataSpec, where: Callable[..., str]) -> UserError:
     """Say that a source, or what its condition leaves of it, has no rows."""
     if spec.where is None:

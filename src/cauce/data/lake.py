@@ -169,7 +169,7 @@ def write(
         told: dict[str, Any] = {
             "commit_properties": CommitProperties(custom_metadata=dict(record or {})),
             "post_commithook_properties": _keep_log(),
-            "writer_properties": _writer(),
+            "writer_properties": writer(),
         }
         if mode == "append":
             write_deltalake(str(folder), rows, mode="append", schema_mode="merge", **told)
@@ -213,7 +213,7 @@ def cluster(folder: Path, columns: Sequence[str], *, record: Mapping[str, str]) 
             list(columns),
             commit_properties=CommitProperties(custom_metadata=dict(record)),
             post_commithook_properties=_keep_log(),
-            writer_properties=_writer(CLUSTERED_ROW_GROUP),
+            writer_properties=writer(CLUSTERED_ROW_GROUP),
         )
         return acknowledge(folder)
 
@@ -227,7 +227,7 @@ def compact(folder: Path, *, record: Mapping[str, str], target: int) -> int:
             target_size=target,
             commit_properties=CommitProperties(custom_metadata=dict(record)),
             post_commithook_properties=_keep_log(),
-            writer_properties=_writer(),
+            writer_properties=writer(),
         )
         return acknowledge(folder)
 
@@ -251,7 +251,8 @@ def _keep_log() -> Any:
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
-def _writer(row_group: int = _ROW_GROUP) -> Any:
+def writer(row_group: int = _ROW_GROUP) -> Any:
+    """Return how Parquet files of a table are written."""
     from deltalake import WriterProperties
 
     return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=row_group)

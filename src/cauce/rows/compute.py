@@ -35,6 +35,16 @@ class RowFailed(UserError):
         super().__init__(what, where=where, received=received, hint=hint)
         self.function, self.row = function, row
 
+    def moved(self, n_rows: int) -> RowFailed:
+        """Return it with the row counted from `n_rows` rows earlier: its place in a file instead of a batch."""
+        if self.row is None:
+            return self
+        row = self.row + n_rows
+        where = f"{self.where.removesuffix(f', row {self.row + 1}')}, row {row + 1}"
+        return RowFailed(
+            self.what, where=where, received=self.received, hint=self.hint, function=self.function, row=row
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Computation:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cauce.data.columns import check_names, quoted
+from cauce.data.duck import connect
 from cauce.data.faults import check_text, duckdb_errors, read_header
 from cauce.data.sources.backend import connected, described, text, viewed
 from cauce.data.sources.encoding import as_utf8
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 """What stands for a missing value in a CSV file, quoted or not."""
+SNIFF_BYTES = 256_000_000
+"""Memory for finding the types; a file of any size passes through it."""
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def csv_rows(asked: Asked, path: Path) -> Iterator[Raw]:
     with duckdb_errors(path, "csv", delimiter, where=at_source):
         check_names(names, where=at_source)
         with connected(asked.spill, files=[path], folders=asked.reads, threads=asked.threads) as backend:
-            relation = quoted(_read(backend, path, delimiter).get_name())
+            relation = quoted(_read(backend, path, delimiter, asked.spill).get_name())
             found = described(backend, relation)
             if len(names) != len(found):
                 raise asked.fault(
@@ -40,12 +43,14 @@ def csv_rows(asked: Asked, path: Path) -> Iterator[Raw]:
             yield Raw(backend, viewed(backend, relation, names=names, in_text=True), "duckdb")
 
 
-def _read(backend: Backend, path: Path, delimiter: str) -> Any:
+def _read(backend: Backend, path: Path, delimiter: str, spill: Path) -> Any:
     # A view that finds the types itself would read the file anew at every query.
     dialect = {"delim": delimiter, "quote": '"', "escape": '"', "comment": "", "skip": 0, "header": True}
     given = ", ".join(f"{key} = {_literal(value)}" for key, value in dialect.items())
     options = f"{given}, nullstr = {MISSING}, strict_mode = true, sample_size = -1"
-    found = backend.con.sql(f"FROM sniff_csv({text(str(path))}, {options})").fetchall()
+    # On a connection of its own: it holds what it has read, all of the file where memory allows.
+    with closing(connect(spill, memory=SNIFF_BYTES)) as sniffing:
+        found = sniffing.sql(f"FROM sniff_csv({text(str(path))}, {options})").fetchall()
     columns, date_format, timestamp_format = found[0][7:10]
     formats = {"dateformat": date_format, "timestampformat": timestamp_format}
     settings = {**dialect, **{key: value for key, value in formats.items() if value}}

@@ -89,10 +89,14 @@ def _relation(backend: Backend, table: DeltaTable, folder: Path, asked: Asked) -
     if not paths:
         backend.con.register("__cauce_empty", schema.empty_table())
         return quoted("__cauce_empty")
+    struck = _struck(table, folder)
+    if not keys and not struck.num_rows:  # DuckDB keeps the order of files and rows where nothing is joined: no sort
+        chosen = ", ".join(quoted(field.name) for field in schema)
+        return f"(SELECT {chosen} FROM read_parquet({_list(paths)}, hive_partitioning = false, union_by_name = true))"  # noqa: S608
     places = {_FILE: pa.array(paths, pa.string()), "__cauce_order": pa.array(range(len(paths)), pa.int64())}
     values = {key: pa.array([add["partition"][key] for add in adds], schema.field(key).type) for key in keys}
     backend.con.register("__cauce_files", pa.table({**places, **values}))
-    backend.con.register("__cauce_struck", _struck(table, folder))
+    backend.con.register("__cauce_struck", struck)
     chosen = ", ".join(_column(field, keys) for field in schema)
     return (
         f"(SELECT {chosen} FROM read_parquet({_list(paths)}, hive_partitioning = false, union_by_name = true, "  # noqa: S608

@@ -42,6 +42,19 @@ class Opened:
         # holds the whole result in memory.
         return self.backend.con.sql(query).to_arrow_reader(size)
 
+    def only(self, names: Sequence[str]) -> Opened:
+        """Return these columns of it."""
+        query = f"SELECT {', '.join(map(quoted, names))} FROM ({self.query})"  # noqa: S608 - names are quoted
+        return Opened(self.backend, query, tuple(names))
+
+    def schema(self) -> pa.Schema:
+        """Return the columns' types; no row is read."""
+        return self.batches(1, limit=0).schema
+
+    def count(self) -> int:
+        """Return the number of rows: what no format tells, one more pass finds."""
+        return int(self.backend.con.sql(f"SELECT count(*) FROM ({self.query})").fetchall()[0][0])  # noqa: S608
+
 
 def mark(name: str, spec: DataSpec, folder: Path, *, where: Callable[..., str]) -> str:
     """Return a text that changes whenever the source's rows may have changed; empty where only reading them tells.
