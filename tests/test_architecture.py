@@ -20,7 +20,7 @@ LIBRARIES: dict[str, set[str]] = {
     "rich": {"terminal"},
     "pydantic": {"core", "project", "serve"},
     "pydantic_core": {"project"},
-    "orjson": {"client", "data", "serve", "terminal"},
+    "orjson": {"client", "data", "loop", "serve", "terminal"},
     "httpx": {"client"},
     "ibis": {"data"},
     "duckdb": {"data"},
