@@ -130,7 +130,11 @@ def test_every_request_is_one_of_the_document(said: Recorded, document: Document
         assert bool(found) == (answer.status_code == 422), (request.content, found)
         for parameter in operation(document, request)["parameters"]:
             assert parameter["in"] == "header"
-            assert not valid(request.headers[parameter["name"]], parameter["schema"], document)
+            sent = request.headers.get(parameter["name"])
+            assert sent is not None or not parameter["required"]
+            if sent is not None:
+                value = int(sent) if parameter["schema"]["type"] == "integer" else sent
+                assert not valid(value, parameter["schema"], document)
         checked += 1
     assert checked >= 9
 
@@ -192,7 +196,6 @@ def test_a_row_made_from_the_document_is_taken(document: Document, tmp_path: Pat
     assert [answer.status_code for _, answer, _ in talk(tmp_path, ask).seen] == [200, 200]
 
 
-@pytest.mark.xfail(strict=True, reason="the service takes neither yet: take the mark away when it does")
 def test_unit_and_deadline_stand_in_the_document(document: Document) -> None:
     post = document["paths"]["/v1/models/dropout/predict"]["post"]
     assert "unit" in post["requestBody"]["content"]["application/json"]["schema"]["properties"]

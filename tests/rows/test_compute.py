@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.core.artefacts import Column, Schema
+from cauce.core.plain import to_table
 from cauce.rows import Computation, RowFailed, computation, look
 from cauce.rows.forms import form_of, seen
 from cauce.serve.payload import validate
@@ -58,11 +59,11 @@ def test_loading_and_a_request_give_the_same_for_many_rows_and_for_one(given_row
     inputs, problems = validate(sent, REQUEST, unseen="refuse")
     assert not problems
     plan = Plan(REQUEST, "refuse")
-    asked = made.columns(plan.table(inputs))
+    asked = made.columns(to_table(inputs, REQUEST))
     assert {name: values.type for name, values in asked.items()} == {n: v.type for n, v in loaded.items()}
     assert _plain(asked) == _plain(loaded)
     for number, row in enumerate(sent):
-        alone = made.columns(plan.table(plan.read([row])[0]))
+        alone = made.columns(to_table(plan.read([row])[0], REQUEST))
         assert _plain(alone) == {name: values[number : number + 1] for name, values in _plain(loaded).items()}
 
 

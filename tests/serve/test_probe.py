@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cauce.core.artefacts import Column, Kind, Schema
+from cauce.core.plain import to_table
 from cauce.core.specs import ServeSpec
 from cauce.rows import RowFailed
 from cauce.serve import Ledger, Served, payload
 from cauce.serve import probe as room
 from cauce.serve.live import Live
-from cauce.serve.plan import Plan
 from cauce.serve.probe import Unfit, examples
 
 
@@ -144,7 +144,7 @@ def test_a_schema_takes_its_own_examples(found: list[Column]) -> None:
     rows = orjson.loads(orjson.dumps(examples(schema)))
     inputs, faults = payload.validate(rows, schema, unseen="refuse")
     assert not faults
-    assert Plan(schema, "refuse").table(inputs).num_rows == 2
+    assert to_table(inputs, schema).num_rows == 2
     nulls = np.asarray([[value is None for value in row.values()] for row in rows])
     assert not nulls[0].any()
     assert nulls[1].tolist() == [column.nullable for column in schema]

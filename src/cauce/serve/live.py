@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import orjson
 
-from cauce.core.protocols import SupportsOnline
+from cauce.core.plain import to_table
+from cauce.core.protocols import online_of
 from cauce.core.specs import ServeSpec
 from cauce.serve.ledger import Ledger
 from cauce.serve.plan import Plan, Values
@@ -39,8 +40,7 @@ class Live:
         outputs = output_kinds(served)
         self.plan = Plan(served.schema, spec.unseen_categories)
         self.head = ledger.head(served.version, self.plan.kinds, outputs)
-        fitted = served.fitted
-        self._online = fitted.online() if isinstance(fitted, SupportsOnline) else None
+        self._online = online_of(served.fitted)
         names = [name for name, _ in outputs]
         self._plain = [name for name in names if not name.startswith(PROBABILITY)]
         self._chances = [name for name in names if name.startswith(PROBABILITY)]
@@ -58,7 +58,7 @@ class Live:
 
     def predict_plainly(self, rows: Sequence[Values]) -> Outputs:
         """Predict rows by way of an Arrow table, as everybody else asks a `Fitted`."""
-        predictions = self.served.fitted.predict(self.plan.table(rows))
+        predictions = self.served.fitted.predict(to_table(rows, self.served.schema))
         if predictions.num_rows != len(rows):
             what = f"{self.served.model} {self.served.version} gave {predictions.num_rows} rows for {len(rows)}"
             raise RuntimeError(what)

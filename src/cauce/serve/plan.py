@@ -7,13 +7,10 @@ it (``3.0`` for an integer) or names every fault. Both give the same values: a t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cauce.core.artefacts import Column, Schema
 from cauce.serve import payload, records
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Values = list[Any]
 """One row in the order of the schema: int, float, bool, text, microseconds since the epoch, or None."""
@@ -72,13 +69,6 @@ class Plan:
             return None
         return values
 
-    def table(self, rows: Sequence[Values]) -> pa.Table:
-        """Return the typed Arrow table that `Fitted.predict` takes."""
-        import pyarrow as pa
-
-        columns = zip(*rows, strict=True)
-        return pa.table({name: _array(values, kind) for (name, kind), values in zip(self.kinds, columns, strict=True)})
-
 
 def _step(column: Column, unseen: str) -> tuple[type | None, Callable[[Any], bool] | None]:
     """Return the type that passes at once, and what else must hold."""
@@ -91,11 +81,3 @@ def _step(column: Column, unseen: str) -> tuple[type | None, Callable[[Any], boo
 
 def _fits(value: int) -> bool:
     return -payload.INT64 <= value < payload.INT64
-
-
-def _array(values: Sequence[Any], kind: str) -> pa.Array:
-    import pyarrow as pa
-
-    if kind == "time":
-        return pa.array(values, pa.int64()).cast(pa.timestamp("us", "UTC"))
-    return pa.array(values, records.arrow_type(kind))
