@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -213,10 +214,12 @@ def test_a_deadline_of_the_client_is_kept(world: Any, school: Any) -> None:
         for client in clients:
             client.sendall(request(url, body, school.TOKEN, "Connection: close"))
         until(lambda: "cauce_requests_in_flight 8.0" in httpx.get(f"{url}/metrics", headers=school.AUTH).text)
+        begun = time.monotonic()
         hurried = httpx.post(
             f"{url}{PATH}", json={"rows": [school.ROW]}, headers=school.AUTH | {"Cauce-Deadline-Ms": "50"}, timeout=20
         )
         assert hurried.status_code == 503
+        assert time.monotonic() - begun < 0.35  # told at its deadline, not when a call of 0.4 s ended
         assert hurried.headers["retry-after"] == "1"
         assert "deadline" in hurried.json()["detail"]
         assert all(b"200 OK" in read_all(client) for client in clients)

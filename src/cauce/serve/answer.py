@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import MutableMapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,6 +44,8 @@ class About(NamedTuple):
 
 
 Asking = Member[Values, Predicted]
+Line = tuple[list[str], bytes]
+"""Ids, and the journal line that holds them."""
 
 
 class Answering:
@@ -134,9 +137,19 @@ class Answering:
             return
         loop = asyncio.get_running_loop()
         made = loop.run_in_executor(self._work.executor, self._line, batch, rows, whole)
-        made.add_done_callback(lambda done: self._write(batch, whole, *done.result()))
+        made.add_done_callback(partial(self._write_made, batch, whole))
 
-    def _line(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Outputs) -> tuple[list[str], bytes]:
+    def _write_made(
+        self, batch: Sequence[Asking], outputs: Outputs, made: asyncio.Future[tuple[list[str], bytes]]
+    ) -> None:
+        try:
+            self._write(batch, outputs, *made.result())
+        except Exception as error:  # told to those who wait, whatever it is
+            for member in batch:
+                if not member.answer.done():
+                    member.answer.set_exception(error)
+
+    def _line(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Outputs) -> Line:
         """Return ids and the journal line of a batch."""
         now = time.time_ns()
         ids = uuid7s(len(rows), now // 1_000_000)

@@ -161,6 +161,8 @@ class Batcher(Generic[Row, Result]):
         self._n_rows = 0
         self._until, self._seen = 0.0, 0
         self._armed: asyncio.Handle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._alarm_at = float("inf")
 
     @property
     def n_waiting(self) -> int:
@@ -192,6 +194,25 @@ class Batcher(Generic[Row, Result]):
 
     def _look(self) -> None:
         self._armed = None
+        self._call_waiting()
+        if self._waiting:
+            # All threads are busy: whose deadline passes meanwhile is told then, not when one is free.
+            soonest = min(member.until for member in self._waiting)
+            if soonest < self._alarm_at:
+                if self._alarm is not None:
+                    self._alarm.cancel()
+                left = max(0.0, soonest - perf_counter())
+                self._alarm, self._alarm_at = asyncio.get_running_loop().call_later(left, self._expire), soonest
+
+    def _expire(self) -> None:
+        self._alarm, self._alarm_at = None, float("inf")
+        now = perf_counter()
+        for member in self._waiting:
+            if member.until <= now and not member.answer.done():
+                member.answer.set_exception(Expired())
+        self._arm()
+
+    def _call_waiting(self) -> None:
         while self._waiting and (self._free > 0 or self.pace.expected(self._n_rows) <= INLINE_S):
             now = perf_counter()
             left = self._patience(now)

@@ -95,7 +95,8 @@ class Predict:
     async def _answer(self, path: str, name: str, scope: Scope, receive: Receive) -> bytes:
         work = self._work
         work.known(name)
-        with work.place():
+        work.enter()
+        try:
             asked = body.headers(scope["cauce.headers"], limit=work.max_bytes)
             content = await body.read(receive, limit=work.max_bytes)
             until = time.perf_counter() + min(work.deadline_s, asked.deadline_s or work.deadline_s)
@@ -106,6 +107,8 @@ class Predict:
                 make = partial(self._predict, name, content, until, {"cauce.trace": scope.get("cauce.trace")})
                 made = await work.answers.once(f"{path} {holder(scope)}", asked.key, content, make)
             return made
+        finally:
+            work.leave()
 
     async def _predict(self, name: str, content: bytes, until: float, scope: MutableMapping[str, Any]) -> bytes:
         begun = time.perf_counter()

@@ -26,11 +26,14 @@ def api_routes(work: Work, predict: Predict) -> APIRouter:
     async def truth(name: str, request: Request) -> Response:
         """Take what turned out to be true, by prediction id."""
         work.known(name)
-        with work.place():
+        work.enter()
+        try:
             asked = body.headers(request.scope["cauce.headers"], limit=work.max_bytes)
             content = await body.read(request.receive, limit=work.max_bytes)
             make = partial(_truth, work, name, content)
             made = await work.answers.once(f"{request.url.path} {holder(request.scope)}", asked.key, content, make)
+        finally:
+            work.leave()
         return _json(made)
 
     @router.get("/v1/models")

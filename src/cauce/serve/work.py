@@ -140,20 +140,19 @@ class Work:
             self._ledgers[model] = self.service.ledger(model)
         return self._ledgers[model]
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take a place in the bounded queue for the block, or refuse with 429."""
+    def enter(self) -> None:
+        """Take a place in the bounded queue, or refuse with 429; `leave` gives it back."""
         if self._in_flight >= self.service.spec.max_in_flight:
             self.metrics.shed.labels("queue").inc()
             detail = f"{self._in_flight} requests are being worked on. Send this one again in a second."
             raise Problem(429, detail, headers={"retry-after": "1"})
         self._in_flight += 1
         self.metrics.in_flight.set(self._in_flight)
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            self.metrics.in_flight.set(self._in_flight)
+
+    def leave(self) -> None:
+        """Give a place in the queue back."""
+        self._in_flight -= 1
+        self.metrics.in_flight.set(self._in_flight)
 
     @contextmanager
     def writing(self, model: str) -> Iterator[None]:
