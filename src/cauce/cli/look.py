@@ -72,6 +72,9 @@ def status(*, common: Common = DEFAULT) -> int:
     header = ("model", "stage", "champion", "findings", "predictions", "truths", "last decision")
     terminal.show_table(view.name, header, rows)
     for model in view.models:
+        if model.traffic.n_unknown_truths:
+            aside = terminal.counted(model.traffic.n_unknown_truths, "truth")
+            terminal.say(f"{model.name}: {aside} came for ids that no prediction has; kept aside, never learnt from.")
         if model.error is not None:
             terminal.say(f"[bold red]{model.name}[/]: the newest training failed. {terminal.escape(model.error)}")
     return EXIT_DONE
