@@ -110,7 +110,7 @@ def all_routes_once() -> list[tuple[str, str]]:
 
 def test_a_route_without_a_rule_answers_nobody() -> None:
     app = with_scopes(*SCOPES)
-    app.add_api_route("/v1/forgotten", lambda: "open", methods=["GET"])
+    app.router.add_api_route("/v1/forgotten", lambda: "open", methods=["GET"])
     assert "/v1/forgotten" in {route.path for route in walk(app.routes)}
     assert ask(app, "GET", "/v1/forgotten", headers=bearer("secret")).status_code == 404
 

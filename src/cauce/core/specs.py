@@ -194,7 +194,7 @@ class ChallengerSpec(Spec):
     """Score what the champion answers a second time, off the way of answers, and keep it in the ledger beside them."""
     share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of units that the challenger answers, as 0.1: an A/B split. A unit always meets the same release."""
-    experiment: str = Field(default="1", min_length=1, max_length=63, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    experiment: Name = "first"
     """Name of the experiment: another name deals the units anew."""
 
 

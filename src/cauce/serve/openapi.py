@@ -10,6 +10,7 @@ import orjson
 
 from cauce.core.artefacts import Column, Schema
 from cauce.core.specs import ServeSpec
+from cauce.serve import truths
 from cauce.serve.payload import LONGEST_UNIT, describe
 from cauce.serve.problem import MEDIA_TYPE
 from cauce.serve.service import Served, Service
@@ -130,6 +131,8 @@ def _predict(served: Served, spec: ServeSpec) -> Json:
 
 def _truth(served: Served, spec: ServeSpec) -> Json:
     value: Json = {"type": "number"} if served.task == "regress" else {"type": ["string", "number", "boolean"]}
+    if served.task != "regress" and spec.unseen_categories == "refuse":
+        value = {"enum": [spelling for label in served.fitted.classes for spelling in _spellings(label)]}
     truth = _object({"id": {"type": "string"}, "value": value, "at": {"type": "string", "format": "date-time"}})
     truth["required"] = ["id", "value"]
     ask = _object({"truths": {"type": "array", "items": truth, "minItems": 1, "maxItems": spec.max_rows}})
@@ -137,6 +140,24 @@ def _truth(served: Served, spec: ServeSpec) -> Json:
     result = _object({"id": {"type": "string"}, "status": {"type": "string", "enum": states}})
     give = _object({"results": {"type": "array", "items": result}})
     return _post(served, f"Tell what {served.target} turned out to be", ask, give)
+
+
+def _spellings(label: str) -> list[str | float | bool]:
+    """Return the JSON values that are taken for a label; see `truths.value`.
+
+    Examples
+    --------
+    >>> _spellings("yes"), _spellings("1"), _spellings("true")
+    (['yes'], ['1', 1], ['true', True])
+    """
+    found: list[str | float | bool] = [label]
+    try:
+        other = orjson.loads(label)
+    except orjson.JSONDecodeError:
+        return found
+    if isinstance(other, bool | int | float) and truths.value(other, "classify") == label:
+        found.append(other)
+    return found
 
 
 def _object(properties: Json) -> Json:

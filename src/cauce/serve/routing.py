@@ -26,7 +26,7 @@ def in_challenger(model: str, spec: ChallengerSpec, unit: str) -> bool:
     --------
     >>> spec = ChallengerSpec(share=0.5, experiment="autumn")
     >>> [in_challenger("dropout", spec, unit) for unit in ("ana", "luis", "ana")]
-    [True, False, True]
+    [False, True, False]
     """
     text = f"{model}\0{spec.experiment}\0{unit}"
     place = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
