@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -226,3 +227,23 @@ def test_a_deadline_of_the_client_is_kept(world: Any, school: Any) -> None:
         for value in ("0", "-1", "1.5", "soon", "1" * 10):
             headers = school.AUTH | {"Cauce-Deadline-Ms": value}
             assert httpx.post(f"{url}{PATH}", json={"rows": []}, headers=headers).status_code == 400
+
+
+def test_a_request_leaves_no_ring_behind_that_the_garbage_collector_must_find(url: str, school: Any) -> None:
+    """A ring a request made collections every second, and each held all requests up for 30 ms."""
+    body = orjson.dumps({"rows": [school.ROW]})
+    with connect(url) as client:
+
+        def ask(times: int) -> None:
+            for _ in range(times):
+                client.sendall(request(url, body, school.TOKEN))
+                assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+
+        ask(5)
+        gc.collect()
+        gc.disable()
+        try:
+            ask(100)
+            assert gc.collect() < 100
+        finally:
+            gc.enable()

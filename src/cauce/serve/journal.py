@@ -27,6 +27,8 @@ SEGMENT_S = 30.0
 """A segment is closed at this age, so that the folding process can take it."""
 LOOK_S = 0.2
 """How often the writer of an open segment looks whether it is to be closed."""
+QUICK_S = 0.0003
+"""A disk that syncs within this many seconds, of late, is a quick one."""
 ROTATE = "rotate"
 
 
@@ -154,23 +156,41 @@ class Journal:
         self._wake = threading.Condition()
         self._closed = False
         self._segment: Segment | None = None
+        self._writing = threading.Lock()
+        """Held by who touches the segment."""
+        self._sync_s = float("inf")
+        """Seconds that a write and its sync take, of late."""
         self._thread = threading.Thread(target=self._work, name=f"journal {folder.parent.name}", daemon=True)
         self._thread.start()
 
-    def append(self, lines: Sequence[bytes]) -> Future[None]:
+    def append(self, lines: Sequence[bytes], *, here: bool = False) -> Future[None]:
         """Append lines that belong together; the future is done once they are on the disk.
 
         Its exception is the OSError that kept them from it (a full disk), and then none of them is kept.
+
+        Parameters
+        ----------
+        here
+            Write them in the caller's thread where the disk is known to be quick and nobody else writes: for lines that
+            come alone, which the way to the other thread and back would cost more than the sync.
         """
         future: Future[None] = Future()
+        content = b"".join(lines)
         with self._wake:
             if self._closed:
                 future.set_exception(JournalClosed("the journal is closed"))
                 return future
             # A client that goes away must not cancel a write that others wait for.
             future.set_running_or_notify_cancel()
-            self._waiting.append((b"".join(lines), future))
-            self._wake.notify()
+            here = here and self._sync_s <= QUICK_S and not self._waiting and self._writing.acquire(blocking=False)
+            if not here:
+                self._waiting.append((content, future))
+                self._wake.notify()
+        if here:
+            try:
+                self._commit([(content, future)])
+            finally:
+                self._writing.release()
         return future
 
     def close(self) -> None:
@@ -187,10 +207,11 @@ class Journal:
                     self._wake.wait(timeout=min(LOOK_S, self._segment_s) if self._segment is not None else None)
                 taken, self._waiting = self._waiting, []
                 closing = self._closed
-            if taken:
-                self._commit(taken)
-            if self._segment is not None and (closing or self._segment.due(self._segment_bytes, self._segment_s)):
-                self._end_segment()
+            with self._writing:
+                if taken:
+                    self._commit(taken)
+                if self._segment is not None and (closing or self._segment.due(self._segment_bytes, self._segment_s)):
+                    self._end_segment()
             if closing and not taken:
                 return
 
@@ -209,9 +230,12 @@ class Journal:
     def _write(self, content: bytes) -> None:
         if self._segment is None:
             self._segment = Segment(self._folder)
+        begun = time.perf_counter()
         self._segment.write(content)
         self._segment.sync()
         self._segment.keep(len(content))
+        took = time.perf_counter() - begun
+        self._sync_s = took if self._sync_s == float("inf") else 0.9 * self._sync_s + 0.1 * took
 
     def _end_segment(self) -> None:
         if self._segment is not None:

@@ -81,25 +81,27 @@ class Ledger:
         key = self._hash_key() if "hash" in self._log.values() else b""
         return records.Head(version, tuple(inputs), tuple(outputs), self._log, key)
 
-    def append(self, lines: Sequence[bytes]) -> Future[None]:
+    def append(self, lines: Sequence[bytes], *, here: bool = False) -> Future[None]:
         """Write journal lines of `records.Head`; the future is done once they are on the disk.
 
         Where durability is relaxed it is done at once, and the disk has them within a second. Its exception is an
-        OSError when they could not be written: then nothing was kept and nothing may be acknowledged.
+        OSError when they could not be written: then nothing was kept and nothing may be acknowledged. `here` is that of
+        `Journal.append`.
         """
         if self.durability == "acknowledged":
-            return self._append_synced(lines)
+            return self._append_synced(lines, here=here)
         with self._lock:
             if self._relaxed is None:
                 self._relaxed = RelaxedJournal(self.folder / "journal")
             relaxed = self._relaxed
         return relaxed.append(lines)
 
-    def _append_synced(self, lines: Sequence[bytes]) -> Future[None]:
+    def _append_synced(self, lines: Sequence[bytes], *, here: bool = False) -> Future[None]:
         with self._lock:
             if self._journal is None:
                 self._journal = Journal(self.folder / "journal")
-            return self._journal.append(lines)
+            journal = self._journal
+        return journal.append(lines, here=here)
 
     def record(self, inputs: pa.Table, predictions: pa.Table, *, version: int, at: datetime) -> pa.Array:
         """Write a batch of predictions, synced before this returns.

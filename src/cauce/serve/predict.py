@@ -76,6 +76,8 @@ class Predict:
         """Answer one request."""
         path = scope["path"]
         scope["cauce.route"] = ROUTE
+        # Taken out of the scope, which it holds itself: a ring would wait for the garbage collector, and requests for it.
+        direct = scope.pop("cauce.answer", None)
         try:
             made = await self._answer(path, path[len(BEFORE) : -len(AFTER)], scope, receive)
         except Gone:
@@ -83,7 +85,6 @@ class Predict:
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
-        direct = scope.get("cauce.answer")
         if direct is not None and direct(HEAD % scope["cauce.request_id"].encode(), made):
             scope["cauce.status"] = 200
             self._metrics.count_request(ROUTE, 200)
