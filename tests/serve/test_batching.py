@@ -227,3 +227,28 @@ def test_a_request_is_never_held_longer_than_the_fixed_cost_of_a_call() -> None:
     waited = asyncio.run(ask())
     assert max(waited) < 0.06
     assert any(waited)
+
+
+@given(
+    fixed_s=st.floats(1e-6, 0.1),
+    row_s=st.floats(1e-7, 0.1),
+    rows=st.integers(1, 64),
+    n_requests=st.integers(2, 20),
+)
+def test_alone_they_share_exactly_when_it_lowers_their_own_mean(
+    fixed_s: float, row_s: float, rows: int, n_requests: int
+) -> None:
+    """Where hardly anybody else comes, the oracle follows those who are there to their ends, in both ways."""
+    pace = measured(fixed_s, row_s, 1e6, rows=rows)
+    apart = sum((place + 1) * (fixed_s + row_s * rows) for place in range(n_requests)) / n_requests
+    together = fixed_s + row_s * rows * n_requests
+    if abs(together - apart) > 1e-3 * apart:
+        assert pace.shares() == (together < apart)
+
+
+@given(fixed_s=st.floats(1e-6, 0.1), row_s=st.floats(1e-7, 0.1), rows=st.integers(1, 64))
+def test_the_busier_the_service_the_sooner_they_share(fixed_s: float, row_s: float, rows: int) -> None:
+    service_s = fixed_s + row_s * rows
+    gaps = [service_s * factor for factor in (0.5, 0.9, 1.0, 1.2, 2.0, 10.0, 1e4)]
+    shared = [measured(fixed_s, row_s, gap_s, rows=rows).shares() for gap_s in gaps]
+    assert shared == sorted(shared, reverse=True)

@@ -1,10 +1,15 @@
 """Rows of several requests predicted together, where that is quicker for them all.
 
-Requests that are there at the same moment share a call without waiting for each other. Waiting for one more is another
-matter. Let a call of n rows take a + b·n seconds, let m requests with N rows wait, and let the next request, of r rows,
-be g seconds away. Waiting for it lowers the mean time of all m + 1 exactly when g < a + b·N and
-(m + 1)·g + m·b·r < a: the fixed cost that it saves is larger than what everybody waits. a, b and g are measured; where
-they are not known, nobody waits. No request waits longer than a, and one that comes after a pause waits not at all.
+Let a call of n rows take a + b·n seconds, let requests have r rows and be g seconds apart, let the service be busy for
+a share u = (a + b·r) / g of the time, and let m requests with N rows be there.
+
+Sharing one call saves (m - 1)·a, and lets whoever would be first wait for the last. For the m themselves it lowers the
+mean when b·r < a; for those who come in the same busy time, some u / (1 - u) of them for each, it always does. So they
+share when b·r <= a·(1 + 2·u / (1 - u)).
+
+Waiting for one more lowers the mean time of all m + 1 exactly when g < a + b·N and (m + 1)·g + m·b·r < a: the fixed
+cost that it saves is larger than what everybody waits. So no request waits longer than a, and one that comes after a
+pause waits not at all. a, b and g are measured; where they are not known, requests share and nobody waits.
 """
 
 from __future__ import annotations
@@ -98,6 +103,14 @@ class Pace:
         """Return how long a call of `n_rows` takes, seconds; infinity where none was ever made."""
         a, b = self.cost()
         return a + b * n_rows
+
+    def shares(self) -> bool:
+        """Return whether requests that are there together are better off in one call."""
+        a, b = self.cost()
+        if not a or self._rows == float("inf"):
+            return True  # not to be told yet: a shared call will tell
+        busy = min((a + b * self._rows) / self._gap, 0.95) if self._gap > 0 else 0.95
+        return b * self._rows <= a * (1 + 2 * busy / (1 - busy))
 
     def wait(self, n_requests: int, n_rows: int) -> float:
         """Return how long to wait for one more request, in seconds: 0 where waiting does not pay."""
@@ -229,7 +242,7 @@ class Batcher(Generic[Row, Result]):
 
     def _patience(self, now: float) -> float:
         """Return how long to wait yet for one more request, seconds."""
-        if not self._together or self._n_rows >= self._most_rows:
+        if not self._together or self._n_rows >= self._most_rows or not self.pace.shares():
             return 0.0
         if not self._until or self._seen != len(self._waiting):
             self._seen = len(self._waiting)
@@ -240,10 +253,11 @@ class Batcher(Generic[Row, Result]):
         """Take what is called together out of the queue; whoever went away or waited too long leaves it."""
         batch: list[Member[Row, Result]] = []
         n_rows = 0
+        shares = self._together and len(self._waiting) > 1 and self.pace.shares()
         while self._waiting:
             member = self._waiting[0]
             if not member.answer.done() and member.until > now:
-                if batch and (not self._together or n_rows + len(member.rows) > self._most_rows):
+                if batch and (not shares or n_rows + len(member.rows) > self._most_rows):
                     break
                 batch.append(member)
                 member.waited = now - member.came
@@ -258,10 +272,14 @@ class Batcher(Generic[Row, Result]):
         """Have a batch predicted; return whether it runs elsewhere, so that the loop is free for the next."""
         rows = batch[0].rows if len(batch) == 1 else [row for member in batch for row in member.rows]
         if self.pace.expected(len(rows)) <= INLINE_S:
-            self._done(batch, *self._attempt(rows))
+            begun = perf_counter()
+            outputs, error = self._attempt(rows)
+            self._done(batch, outputs, error)
+            if error is None:
+                self.pace.called(len(rows), perf_counter() - begun)
             return False
         self._free -= 1
-        task = asyncio.get_running_loop().run_in_executor(self._executor, self._attempt, rows)
+        task = asyncio.get_running_loop().run_in_executor(self._executor, self._elsewhere, rows)
 
         def finished(made: asyncio.Future[Any]) -> None:
             self._free += 1
@@ -276,6 +294,13 @@ class Batcher(Generic[Row, Result]):
         task.add_done_callback(finished)
         return True
 
+    def _elsewhere(self, rows: Sequence[Row]) -> tuple[list[Any], Failed | None]:
+        begun = perf_counter()
+        made = self._attempt(rows)
+        if made[1] is None:
+            self.pace.called(len(rows), perf_counter() - begun)
+        return made
+
     def _attempt(self, rows: Sequence[Row]) -> tuple[list[Any], Failed | None]:
         """Predict rows in calls of at most `most_rows`; the outputs, or what kept them."""
         made: list[Any] = []
@@ -283,9 +308,7 @@ class Batcher(Generic[Row, Result]):
         try:
             for start in range(0, len(rows), self._most_rows):
                 part = rows[start : start + self._most_rows] if len(rows) > self._most_rows else rows
-                begun = perf_counter()
                 made.append(self._call(part))
-                self.pace.called(len(part), perf_counter() - begun)
         except Exception as error:  # whatever it is belongs to the requests that brought these rows
             return [], Failed(error, start)
         return made, None

@@ -27,7 +27,7 @@ SEGMENT_S = 30.0
 """A segment is closed at this age, so that the folding process can take it."""
 LOOK_S = 0.2
 """How often the writer of an open segment looks whether it is to be closed."""
-QUICK_S = 0.0003
+QUICK_S = 0.0006
 """A disk that syncs within this many seconds, of late, is a quick one."""
 ROTATE = "rotate"
 

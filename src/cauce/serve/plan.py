@@ -7,12 +7,13 @@ it (``3.0`` for an integer) or names every fault. Both give the same values: a t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from cauce.core.artefacts import Column, Schema
 from cauce.serve import payload, records
 
-Values = list[Any]
+Values = Sequence[Any]
 """One row in the order of the schema: int, float, bool, text, microseconds since the epoch, or None."""
 EXACT: dict[str, type] = {"number": float, "integer": int, "boolean": bool, "text": str, "category": str}
 
@@ -36,8 +37,12 @@ class Plan:
         self.schema, self._unseen = schema, unseen
         self.kinds = tuple((column.name, records.TYPE_OF_KIND[column.kind]) for column in schema)
         self._steps = tuple((column.name, *_step(column, unseen), column.nullable) for column in schema)
+        names = schema.names
+        self._values = itemgetter(*names) if len(names) > 1 else _only(names[0])
+        self._types = tuple(exact for _, exact, _, _ in self._steps)
+        self._checked = tuple((place, known) for place, (_, _, known, _) in enumerate(self._steps) if known is not None)
 
-    def read(self, rows: Sequence[Any]) -> tuple[list[Values], list[payload.Fault]]:
+    def read(self, rows: Sequence[Any]) -> tuple[Sequence[Values], list[payload.Fault]]:
         """Return the rows' values, and every fault; the values are whole only where there is no fault."""
         found = []
         for row in rows:
@@ -51,7 +56,17 @@ class Plan:
         """Return the values of a row in which nothing is unusual, else None."""
         if type(row) is not dict or len(row) != len(self._steps):
             return None
-        values: Values = []
+        try:
+            at_once: Values = self._values(row)
+        except KeyError:
+            return None
+        # Mostly all types are the expected ones: told for the whole row at once.
+        if tuple(map(type, at_once)) == self._types:
+            for place, allowed in self._checked:
+                if not allowed(at_once[place]):
+                    return None
+            return at_once
+        values: list[Any] = []
         try:
             for name, exact, known, nullable in self._steps:
                 value = row[name]
@@ -68,6 +83,11 @@ class Plan:
         except KeyError:
             return None
         return values
+
+
+def _only(name: str) -> Callable[[dict[str, Any]], Values]:
+    """Return what gives the one value of a row as a row of values."""
+    return lambda row: (row[name],)
 
 
 def _step(column: Column, unseen: str) -> tuple[type | None, Callable[[Any], bool] | None]:

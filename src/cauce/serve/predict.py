@@ -6,7 +6,7 @@ It stands in the route table like any other; `Shortcut` leads there without aski
 from __future__ import annotations
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ HEAD = b"".join(
 class Read(NamedTuple):
     """A body, read."""
 
-    rows: list[Values]
+    rows: Sequence[Values]
     faults: list[payload.Fault]
     raw: list[Any]
     """The rows as they came."""
@@ -76,7 +76,7 @@ class Predict:
         """Answer one request."""
         path = scope["path"]
         scope["cauce.route"] = ROUTE
-        # Taken out of the scope, which it holds itself: a ring would wait for the garbage collector, and requests for it.
+        # Taken out of the scope, which it holds itself: a ring would have to be found by the garbage collector.
         direct = scope.pop("cauce.answer", None)
         try:
             made = await self._answer(path, path[len(BEFORE) : -len(AFTER)], scope, receive)
