@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "cauce"
 
 ROOMS = sorted(path.name for path in SOURCE.iterdir() if path.is_dir() and (path / "__init__.py").exists())
-SHARED = {"core", "evidence", "profile", "rows"}
+SHARED = {"core", "evidence", "ledger", "profile", "rows"}
 JOINERS = {"loop", "cli", "testing", "__main__", "__init__", "terminal"}
 
 # Library → rooms (or single files, as room/file) that may import it. A library that stands nowhere here is refused.
@@ -20,7 +20,7 @@ LIBRARIES: dict[str, set[str]] = {
     "rich": {"terminal"},
     "pydantic": {"core", "project", "serve"},
     "pydantic_core": {"project"},
-    "orjson": {"client", "data", "loop", "serve", "terminal"},
+    "orjson": {"client", "data", "ledger", "loop", "serve", "terminal"},
     "httpx": {"client"},
     "ibis": {"data"},
     "duckdb": {"data"},
@@ -30,11 +30,11 @@ LIBRARIES: dict[str, set[str]] = {
     "gcsfs": {"data"},
     "aiohttp": {"data"},
     "google": {"data"},
-    "deltalake": {"data", "serve"},
-    "pyarrow": {"core", "data", "profile", "rows", "audit", "fairness", "tasks", "select", "track", "serve", "watch",
+    "deltalake": {"data", "ledger"},
+    "pyarrow": {"core", "data", "profile", "rows", "audit", "fairness", "tasks", "select", "track", "ledger", "watch",
                 "loop", "testing"},
     "numpy": {"core", "data", "profile", "rows", "audit", "evidence", "fairness", "tasks", "select", "reduce", "track",
-              "serve", "watch", "renew", "loop", "testing"},
+              "ledger", "watch", "renew", "loop", "testing"},
     "scipy": {"evidence", "tasks", "audit", "watch", "reduce"},
     "sklearn": {"tasks", "audit", "reduce"},
     "lightgbm": {"tasks", "audit", "reduce"},

@@ -39,7 +39,7 @@ def reckon(site: Site, load: Load, pool: Pool) -> dict[str, Any]:
 
 def lookup(site: Site, load: Load, pool: Pool) -> dict[str, Any]:
     """Compare what was acknowledged with what the ledger holds."""
-    from cauce.serve.ledger import Ledger
+    from cauce.ledger.ledger import Ledger
 
     folder = site.folder / ".cauce" / "ledger" / "model"
     held = Ledger(folder, "model").window(10**9)

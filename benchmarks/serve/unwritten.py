@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from cauce.__main__ import main
-from cauce.serve.ledger import Ledger
+from cauce.ledger.ledger import Ledger
 
 
 def dropped(_: Ledger, lines: Sequence[bytes], *rest: object) -> Future[None]:

@@ -18,7 +18,7 @@ from cauce.loop.check import check
 from cauce.loop.renew import renew
 from cauce.loop.stages import run_stages
 from cauce.loop.watch import ledger_of, watch
-from cauce.serve import Truth, records
+from cauce.ledger import Truth, records
 from e2e.school import TOML, Cauce, students
 
 RENEW = '\n[watch]\nmin_rows = 100\n\n[renew]\nmin_truths = 200\ncool_down = "0s"\n'

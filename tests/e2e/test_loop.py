@@ -21,7 +21,7 @@ from cauce.loop.renew import renew
 from cauce.loop.stages import run_stages
 from cauce.loop.view import model_view
 from cauce.loop.watch import ledger_of
-from cauce.serve import Truth
+from cauce.ledger import Truth
 from e2e.school import TOML, Cauce, students
 
 RENEW = '\n[watch]\nmin_rows = 100\n\n[renew]\nmin_truths = 200\ncool_down = "0s"\n'

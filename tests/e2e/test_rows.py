@@ -24,7 +24,7 @@ from cauce.loop.renew import _ledger, renew
 from cauce.loop.rows import computed_for, functions_of
 from cauce.loop.stages import run_stages
 from cauce.loop.watch import ledger_of, watch
-from cauce.serve import Truth
+from cauce.ledger import Truth
 from e2e.running import running
 from e2e.school import Cauce
 

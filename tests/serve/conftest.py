@@ -19,7 +19,8 @@ import pytest
 from cauce.core.artefacts import Column, Finish, Schema, TaskSpec
 from cauce.core.protocols import Finished
 from cauce.core.specs import ServeSpec
-from cauce.serve import Ledger, Served, Service, Tokens, create_app
+from cauce.ledger import Ledger
+from cauce.serve import Served, Service, Tokens, create_app
 
 TOKEN = "a-token-of-tests"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}

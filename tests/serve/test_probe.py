@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from cauce.core.artefacts import Column, Kind, Schema
 from cauce.core.plain import to_table
 from cauce.core.specs import ServeSpec
+from cauce.ledger import Ledger
 from cauce.rows import RowFailed
-from cauce.serve import Ledger, Served, payload
+from cauce.serve import Served, payload
 from cauce.serve import probe as room
 from cauce.serve.live import Live
 from cauce.serve.probe import Unfit, examples

@@ -21,7 +21,8 @@ import pytest
 
 from cauce.core.errors import UserError
 from cauce.core.specs import ServeSpec
-from cauce.serve import Ledger, create_app, journal, run
+from cauce.ledger import Ledger, journal
+from cauce.serve import create_app, run
 from cauce.serve.idempotency import Answers
 from cauce.serve.metrics import Metrics
 from cauce.serve.plan import Plan

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from cauce.core.errors import UserError
-from cauce.serve import Ledger, run
+from cauce.ledger import Ledger
+from cauce.serve import run
 from serve.running import children, is_running, process, until
 
 PATH = "/v1/models/dropout/predict"

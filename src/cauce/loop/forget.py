@@ -16,7 +16,7 @@ from cauce.loop.context import Loop
 from cauce.loop.watch import ledger_of
 
 if TYPE_CHECKING:
-    from cauce.serve import Erased
+    from cauce.ledger import Erased
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _check_column(loop: Loop, model: str, column: str | None, found: Erased) -> 
 
 def _record(loop: Loop, done: Forgotten, *, unit: str | None, column: str | None, value: str | None) -> None:
     """Note who erased what, and when; what was erased stands there as its hash."""
-    from cauce.serve import keyed_hash
+    from cauce.ledger import keyed_hash
 
     name = "unit" if unit is not None else str(column)
     entry = {

@@ -252,7 +252,7 @@ def unit_names_of(loop: Loop, data_name: str, table: pa.Table, spec: TaskSpec) -
 
 def as_units(rows: pa.Table) -> pa.Table:
     """Return ledger rows under the names that a training uses: a prediction is a unit."""
-    from cauce.serve.public import without_beside
+    from cauce.ledger.public import without_beside
 
     rows = without_beside(rows)
     return rows.rename_columns(["unit" if name == "id" else name for name in rows.column_names])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.data import Incoming
-    from cauce.serve import Ledger
+    from cauce.ledger import Ledger
 
 
 SIZE = 32_768

@@ -16,13 +16,13 @@ from cauce.loop.context import Loop
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cauce.serve import Ledger
+    from cauce.ledger import Ledger
     from cauce.track import Package
 
 
 def ledger_of(loop: Loop, model: str) -> Ledger:
     """Return the ledger of one model, as the file asks for it to be kept."""
-    from cauce.serve import Ledger
+    from cauce.ledger import Ledger
 
     spec = loop.project.file.models.get(model)
     return Ledger(
@@ -114,7 +114,7 @@ def _realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
 
 def withheld(rows: pa.Table) -> frozenset[str]:
     """Return the inputs that `[models.NAME.log]` kept out of some of the ledger's rows."""
-    from cauce.serve import public
+    from cauce.ledger import public
 
     return public.withheld(rows)
 

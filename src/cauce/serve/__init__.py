@@ -1,11 +1,7 @@
-"""Answers requests from the champions, keeps every prediction and truth in the ledger, and hands the ledger out."""
+"""Answers requests from the champions, and keeps every prediction and truth in the ledger."""
 
 from cauce.serve.app import create_app
 from cauce.serve.codes import Codes
-from cauce.serve.erasing import Erased
-from cauce.serve.head import keyed_hash
-from cauce.serve.known import Truth
-from cauce.serve.ledger import Ledger
 from cauce.serve.limits import Limits
 from cauce.serve.run import check_address, run
 from cauce.serve.service import Served, Service, new_metrics
@@ -16,18 +12,14 @@ from cauce.serve.traces import open_traces
 
 __all__ = [
     "Codes",
-    "Erased",
-    "Ledger",
     "Limits",
     "Served",
     "Service",
     "Shared",
     "Token",
     "Tokens",
-    "Truth",
     "check_address",
     "create_app",
-    "keyed_hash",
     "new_metrics",
     "open_traces",
     "run",

@@ -10,7 +10,7 @@ import orjson
 from cauce.core.plain import to_table
 from cauce.core.protocols import online_of
 from cauce.core.specs import ServeSpec
-from cauce.serve.ledger import Ledger
+from cauce.ledger.ledger import Ledger
 from cauce.serve.plan import Plan, Values
 from cauce.serve.service import Served
 

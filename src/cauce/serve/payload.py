@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from cauce.core.artefacts import Column, Schema
 from cauce.core.errors import did_you_mean
-from cauce.serve import records
+from cauce.ledger import records
 from cauce.serve.body import NotFinite
 from cauce.serve.problem import Problem
 

@@ -11,7 +11,8 @@ from operator import itemgetter
 from typing import Any
 
 from cauce.core.artefacts import Column, Schema
-from cauce.serve import payload, records
+from cauce.ledger import records
+from cauce.serve import payload
 
 Values = Sequence[Any]
 """One row in the order of the schema: int, float, bool, text, microseconds since the epoch, or None."""

@@ -10,8 +10,8 @@ from cauce.core.admin_log import Act
 from cauce.core.artefacts import Schema
 from cauce.core.protocols import Fitted
 from cauce.core.specs import ChallengerSpec, ServeSpec
+from cauce.ledger.ledger import Ledger
 from cauce.serve.codes import Codes
-from cauce.serve.ledger import Ledger
 from cauce.serve.limits import Limits
 from cauce.serve.shared import Shared
 from cauce.serve.tokens import Tokens

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cauce.ledger.known import Truth
 from cauce.serve.body import NotFinite, parse
-from cauce.serve.known import Truth
 from cauce.serve.payload import Bad, Fault, items, listed, moment, number
 
 FIELDS = ("id", "value", "at")

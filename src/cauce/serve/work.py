@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from cauce.core.errors import Locked, did_you_mean
 from cauce.core.specs import seconds
+from cauce.ledger.ledger import Ledger
 from cauce.serve.answer import Answering
 from cauce.serve.idempotency import Answers
-from cauce.serve.ledger import Ledger
 from cauce.serve.live import Live, Variant
 from cauce.serve.probe import probe
 from cauce.serve.problem import Problem

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cauce.serve import delta, reading, records, segments
+from cauce.ledger import delta, reading, records, segments
 
 Status = Literal["accepted", "duplicate", "corrected", "unknown"]
 CACHE_BYTES = 64_000_000

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from cauce.core.files import sync_folder, write_bytes
-from cauce.serve.records import day_of
+from cauce.ledger.records import day_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from cauce.serve.head import ROWS_PER_LINE, SHADOW, Head, Keep, keyed_hash, policy, written
-from cauce.serve.journal import frame
+from cauce.ledger.head import ROWS_PER_LINE, SHADOW, Head, Keep, keyed_hash, policy, written
+from cauce.ledger.journal import frame
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,7 +17,7 @@ import numpy as np
 
 from cauce.core.names import uuid7
 from cauce.core.views import Traffic
-from cauce.serve import delta, public, records, segments
+from cauce.ledger import delta, public, records, segments
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from cauce.core.errors import Locked, UserError
 from cauce.core.files import disk_errors, sync_folder
 from cauce.core.locks import hold
-from cauce.serve import delta, journal, reading, records, segments
-from cauce.serve.fold import TABLES, fold_all
+from cauce.ledger import delta, journal, reading, records, segments
+from cauce.ledger.fold import TABLES, fold_all
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from cauce.core.files import disk_errors
 from cauce.core.names import check_name, uuid7s
 from cauce.core.views import Traffic
-from cauce.serve import records
-from cauce.serve.erasing import About, Erased
-from cauce.serve.fold import Folded
-from cauce.serve.journal import Journal
-from cauce.serve.known import Known, Status, Truth
-from cauce.serve.relaxed import RelaxedJournal
+from cauce.ledger import records
+from cauce.ledger.erasing import About, Erased
+from cauce.ledger.fold import Folded
+from cauce.ledger.journal import Journal
+from cauce.ledger.known import Known, Status, Truth
+from cauce.ledger.relaxed import RelaxedJournal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -184,7 +184,7 @@ class Ledger:
         Locked
             It is folding still.
         """
-        from cauce.serve.fold import fold
+        from cauce.ledger.fold import fold
 
         return fold(self.folder, now, wait_s=wait_s)
 
@@ -200,7 +200,7 @@ class Ledger:
             Columns of all releases in it, null where a release had no such column. A hashed input is named
             ``hash.<name>``; `withheld` tells which inputs were kept out.
         """
-        from cauce.serve import reading
+        from cauce.ledger import reading
 
         return reading.again(lambda: reading.window(reading.look(self.folder), n))
 
@@ -212,7 +212,7 @@ class Ledger:
         whole
             Only those none of whose inputs were kept out of the ledger: what a model may learn from and be judged by.
         """
-        from cauce.serve import reading
+        from cauce.ledger import reading
 
         return reading.again(lambda: reading.labelled(reading.look(self.folder), after, whole=whole))
 
@@ -225,31 +225,31 @@ class Ledger:
             Columns as `window`, the truth null where none came, and what the challenger said: ``shadow.version``,
             ``shadow.prediction``, ``shadow.prob_<class>`` or ``shadow.lower`` and ``shadow.upper``, ``shadow.ms``.
         """
-        from cauce.serve import reading
+        from cauce.ledger import reading
 
         return reading.again(lambda: reading.paired(reading.look(self.folder), after))
 
     def unknown_truths(self, n: int) -> pa.Table:
         """Return the newest `n` truths whose id no prediction had: ``id``, ``value``, ``received``, ``at``."""
-        from cauce.serve import reading
+        from cauce.ledger import reading
 
         return reading.again(lambda: reading.unknown_truths(reading.look(self.folder), n))
 
     def n_labelled(self, after: datetime) -> int:
         """Count the rows of `labelled(after)` without reading inputs: what a watcher asks every few seconds."""
-        from cauce.serve import reading
+        from cauce.ledger import reading
 
         return reading.again(lambda: reading.n_labelled(reading.look(self.folder), after))
 
     def traffic(self, now: datetime) -> Traffic:
         """Return what was answered, over the whole ledger."""
-        from cauce.serve import reading
+        from cauce.ledger import reading
 
         return reading.again(lambda: reading.traffic(reading.look(self.folder), now))
 
     def find(self, *, unit: str | None = None, column: str | None = None, value: str | None = None) -> Erased:
         """Count what `forget` would erase; nothing is written."""
-        from cauce.serve import erasing
+        from cauce.ledger import erasing
 
         return erasing.find(self.folder, self._about(unit, column, value))
 
@@ -286,7 +286,7 @@ class Ledger:
         Locked
             Another process is folding still, or keeps its journal open.
         """
-        from cauce.serve import erasing
+        from cauce.ledger import erasing
 
         about = self._about(unit, column, value)
         return erasing.erase(self.folder, now, about, wait_s=wait_s, elsewhere=elsewhere)
@@ -304,7 +304,7 @@ class Ledger:
         Locked
             Another process is folding still.
         """
-        from cauce.serve import erasing
+        from cauce.ledger import erasing
 
         return erasing.retain(self.folder, days, now, wait_s=wait_s)
 

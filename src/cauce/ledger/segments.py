@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from cauce.serve.journal import unframe
+from cauce.ledger.journal import unframe
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cauce.core.names import uuid7
-from cauce.serve import Ledger, Truth, delta, journal, records, segments
-from serve.powercut import Image, PowerCut
+from cauce.ledger import Ledger, Truth, delta, journal, records, segments
+from ledger.powercut import Image, PowerCut
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HEAD = records.Head(1, (("x", "int"), ("name", "text")), (("prediction", "text"),))

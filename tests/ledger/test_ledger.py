@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from cauce.core import files
 from cauce.core.errors import Locked
 from cauce.core.locks import hold
-from cauce.serve import Ledger, Truth, delta, fold, records, segments
-from cauce.serve.journal import Journal, frame, unframe
+from cauce.ledger import Ledger, Truth, delta, fold, records, segments
+from cauce.ledger.journal import Journal, frame, unframe
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

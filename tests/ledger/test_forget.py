@@ -21,9 +21,9 @@ import pytest
 from cauce.core import files
 from cauce.core.errors import Locked, UserError
 from cauce.core.names import uuid7
-from cauce.serve import Ledger, Truth, delta, erasing, fold, journal, records
-from cauce.serve.journal import Journal
-from cauce.serve.records import Head
+from cauce.ledger import Ledger, Truth, delta, erasing, fold, journal, records
+from cauce.ledger.journal import Journal
+from cauce.ledger.records import Head
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = b"a secret of tests"
@@ -309,7 +309,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from serve.test_ledger_forget import NOW, lines
-from cauce.serve import Ledger, Truth
+from cauce.ledger import Ledger, Truth
 ledger = Ledger(Path({folder!r}), "dropout", durability={durability!r})
 while True:
     ids, made = lines("bea", "Bea", n=2)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from cauce.core.names import uuid7
-from cauce.serve import Ledger, Truth, journal, records, segments
-from cauce.serve.journal import JournalClosed
-from cauce.serve.relaxed import RelaxedJournal
-from serve.powercut import PowerCut
+from cauce.ledger import Ledger, Truth, journal, records, segments
+from cauce.ledger.journal import JournalClosed
+from cauce.ledger.relaxed import RelaxedJournal
+from ledger.powercut import PowerCut
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HEAD = records.Head(1, (("x", "int"),), (("prediction", "text"),))

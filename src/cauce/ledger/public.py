@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from cauce.serve import records
+from cauce.ledger import records
 
 if TYPE_CHECKING:
     import pyarrow as pa

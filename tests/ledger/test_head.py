@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cauce.core.names import uuid7
 from cauce.core.state import State
-from cauce.serve import Ledger, Truth, delta, public, records
-from cauce.serve.journal import unframe
-from cauce.serve.records import Head, keyed_hash
+from cauce.ledger import Ledger, Truth, delta, public, records
+from cauce.ledger.journal import unframe
+from cauce.ledger.records import Head, keyed_hash
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AT = records.microseconds(NOW)

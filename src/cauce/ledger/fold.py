@@ -17,7 +17,7 @@ import orjson
 
 from cauce.core.files import disk_errors, sync_folder, write_bytes
 from cauce.core.locks import hold
-from cauce.serve import delta, records, segments
+from cauce.ledger import delta, records, segments
 
 BYTES_PER_FOLD = 32_000_000
 TABLES: tuple[str, ...] = ("predictions", "shadow", "truths")

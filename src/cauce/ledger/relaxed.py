@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from cauce.serve.journal import LOOK_S, SEGMENT_BYTES, SEGMENT_S, JournalClosed, Segment
+from cauce.ledger.journal import LOOK_S, SEGMENT_BYTES, SEGMENT_S, JournalClosed, Segment
 
 logger = logging.getLogger("cauce.serve")
 SYNC_S = 0.5
