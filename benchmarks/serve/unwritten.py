@@ -12,7 +12,7 @@ from cauce.__main__ import main
 from cauce.ledger.ledger import Ledger
 
 
-def dropped(_: Ledger, lines: Sequence[bytes], *rest: object) -> Future[None]:
+def dropped(_: Ledger, lines: Sequence[bytes], **options: object) -> Future[None]:
     """Say at once that it is done."""
     future: Future[None] = Future()
     future.set_result(None)
