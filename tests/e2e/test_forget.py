@@ -14,11 +14,11 @@ import pytest
 from cauce import Loop, load_project
 from cauce.core.names import uuid7
 from cauce.core.registry import task
+from cauce.ledger import Truth, records
 from cauce.loop.check import check
 from cauce.loop.renew import renew
 from cauce.loop.stages import run_stages
 from cauce.loop.watch import ledger_of, watch
-from cauce.ledger import Truth, records
 from e2e.school import TOML, Cauce, students
 
 RENEW = '\n[watch]\nmin_rows = 100\n\n[renew]\nmin_truths = 200\ncool_down = "0s"\n'

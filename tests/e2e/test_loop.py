@@ -16,12 +16,12 @@ import pyarrow.csv
 import pytest
 
 from cauce import Loop, load_project
+from cauce.ledger import Truth
 from cauce.loop import by_hand
 from cauce.loop.renew import renew
 from cauce.loop.stages import run_stages
 from cauce.loop.view import model_view
 from cauce.loop.watch import ledger_of
-from cauce.ledger import Truth
 from e2e.school import TOML, Cauce, students
 
 RENEW = '\n[watch]\nmin_rows = 100\n\n[renew]\nmin_truths = 200\ncool_down = "0s"\n'

@@ -16,6 +16,7 @@ import pytest
 
 from cauce import Loop, load_project
 from cauce.core.errors import Tampered, UserError
+from cauce.ledger import Truth
 from cauce.loop import by_hand
 from cauce.loop.audit import profile_of
 from cauce.loop.check import check
@@ -24,7 +25,6 @@ from cauce.loop.renew import _ledger, renew
 from cauce.loop.rows import computed_for, functions_of
 from cauce.loop.stages import run_stages
 from cauce.loop.watch import ledger_of, watch
-from cauce.ledger import Truth
 from e2e.running import running
 from e2e.school import Cauce
 

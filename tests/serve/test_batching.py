@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.serve import batching
-from cauce.serve.batching import Batcher, Expired, Failed, Member, Pace
+from cauce.serve.batching import Batcher, Expired, Failed, Member
+from cauce.serve.pace import Line, Pace
 
 Asked = tuple[int, list[int]]
 """A request's number and its rows."""
@@ -152,6 +153,7 @@ def measured(fixed_s: float, row_s: float, gap_s: float, *, n: int = 50, rows: i
     pace = Pace()
     for size in (1, 8) * n:
         pace.called(size, fixed_s + row_s * size)
+        pace.called(size, fixed_s + row_s * size, n_requests=2)
     for place in range(n):
         pace.arrived(rows, place * gap_s)
     return pace
@@ -180,7 +182,7 @@ def test_waiting_lowers_the_mean_of_all_requests_or_is_not_done(
     slack = 1e-6 * at_once
     if wait:
         assert together <= at_once + slack
-        assert wait <= fixed_s * (1 + 1e-6)
+        assert wait <= call_s(rows) * (1 + 1e-6)
     else:
         assert together >= at_once - slack
 
@@ -198,16 +200,30 @@ def test_nobody_waits_for_what_was_never_measured() -> None:
     assert pace.wait(1, 1) == 0.0
     pace.called(1, 0.01)
     pace.arrived(1, 0.0001)
-    assert pace.wait(1, 1) == 0.0  # one size alone does not tell the fixed cost from that of a row
+    assert pace.wait(1, 1) == 0.0  # what a shared call costs is not known
+    assert pace.shares(2, 2)  # and is tried
 
 
 def test_the_cost_is_found_again_after_it_changed() -> None:
-    pace = measured(0.010, 0.001, 1.0)
+    line = Line()
+    for size in (1, 8) * 50:
+        line.add(size, 0.010 + 0.001 * size)
     for size in (1, 8) * 300:
-        pace.called(size, 0.002 + 0.0005 * size)
-    fixed_s, row_s = pace.cost()
-    assert fixed_s == pytest.approx(0.002, rel=0.05)
-    assert row_s == pytest.approx(0.0005, rel=0.05)
+        line.add(size, 0.002 + 0.0005 * size)
+    assert [line.at(1), line.at(100)] == pytest.approx([0.0025, 0.052], rel=0.05)
+
+
+def test_a_model_that_is_dear_for_two_rows_and_cheap_for_many_shares_late_and_looks_again() -> None:
+    """One row alone has a way of its own: what a shared call costs is no line through it."""
+    pace = Pace()
+    for size in (2, 16, 2, 16):
+        pace.called(1, 0.000045)
+        pace.called(size, 0.000080 + 0.000020 * size, n_requests=size)
+    pace.arrived(1, 0.0)
+    pace.arrived(1, 1.0)
+    assert not pace.shares(2, 2)
+    assert pace.shares(64, 64)
+    assert any(pace.shares(2, 2) for _ in range(300))  # to see whether it still costs as much
 
 
 def test_a_request_is_never_held_longer_than_the_fixed_cost_of_a_call() -> None:
@@ -243,12 +259,12 @@ def test_alone_they_share_exactly_when_it_lowers_their_own_mean(
     apart = sum((place + 1) * (fixed_s + row_s * rows) for place in range(n_requests)) / n_requests
     together = fixed_s + row_s * rows * n_requests
     if abs(together - apart) > 1e-3 * apart:
-        assert pace.shares() == (together < apart)
+        assert pace.shares(n_requests, n_requests * rows) == (together < apart)
 
 
 @given(fixed_s=st.floats(1e-6, 0.1), row_s=st.floats(1e-7, 0.1), rows=st.integers(1, 64))
 def test_the_busier_the_service_the_sooner_they_share(fixed_s: float, row_s: float, rows: int) -> None:
     service_s = fixed_s + row_s * rows
     gaps = [service_s * factor for factor in (0.5, 0.9, 1.0, 1.2, 2.0, 10.0, 1e4)]
-    shared = [measured(fixed_s, row_s, gap_s, rows=rows).shares() for gap_s in gaps]
+    shared = [measured(fixed_s, row_s, gap_s, rows=rows).shares(4, 4 * rows) for gap_s in gaps]
     assert shared == sorted(shared, reverse=True)

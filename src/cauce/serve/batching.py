@@ -1,16 +1,4 @@
-"""Rows of several requests predicted together, where that is quicker for them all.
-
-Let a call of n rows take a + b·n seconds, let requests have r rows and be g seconds apart, let the service be busy for
-a share u = (a + b·r) / g of the time, and let m requests with N rows be there.
-
-Sharing one call saves (m - 1)·a, and lets whoever would be first wait for the last. For the m themselves it lowers the
-mean when b·r < a; for those who come in the same busy time, some u / (1 - u) of them for each, it always does. So they
-share when b·r <= a·(1 + 2·u / (1 - u)).
-
-Waiting for one more lowers the mean time of all m + 1 exactly when g < a + b·N and (m + 1)·g + m·b·r < a: the fixed
-cost that it saves is larger than what everybody waits. So no request waits longer than a, and one that comes after a
-pause waits not at all. a, b and g are measured; where they are not known, requests share and nobody waits.
-"""
+"""Rows of several requests predicted together, where that is quicker for them all; `pace.py` has the rules."""
 
 from __future__ import annotations
 
@@ -22,10 +10,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+from cauce.serve.pace import Pace
+
 Row = TypeVar("Row")
 Result = TypeVar("Result")
-FORGET = 0.02
-"""Weight of the newest call in the estimates."""
 INLINE_S = 0.002
 """Calls expected to be shorter run in the event loop itself: a thread costs more than it gives."""
 TICK_S = 0.001
@@ -50,75 +38,6 @@ class Failed(Exception):
     def __init__(self, error: BaseException, first_row: int) -> None:
         super().__init__(str(error))
         self.error, self.first_row = error, first_row
-
-
-class Pace:
-    """What calls cost and how requests come, measured; and the rule that says whether waiting pays.
-
-    Examples
-    --------
-    >>> pace = Pace()
-    >>> for n in (1, 5, 1, 5):
-    ...     pace.called(n, 0.010 + 0.001 * n)
-    >>> for moment in (0.0, 0.001, 0.002):
-    ...     pace.arrived(1, moment)
-    >>> pace.wait(1, 1), pace.wait(6, 6)
-    (0.001, 0.0)
-    """
-
-    def __init__(self) -> None:
-        self._weight = self._n = self._s = self._nn = self._ns = 0.0
-        self._gap = self._rows = self._newest_gap = float("inf")
-        self._last = float("-inf")
-
-    def called(self, n_rows: int, seconds: float) -> None:
-        """Take one call into the estimates; old ones fade."""
-        keep = 1 - FORGET
-        self._weight = keep * self._weight + 1
-        self._n, self._s = keep * self._n + n_rows, keep * self._s + seconds
-        self._nn, self._ns = keep * self._nn + n_rows * n_rows, keep * self._ns + n_rows * seconds
-
-    def arrived(self, n_rows: int, now: float) -> None:
-        """Take one request into the estimates; `now` in monotonic seconds."""
-        self._newest_gap, self._last = now - self._last, now
-        known = self._gap < float("inf")
-        self._gap = 0.9 * self._gap + 0.1 * self._newest_gap if known else self._newest_gap
-        self._rows = 0.9 * self._rows + 0.1 * n_rows if self._rows < float("inf") else float(n_rows)
-
-    def cost(self) -> tuple[float, float]:
-        """Return a (seconds a call) and b (seconds a row).
-
-        Where every call so far had as many rows, the two cannot be told apart, and all of it counts as b.
-        """
-        if not self._weight:
-            return 0.0, float("inf")
-        n, s = self._n / self._weight, self._s / self._weight
-        spread = self._nn / self._weight - n * n
-        if spread < 1e-9 * n * n:
-            return 0.0, s / n
-        b = min(max(0.0, (self._ns / self._weight - n * s) / spread), s / n)
-        return s - b * n, b
-
-    def expected(self, n_rows: int) -> float:
-        """Return how long a call of `n_rows` takes, seconds; infinity where none was ever made."""
-        a, b = self.cost()
-        return a + b * n_rows
-
-    def shares(self) -> bool:
-        """Return whether requests that are there together are better off in one call."""
-        a, b = self.cost()
-        if not a or self._rows == float("inf"):
-            return True  # not to be told yet: a shared call will tell
-        busy = min((a + b * self._rows) / self._gap, 0.95) if self._gap > 0 else 0.95
-        return b * self._rows <= a * (1 + 2 * busy / (1 - busy))
-
-    def wait(self, n_requests: int, n_rows: int) -> float:
-        """Return how long to wait for one more request, in seconds: 0 where waiting does not pay."""
-        a, b = self.cost()
-        gap = self._gap if n_requests > 1 else max(self._gap, self._newest_gap)
-        if not gap < a + b * n_rows:
-            return 0.0
-        return gap if (n_requests + 1) * gap + n_requests * b * self._rows < a else 0.0
 
 
 @dataclass(eq=False)
@@ -226,7 +145,7 @@ class Batcher(Generic[Row, Result]):
         self._arm()
 
     def _call_waiting(self) -> None:
-        while self._waiting and (self._free > 0 or self.pace.expected(self._n_rows) <= INLINE_S):
+        while self._waiting and (self._free > 0 or self.pace.expected(len(self._waiting), self._n_rows) <= INLINE_S):
             now = perf_counter()
             left = self._patience(now)
             if left > 0:
@@ -242,18 +161,26 @@ class Batcher(Generic[Row, Result]):
 
     def _patience(self, now: float) -> float:
         """Return how long to wait yet for one more request, seconds."""
-        if not self._together or self._n_rows >= self._most_rows or not self.pace.shares():
+        if not self._together or self._n_rows >= self._most_rows or not self._shares():
             return 0.0
         if not self._until or self._seen != len(self._waiting):
             self._seen = len(self._waiting)
             self._until = now + self.pace.wait(self._seen, self._n_rows)
         return self._until - now
 
+    def _shares(self) -> bool:
+        """Return whether those who wait share a call, or as many of them as one may hold."""
+        n_requests, n_rows = len(self._waiting), self._n_rows
+        if n_rows > self._most_rows:
+            n_requests = max(1, n_requests * self._most_rows // n_rows)
+            n_rows = self._most_rows
+        return n_requests == 1 or self.pace.shares(n_requests, n_rows)
+
     def _take(self, now: float) -> list[Member[Row, Result]]:
         """Take what is called together out of the queue; whoever went away or waited too long leaves it."""
         batch: list[Member[Row, Result]] = []
         n_rows = 0
-        shares = self._together and len(self._waiting) > 1 and self.pace.shares()
+        shares = self._together and len(self._waiting) > 1 and self._shares()
         while self._waiting:
             member = self._waiting[0]
             if not member.answer.done() and member.until > now:
@@ -271,15 +198,15 @@ class Batcher(Generic[Row, Result]):
     def _run(self, batch: list[Member[Row, Result]]) -> bool:
         """Have a batch predicted; return whether it runs elsewhere, so that the loop is free for the next."""
         rows = batch[0].rows if len(batch) == 1 else [row for member in batch for row in member.rows]
-        if self.pace.expected(len(rows)) <= INLINE_S:
+        if self.pace.expected(len(batch), len(rows)) <= INLINE_S:
             begun = perf_counter()
             outputs, error = self._attempt(rows)
             self._done(batch, outputs, error)
             if error is None:
-                self.pace.called(len(rows), perf_counter() - begun)
+                self.pace.called(len(rows), perf_counter() - begun, n_requests=len(batch))
             return False
         self._free -= 1
-        task = asyncio.get_running_loop().run_in_executor(self._executor, self._elsewhere, rows)
+        task = asyncio.get_running_loop().run_in_executor(self._executor, self._elsewhere, rows, len(batch))
 
         def finished(made: asyncio.Future[Any]) -> None:
             self._free += 1
@@ -294,11 +221,11 @@ class Batcher(Generic[Row, Result]):
         task.add_done_callback(finished)
         return True
 
-    def _elsewhere(self, rows: Sequence[Row]) -> tuple[list[Any], Failed | None]:
+    def _elsewhere(self, rows: Sequence[Row], n_requests: int) -> tuple[list[Any], Failed | None]:
         begun = perf_counter()
         made = self._attempt(rows)
         if made[1] is None:
-            self.pace.called(len(rows), perf_counter() - begun)
+            self.pace.called(len(rows), perf_counter() - begun, n_requests=n_requests)
         return made
 
     def _attempt(self, rows: Sequence[Row]) -> tuple[list[Any], Failed | None]:
