@@ -308,7 +308,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from serve.test_ledger_forget import NOW, lines
+from ledger.test_forget import NOW, lines
 from cauce.ledger import Ledger, Truth
 ledger = Ledger(Path({folder!r}), "dropout", durability={durability!r})
 while True:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 """What stands for a missing value in a CSV file, quoted or not."""
-SNIFF_BYTES = 256_000_000
-"""Memory for finding the types; a file of any size passes through it."""
+SNIFF_BYTES, SNIFF_BYTES_A_COLUMN = 256_000_000, 100_000
+"""Memory for finding the types; a file of any length passes through it, and its columns need some each."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def csv_rows(asked: Asked, path: Path) -> Iterator[Raw]:
     with duckdb_errors(path, "csv", delimiter, where=at_source):
         check_names(names, where=at_source)
         with connected(asked.spill, files=[path], folders=asked.reads, threads=asked.threads) as backend:
-            relation = quoted(_read(backend, path, delimiter, asked.spill).get_name())
+            relation = quoted(_read(backend, path, delimiter, asked.spill, len(names)).get_name())
             found = described(backend, relation)
             if len(names) != len(found):
                 raise asked.fault(
@@ -43,13 +43,14 @@ def csv_rows(asked: Asked, path: Path) -> Iterator[Raw]:
             yield Raw(backend, viewed(backend, relation, names=names, in_text=True), "duckdb")
 
 
-def _read(backend: Backend, path: Path, delimiter: str, spill: Path) -> Any:
+def _read(backend: Backend, path: Path, delimiter: str, spill: Path, n_columns: int) -> Any:
     # A view that finds the types itself would read the file anew at every query.
     dialect = {"delim": delimiter, "quote": '"', "escape": '"', "comment": "", "skip": 0, "header": True}
     given = ", ".join(f"{key} = {_literal(value)}" for key, value in dialect.items())
     options = f"{given}, nullstr = {MISSING}, strict_mode = true, sample_size = -1"
     # On a connection of its own: it holds what it has read, all of the file where memory allows.
-    with closing(connect(spill, memory=SNIFF_BYTES)) as sniffing:
+    memory = SNIFF_BYTES + SNIFF_BYTES_A_COLUMN * n_columns
+    with closing(connect(spill, memory=memory)) as sniffing:
         found = sniffing.sql(f"FROM sniff_csv({text(str(path))}, {options})").fetchall()
     columns, date_format, timestamp_format = found[0][7:10]
     formats = {"dateformat": date_format, "timestampformat": timestamp_format}
