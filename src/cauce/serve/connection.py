@@ -20,6 +20,8 @@ UNREAD_S = 30.0
 """Seconds in which a client must read what it was sent."""
 IDLE_S = 75
 """Seconds that an idle connection is kept."""
+LINGER_S = 1.0
+"""Seconds that an idle connection is kept for a request on its way when the service ends."""
 HEADER_BYTES = 32_768
 MOST_CONNECTIONS = 4_096
 LOOK_EVERY_S = 1.0
@@ -43,6 +45,8 @@ class Connection(HttpToolsProtocol):
     _paused = NEVER
     """Since when the client has read nothing of what waits for it."""
     _n_header_bytes = 0
+    _ending = False
+    """Whether the service ends, and this connection with its next answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it at once where there are too many."""
@@ -73,6 +77,8 @@ class Connection(HttpToolsProtocol):
         """Hand the request to the application, its body still on the way."""
         self._in_body = True
         super().on_headers_complete()
+        if self._ending:
+            self.cycle.keep_alive = False
         self.scope["cauce.answer"] = partial(self._answer, self.cycle)  # type: ignore[typeddict-unknown-key]
 
     def _answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
@@ -101,6 +107,14 @@ class Connection(HttpToolsProtocol):
             gone = self.cycle.scope.get("cauce.gone")
             if callable(gone):
                 gone()
+
+    def shutdown(self) -> None:
+        """End the connection with its next answer: a client may have sent a request that is still on its way."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            super().shutdown()
+            return
+        self._ending = True
+        self.loop.call_later(LINGER_S, self.transport.close)
 
     def pause_writing(self) -> None:
         """Note since when the client reads nothing."""

@@ -29,7 +29,7 @@ from cauce.serve.shadow import Shadow
 T = TypeVar("T")
 logger = logging.getLogger("cauce.serve")
 FOLD_EVERY_S = 60.0
-FOLD_FROM_BYTES = 64_000_000
+FOLD_FROM_BYTES = 16_000_000
 """The watcher folds; where none runs, the service does from this many bytes of journals on."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
