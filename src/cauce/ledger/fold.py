@@ -45,7 +45,20 @@ def fold(folder: Path, now: datetime, *, wait_s: float = 30.0) -> Folded:
         if total.n_segments:
             for name in TABLES:
                 delta.compact(folder / name)
+            _give_memory_back()
     return total
+
+
+def _give_memory_back() -> None:
+    """Hand the memory that folding took back to the system: a service lives on for weeks after it."""
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+    if trim is not None:
+        trim(0)
 
 
 def fold_all(folder: Path, now: datetime) -> Folded:
