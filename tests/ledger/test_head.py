@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.core.names import uuid7
@@ -268,6 +268,7 @@ values = {
 }
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_rows_come_back_as_they_were(data: st.DataObject) -> None:
     kinds = data.draw(st.lists(st.sampled_from(sorted(values)), max_size=5))
