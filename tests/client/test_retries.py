@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.client import CauceHTTPError, Overloaded, Refused, Retries, ServiceFailed, Unavailable, Unreachable
@@ -161,6 +161,7 @@ def test_a_probe_is_asked_once_and_says_no() -> None:
         hand.run(hand.talks().probe("ready"))
 
 
+@settings(deadline=None)
 @given(
     tries=st.integers(1, 60),
     first=st.floats(0.001, 10.0),

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.core import admin_log
@@ -61,6 +61,7 @@ def test_without_a_limit_nothing_is_counted() -> None:
     assert set(statuses(app, *[GET] * 300)) == {200}
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(0.01, 10_000.0),
     steps=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=60),

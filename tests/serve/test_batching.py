@@ -159,6 +159,7 @@ def measured(fixed_s: float, row_s: float, gap_s: float, *, n: int = 50, rows: i
     return pace
 
 
+@settings(deadline=None)
 @given(
     fixed_s=st.floats(1e-6, 1.0),
     row_s=st.floats(1e-7, 1.0),
@@ -245,6 +246,7 @@ def test_a_request_is_never_held_longer_than_the_fixed_cost_of_a_call() -> None:
     assert any(waited)
 
 
+@settings(deadline=None)
 @given(
     fixed_s=st.floats(1e-6, 0.1),
     row_s=st.floats(1e-7, 0.1),
@@ -262,6 +264,7 @@ def test_alone_they_share_exactly_when_it_lowers_their_own_mean(
         assert pace.shares(n_requests, n_requests * rows) == (together < apart)
 
 
+@settings(deadline=None)
 @given(fixed_s=st.floats(1e-6, 0.1), row_s=st.floats(1e-7, 0.1), rows=st.integers(1, 64))
 def test_the_busier_the_service_the_sooner_they_share(fixed_s: float, row_s: float, rows: int) -> None:
     service_s = fixed_s + row_s * rows

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.serve import create_app, logs
@@ -154,6 +154,7 @@ def test_a_value_cannot_forge_a_line(broken: Any, school: Any, kind: str) -> Non
     assert not set(stream.getvalue()) & set("\r\x1b\u2028\u202e\x85")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_is_one_line(message: str, value: str) -> None:
     record = logging.LogRecord("cauce", logging.INFO, "", 0, "%s", (message,), None)

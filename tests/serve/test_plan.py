@@ -50,6 +50,7 @@ def test_the_quick_way_reads_what_the_complete_one_reads(schema: Schema, found: 
         ]
 
 
+@settings(deadline=None)
 @given(schemas, st.data())
 def test_a_row_of_the_schema_passes_whole(schema: Schema, data: st.DataObject) -> None:
     kinds: dict[str, st.SearchStrategy[Any]] = {
@@ -70,6 +71,7 @@ def test_a_row_of_the_schema_passes_whole(schema: Schema, data: st.DataObject) -
     assert len(read[0]) == len(schema.names)
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200)
     | st.text(max_size=100).map(str.encode)

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.core.artefacts import Column, Kind, Schema
@@ -139,6 +139,7 @@ columns = st.builds(
 ).map(lambda column: column if column.kind == "category" else Column(column.name, column.kind, column.nullable))
 
 
+@settings(deadline=None)
 @given(st.lists(columns, min_size=1, max_size=6, unique_by=lambda column: column.name))
 def test_a_schema_takes_its_own_examples(found: list[Column]) -> None:
     schema = Schema(tuple(found))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.core.artefacts import Column, Schema
@@ -21,6 +21,7 @@ from serve.running import until
 PATH = "/v1/models/dropout/predict"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.floats(0, 1), st.floats(0, 1))
 def test_a_larger_share_keeps_whom_a_smaller_one_had(unit: str, one: float, other: float) -> None:
     small, large = (ChallengerSpec(share=share) for share in sorted((one, other)))
