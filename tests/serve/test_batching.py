@@ -34,7 +34,7 @@ class Model:
         return [2 * row for row in rows]
 
 
-def give(batch: Sequence[Member[int, list[int]]], parts: Sequence[list[int]]) -> None:
+def give(batch: Sequence[Member[int, list[int]]], _: Sequence[int], parts: Sequence[list[int]]) -> None:
     whole = [value for part in parts for value in part]
     start = 0
     for member in batch:

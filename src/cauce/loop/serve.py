@@ -106,7 +106,7 @@ def serve(
 
     def died(number: int, pid: int, again: bool) -> None:
         service.metrics.ended(number, restarted=again)
-        service.shared.release(pid)
+        shared.release(pid)
         shared.close()
 
     room.run(

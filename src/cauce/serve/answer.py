@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cauce.core.names import uuid7s
-from cauce.serve.batching import Batcher, Member
+from cauce.serve.batching import Batcher, Member, fail
 from cauce.serve.live import Live, Outputs
 from cauce.serve.plan import Values
 
@@ -127,11 +127,10 @@ class Answering:
         self._batch_rows.observe(len(rows))
         return made
 
-    def _give(self, batch: Sequence[Asking], outputs: Sequence[Outputs]) -> None:
+    def _give(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Sequence[Outputs]) -> None:
         for member in batch:
             self._waiting.observe(member.waited)
         whole = outputs[0] if len(outputs) == 1 else _joined(outputs)
-        rows = batch[0].rows if len(batch) == 1 else [row for member in batch for row in member.rows]
         if len(rows) <= SMALL:
             self._write(batch, whole, *self._line(batch, rows, whole))
             return
@@ -139,27 +138,19 @@ class Answering:
         made = loop.run_in_executor(self._work.executor, self._line, batch, rows, whole)
         made.add_done_callback(partial(self._write_made, batch, whole))
 
-    def _write_made(
-        self, batch: Sequence[Asking], outputs: Outputs, made: asyncio.Future[tuple[list[str], bytes]]
-    ) -> None:
+    def _write_made(self, batch: Sequence[Asking], outputs: Outputs, made: asyncio.Future[Line]) -> None:
         try:
             self._write(batch, outputs, *made.result())
         except Exception as error:  # told to those who wait, whatever it is
-            for member in batch:
-                if not member.answer.done():
-                    member.answer.set_exception(error)
+            fail(batch, error)
 
     def _line(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Outputs) -> Line:
         """Return ids and the journal line of a batch."""
         now = time.time_ns()
         ids = uuid7s(len(rows), now // 1_000_000)
         moment = perf_counter()
-        if len(batch) == 1 and len(rows) == 1:
-            units = [batch[0].about.unit]
-            took = [round(1000 * (moment - batch[0].came), 3)]
-        else:
-            units = [member.about.unit for member in batch for _ in member.rows]
-            took = [round(1000 * (moment - member.came), 3) for member in batch for _ in member.rows]
+        units = [member.about.unit for member in batch for _ in member.rows]
+        took = [round(1000 * (moment - member.came), 3) for member in batch for _ in member.rows]
         line = self.live.head.line(
             ids=ids,
             at=now // 1000,

@@ -57,6 +57,13 @@ class Member(Generic[Row, Result]):
     """When its rows were predicted."""
 
 
+def fail(batch: Sequence[Member[Row, Result]], error: BaseException) -> None:
+    """Tell every request of a batch that still waits what kept its answer."""
+    for member in batch:
+        if not member.answer.done():
+            member.answer.set_exception(error)
+
+
 class Batcher(Generic[Row, Result]):
     """Puts waiting requests together and has them predicted. Used from one event loop.
 
@@ -65,7 +72,7 @@ class Batcher(Generic[Row, Result]):
     call
         Predicts rows, at most `most_rows` at once; may run in a thread.
     give
-        Called in the loop with the members of a batch and the parts of their outputs in order, a list per call; it sees
+        Called in the loop with the members of a batch, all their rows, and the outputs of each call in order; it sees
         to it that every member's `answer` is set.
     most_rows
         Rows of one call. A request with more is predicted in parts.
@@ -78,7 +85,7 @@ class Batcher(Generic[Row, Result]):
     def __init__(
         self,
         call: Callable[[Sequence[Row]], Any],
-        give: Callable[[Sequence[Member[Row, Result]], Sequence[Any]], None],
+        give: Callable[[Sequence[Member[Row, Result]], Sequence[Row], Sequence[Any]], None],
         *,
         most_rows: int,
         together: bool,
@@ -146,13 +153,13 @@ class Batcher(Generic[Row, Result]):
 
     def _call_waiting(self) -> None:
         while self._waiting and (self._free > 0 or self.pace.expected(len(self._waiting), self._n_rows) <= INLINE_S):
-            now = perf_counter()
-            left = self._patience(now)
+            now, shares = perf_counter(), self._shares()
+            left = self._patience(now) if shares else 0.0
             if left > 0:
                 self._arm(left)
                 return
             self._until = 0.0
-            batch = self._take(now)
+            batch = self._take(now, shares=shares)
             if batch and not self._run(batch):
                 # The loop sees to its sockets between two calls.
                 if self._waiting:
@@ -161,7 +168,7 @@ class Batcher(Generic[Row, Result]):
 
     def _patience(self, now: float) -> float:
         """Return how long to wait yet for one more request, seconds."""
-        if not self._together or self._n_rows >= self._most_rows or not self._shares():
+        if self._n_rows >= self._most_rows:
             return 0.0
         if not self._until or self._seen != len(self._waiting):
             self._seen = len(self._waiting)
@@ -170,17 +177,18 @@ class Batcher(Generic[Row, Result]):
 
     def _shares(self) -> bool:
         """Return whether those who wait share a call, or as many of them as one may hold."""
+        if not self._together:
+            return False
         n_requests, n_rows = len(self._waiting), self._n_rows
         if n_rows > self._most_rows:
             n_requests = max(1, n_requests * self._most_rows // n_rows)
             n_rows = self._most_rows
         return n_requests == 1 or self.pace.shares(n_requests, n_rows)
 
-    def _take(self, now: float) -> list[Member[Row, Result]]:
+    def _take(self, now: float, *, shares: bool) -> list[Member[Row, Result]]:
         """Take what is called together out of the queue; whoever went away or waited too long leaves it."""
         batch: list[Member[Row, Result]] = []
         n_rows = 0
-        shares = self._together and len(self._waiting) > 1 and self._shares()
         while self._waiting:
             member = self._waiting[0]
             if not member.answer.done() and member.until > now:
@@ -201,7 +209,7 @@ class Batcher(Generic[Row, Result]):
         if self.pace.expected(len(batch), len(rows)) <= INLINE_S:
             begun = perf_counter()
             outputs, error = self._attempt(rows)
-            self._done(batch, outputs, error)
+            self._done(batch, rows, outputs, error)
             if error is None:
                 self.pace.called(len(rows), perf_counter() - begun, n_requests=len(batch))
             return False
@@ -214,7 +222,7 @@ class Batcher(Generic[Row, Result]):
                 outcome: tuple[list[Any], Exception | None] = [], Expired()  # the service is stopping
             else:
                 outcome = made.result()
-            self._done(batch, *outcome)
+            self._done(batch, rows, *outcome)
             if self._waiting:
                 self._arm()
 
@@ -240,7 +248,9 @@ class Batcher(Generic[Row, Result]):
             return [], Failed(error, start)
         return made, None
 
-    def _done(self, batch: list[Member[Row, Result]], outputs: list[Any], error: Exception | None) -> None:
+    def _done(
+        self, batch: list[Member[Row, Result]], rows: Sequence[Row], outputs: list[Any], error: Exception | None
+    ) -> None:
         if error is not None and len(batch) > 1:
             # One member's rows must not fail the others: each is tried alone.
             for member in batch:
@@ -251,10 +261,8 @@ class Batcher(Generic[Row, Result]):
             for member in batch:
                 member.called = now
             try:
-                self._give(batch, outputs)
+                self._give(batch, rows, outputs)
                 return
             except Exception as raised:  # told to those who wait: a loop that swallows it would leave them waiting
                 error = raised
-        for member in batch:
-            if not member.answer.done():
-                member.answer.set_exception(error)
+        fail(batch, error)

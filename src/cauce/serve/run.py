@@ -83,7 +83,6 @@ def run(
         url = _url(host, port, "https" if tls else "http")
 
         def ready() -> None:
-            _settle()
             if announce is not None:
                 announce(url)
 
@@ -92,7 +91,7 @@ def run(
             Crew(listeners, main, ready, died, drain_s=DRAIN_S + 5.0, beside=beside).run()
         else:
             with _quiet_terminate():
-                make_server(make_app(), ready=ready, tls=tls).run(listeners[:1])
+                make_server(make_app(), ready=partial(_settled, ready), tls=tls).run(listeners[:1])
 
 
 def _work(
@@ -106,18 +105,13 @@ def _work(
 ) -> int:
     """Be one of several workers."""
     begin(number)
-
-    def ready() -> None:
-        _settle()
-        say_ready()
-
     with _quiet_terminate():
-        make_server(make_app(), ready=ready, tls=tls, life=life).run([listener])
+        make_server(make_app(), ready=partial(_settled, say_ready), tls=tls, life=life).run([listener])
     return 0
 
 
-def _settle() -> None:
-    """Have this process wait for nothing but its requests: called once everything is loaded.
+def _settled(ready: Callable[[], None]) -> None:
+    """Have this process wait for nothing but its requests, now that everything is loaded, and say that it is ready.
 
     What was loaded is never looked at by the garbage collector again (a look at all of it held every request up for
     0.15 s), and what a request makes is looked at less often: it is gone by itself when the request is.
@@ -126,6 +120,7 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    ready()
 
 
 def make_server(
