@@ -34,10 +34,21 @@ from cauce.core.findings import Words as Words
 from cauce.core.finishing import Finish as Finish
 from cauce.core.reduction import Reduction as Reduction
 from cauce.core.spaces import Range, Value
+from cauce.core.watching import Action as Action
+from cauce.core.watching import ColumnDrift as ColumnDrift
+from cauce.core.watching import Decision as Decision
+from cauce.core.watching import Estimate as Estimate
+from cauce.core.watching import Experiment as Experiment
+from cauce.core.watching import JointDrift as JointDrift
+from cauce.core.watching import LabelsSeen as LabelsSeen
+from cauce.core.watching import Mover as Mover
+from cauce.core.watching import SegmentFigure as SegmentFigure
+from cauce.core.watching import Signal as Signal
+from cauce.core.watching import SignalCode as SignalCode
+from cauce.core.watching import Stage as Stage
+from cauce.core.watching import Watched as Watched
 
 Kind = Literal["integer", "number", "boolean", "category", "text", "datetime"]
-Action = Literal["wait", "fix data", "retrain", "promote", "roll back"]
-SignalCode = Literal["drift", "output_drift", "missing", "new_category", "out_of_range", "performance", "schema"]
 Alias = Literal["champion", "challenger"]
 
 
@@ -248,57 +259,3 @@ class Release:
     digest: str
     """SHA-256 of the package's manifest, as the registry's tag says."""
     training: Training
-
-
-@dataclass(frozen=True)
-class Signal:
-    """What a detector saw in a window."""
-
-    code: SignalCode
-    column: str | None
-    value: float
-    threshold: float
-    alarming: bool
-    detail: Words
-
-
-@dataclass(frozen=True)
-class Watched:
-    """One look at one model: the window and its signals."""
-
-    model: str
-    version: int
-    at: datetime
-    n_predictions: int
-    n_truths: int
-    """Truths within the window."""
-    n_labelled: int
-    """Labelled ledger rows since the champion was trained."""
-    first: datetime | None
-    last: datetime | None
-    expected_loss: float
-    """Mean held-out loss at training."""
-    realised_loss: float | None
-    realised: Comparison | None
-    """Window losses (candidate) against held-out losses (reference): two independent samples."""
-    signals: tuple[Signal, ...]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What to do, and why: appended to the record, never changed."""
-
-    id: str
-    model: str
-    at: datetime
-    action: Action
-    reason: Words
-    by: str
-    """``"policy"``, or the person who gave the command."""
-    champion: int | None = None
-    """Version that held the alias when this was decided."""
-    challenger: int | None = None
-    watched: Watched | None = None
-    comparison: Comparison | None = None
-    thresholds: Mapping[str, float | str] = field(default_factory=dict)
-    """The settings it used, copied."""

@@ -1,7 +1,9 @@
 """Looks at a window of predictions: did the population move, are the data whole, is the model as good as it was."""
 
-from cauce.watch.drift import ColumnDrift, DriftReport, Mover, drift_report
-from cauce.watch.look import Window, look
+from cauce.core.artefacts import ColumnDrift, Mover
+from cauce.watch.drift import DriftReport, drift_report
+from cauce.watch.look import look
 from cauce.watch.quality import count_outside
+from cauce.watch.window import Window
 
 __all__ = ["ColumnDrift", "DriftReport", "Mover", "Window", "count_outside", "drift_report", "look"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cauce.core.artefacts import ColumnDrift, Mover
 from cauce.core.errors import UserError
 from cauce.watch.counts import Counts, holm, jensen_shannon, psi, two_sample
 
@@ -21,37 +22,6 @@ if TYPE_CHECKING:
 
 MOST_MOVED = 3
 """Bins that a sentence names."""
-
-
-@dataclass(frozen=True)
-class Mover:
-    """A bin whose share changed."""
-
-    label: str
-    before: float
-    """Share in the reference, 0 to 1, of the rows that have a value."""
-    now: float
-
-
-@dataclass(frozen=True)
-class ColumnDrift:
-    """One column in two samples."""
-
-    column: str
-    psi: float
-    """Population stability index: smoothed, chance subtracted, never below 0."""
-    jensen_shannon: float
-    """Distance in bits, 0 to 1."""
-    p_value: float
-    """Of the two-sample test, this column alone."""
-    p_corrected: float
-    """The same, for all columns together (Holm)."""
-    drifted: bool
-    missing_before: float
-    """Share of rows without a value in the reference."""
-    missing_now: float
-    movers: tuple[Mover, ...]
-    """The bins that moved most, at most three, the largest change first."""
 
 
 @dataclass(frozen=True)

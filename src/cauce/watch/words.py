@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cauce.core.artefacts import Comparison, Words, changed_column
+from cauce.core.artefacts import ColumnDrift, Comparison, Mover, Words, changed_column
 from cauce.core.figures import figures, numbers, percents
-from cauce.watch.drift import ColumnDrift, Mover
 
 SPANISH_BINS = {"other": "otros"}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
