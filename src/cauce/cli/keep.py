@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -11,7 +13,7 @@ from cauce.cli.common import DEFAULT, Common, announcement, app, open_loop
 from cauce.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:
-    from cauce.core.artefacts import Decision
+    from cauce.core.artefacts import Decision, Watched
     from cauce.loop.context import Loop
 
 Reason = Annotated[str, Parameter(help="Why, as a sentence of at least 10 characters; recorded with your name.")]
@@ -52,41 +54,66 @@ def watch(
     *,
     every: str | None = None,
     once: Annotated[bool, Parameter(negative=())] = False,
+    print_: Annotated[Literal["systemd", "cron", "kubernetes"] | None, Parameter(name="--print")] = None,
+    image: str | None = None,
     beside: Annotated[int | None, Parameter(show=False)] = None,
     common: Common = DEFAULT,
 ) -> int:
     """Look at the newest window of every model, or of one, and say what is seen; nothing is decided.
 
-    With `--every` it goes on until stopped: trains on a source that changed, looks, decides, retrains and promotes.
+    `--once` takes one full turn: trains on a source that changed, looks, decides, retrains, promotes and alerts.
+    `--every` does that again and again until stopped. One watcher at a time: a second one is refused.
 
     Parameters
     ----------
     model
         Name of the model; all of them when absent.
     every
-        Time between two looks, as 30s, 10m, 1h.
+        Time between two turns, as 30s, 10m, 1h.
     once
-        Look once, which is what happens without `--every` too.
+        Take one full turn; beside a watcher that runs already, look only.
+    print_
+        With --every: print what runs it elsewhere, and do nothing: a systemd unit, a cron line, or the manifest of a
+        Kubernetes CronJob.
+    image
+        Image of the CronJob: Cauce, and the project in /project.
     beside
         Process that started this one, and with which it ends.
     """
+    from cauce.core.errors import UserError
     from cauce.core.specs import seconds
-    from cauce.loop.watch import watch as look
-    from cauce.loop.watcher import run_watcher
+    from cauce.loop.schedule import run_once, run_watcher
 
     with open_loop(common) as loop:
         names = [model] if model else list(loop.project.file.models)
         for name in names:
             loop.model(name)
-        if every is not None and not once:
-            run_watcher(loop, names, every_s=seconds(every), beside=beside)
+        every_s = None if every is None else seconds(every)
+        if every_s is not None and every_s <= 0:
+            raise UserError("no time between two turns", where="--every", received=every, hint="Write 10m, say.")
+        if print_ is not None:
+            return _print_schedule(loop, model, every, print_, image=image, common=common)
+        if every_s is not None and not once:
+            run_watcher(loop, names, every_s=every_s, beside=beside)
             return EXIT_DONE
-        with loop.locked(wait_s=5.0):
-            seen = {name: look(loop, name) for name in names}
+        turns = run_once(loop, names) if once else None
+        seen = _look(loop, names) if turns is None else {name: turn.watched for name, turn in turns.items()}
         language = loop.project.file.project.language
     if common.json:
-        terminal.show_json(seen)
-        return EXIT_DONE
+        terminal.show_json(seen if turns is None else turns)
+    else:
+        _show_looks(seen, language)
+    return max((turn.exit_code for turn in (turns or {}).values()), default=EXIT_DONE)
+
+
+def _look(loop: Loop, names: list[str]) -> dict[str, Watched | None]:
+    from cauce.loop.watch import watch as look
+
+    with loop.locked(wait_s=5.0):
+        return {name: look(loop, name) for name in names}
+
+
+def _show_looks(seen: Mapping[str, Watched | None], language: str) -> None:
     for name, watched in seen.items():
         if watched is None:
             terminal.say(f"[bold]{name}[/]: no champion yet")
@@ -98,6 +125,19 @@ def watch(
         for signal in watched.signals:
             if signal.alarming:
                 terminal.say(f"  [yellow]{signal.code}[/] {terminal.escape(signal.detail[language])}")
+
+
+def _print_schedule(
+    loop: Loop, model: str | None, every: str | None, kind: str, *, image: str | None, common: Common
+) -> int:
+    """Print what runs the watcher elsewhere."""
+    from cauce.loop.timetable import timetable
+
+    text = timetable(loop, model, every=every, kind=kind, image=image)
+    if common.json:
+        terminal.show_json({"kind": kind, "text": text})
+    else:
+        sys.stdout.write(text)
     return EXIT_DONE
 
 

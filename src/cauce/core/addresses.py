@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -46,3 +47,17 @@ def without_secret(source: str) -> str:
 def query_of(address: str) -> dict[str, str]:
     """Return the options that stand after the `?` of an address."""
     return dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine: ``localhost``, or an address of the loopback.
+
+    Examples
+    --------
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("localhost.evil.example")
+    (True, True, True, False)
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

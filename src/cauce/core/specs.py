@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
+from cauce.core.alert_specs import AlertSpec
 from cauce.core.errors import UserError
+from cauce.core.spec_parts import CONFIG, DURATION, Duration, Name, Texts
 
-DURATION = r"^[0-9]+(\.[0-9]+)?(s|m|h|d)$"
 Severity = Literal["info", "warn", "block"]
 SplitKind = Literal["auto", "random", "stratified", "group", "time"]
 LossName = Literal["log", "zero_one", "squared", "absolute"]
@@ -24,22 +25,12 @@ Mitigation = Literal["off", "balance", "reweigh", "reductions", "thresholds"]
 SearchKind = Literal["bayes", "random", "grid"]
 DecisionMetric = Literal["accuracy", "balanced_accuracy", "f1", "mcc"]
 Direction = Literal["increasing", "decreasing"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-Duration = Annotated[str, Field(pattern=DURATION)]
-
-
-def _listed(value: object) -> object:
-    """Take one text where a list of texts is meant; a list as the tuple that strict validation wants."""
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
 
 
 class Spec(BaseModel):
     """Frozen, strict about unknown keys, documented by its fields' docstrings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
+    model_config = CONFIG
 
 
 class ProjectSpec(Spec):
@@ -365,6 +356,8 @@ class File(Spec):
     """When to retrain and when to promote."""
     serve: ServeSpec = ServeSpec()
     """The service."""
+    alert: AlertSpec = AlertSpec()
+    """Who is told, and of what."""
 
 
 def seconds(duration: str) -> float:

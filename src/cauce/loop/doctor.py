@@ -50,7 +50,7 @@ def examine(state: State, *, clean: bool = False) -> Health:
         libraries={name: _version(name) for name in LIBRARIES},
         disk_free=shutil.disk_usage(state.project).free,
         disk_use={part: size_of(state.root / part) for part in PARTS},
-        locks={name: holder(state.locks / name) for name in ("loop.lock", "serve.lock", "track.lock")},
+        locks={name: holder(state.locks / name) for name in ("loop.lock", "serve.lock", "watch.lock", "track.lock")},
         cleanable=size_of(state.runs),
         cleaned=clean,
     )

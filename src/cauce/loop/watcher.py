@@ -1,88 +1,91 @@
-"""The watcher: look at every model, decide and act, sleep, again: `cauce watch --every`, which `up` keeps running."""
+"""One turn of the watcher with one model: train on a source that changed, look, decide, act, tell."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import time
 import traceback
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from cauce.core.errors import Locked, UserError
+from cauce.core.artefacts import Decision, Watched
+from cauce.core.errors import EXIT_BUG, EXIT_DONE, Locked, UserError
+from cauce.loop.alert import tell, watch_failed
 from cauce.loop.context import Loop
 from cauce.loop.renew import renew
 from cauce.loop.stages import refresh
 from cauce.renew import paused
 
-LOOK_S = 0.5
+
+@dataclass(frozen=True)
+class Turn:
+    """What a turn came to."""
+
+    watched: Watched | None = None
+    decision: Decision | None = None
+    """What the policy said of it."""
+    outcome: Decision | None = None
+    """What was decided of a training, where there was one."""
+    said: tuple[str, ...] = ()
+    """What is worth telling, in the project's language."""
+    exit_code: int = EXIT_DONE
+    """That of what failed; 0 where nothing did."""
 
 
-class _Stop:
-    """Set by SIGTERM. A plain flag: an Event's lock may be held by the very thread that the signal interrupts."""
-
-    asked = False
-
-    def __init__(self, beside: int | None) -> None:
-        self._beside = beside
-        signal.signal(signal.SIGTERM, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-
-    def now(self) -> bool:
-        """Whether to stop: asked to, or `cauce up` was killed and cannot ask."""
-        return self.asked or (self._beside is not None and os.getppid() != self._beside)
-
-
-def run_watcher(loop: Loop, models: Sequence[str], *, every_s: float, beside: int | None = None) -> None:
-    """Renew each model every `every_s` seconds until SIGTERM or Ctrl-C; a failed turn is told and tried again.
+def turn(loop: Loop, model: str, told: dict[str, str], *, wait_s: float | None = None) -> Turn:
+    """Take one model round once, and tell what came of it unless that was told the last time.
 
     Parameters
     ----------
-    beside
-        Process that started this one: stop when it has ended.
+    told
+        Model → what was told of it the last time.
+    wait_s
+        How long to wait for a process that trains; None skips the turn at once and says nothing.
+
+    Raises
+    ------
+    Locked
+        The wait was in vain.
     """
-    stop, told = _Stop(beside), dict[str, str]()
-    while not stop.now():
-        for model in models:
-            if not stop.now():
-                _turn(loop, model, told)
-        again = time.monotonic() + every_s
-        while not stop.now() and (left := again - time.monotonic()) > 0:
-            time.sleep(min(left, LOOK_S))
-
-
-def _turn(loop: Loop, model: str, told: dict[str, str]) -> None:
-    """Take one model round once, and tell what came of it unless that was told the last time."""
     try:
-        with loop.locked():
-            text = f"\n{model}: ".join(_round(loop, model))
+        with loop.locked(wait_s=wait_s or 0.0):
+            done = _round(loop, model)
     except Locked:
-        return  # somebody trains by hand: the next turn sees the result
+        if wait_s is None:
+            return Turn()  # somebody trains by hand: the next turn sees the result
+        raise
     except UserError as error:
-        text = str(error)
-    except Exception:  # a watcher that dies of one model's bug would leave the others unwatched
-        text = traceback.format_exc()
+        watch_failed(loop, model, error)
+        done = Turn(said=(str(error),), exit_code=error.exit_code)
+    except Exception as error:  # a watcher that dies of one model's bug would leave the others unwatched
+        watch_failed(loop, model, error)
+        done = Turn(said=(traceback.format_exc(),), exit_code=EXIT_BUG)
+    text = f"\n{model}: ".join(done.said)
     if text and told.get(model) != text:
         sys.stderr.write(f"{model}: {text}\n")
         sys.stderr.flush()
     told[model] = text
+    return done
 
 
-def _round(loop: Loop, model: str) -> list[str]:
+def _round(loop: Loop, model: str) -> Turn:
     """Train on a source that changed, then watch and renew; return what is worth telling."""
     language = loop.project.file.project.language
     said: list[str] = []
+    code, trained = EXIT_DONE, None
     if paused(loop.record(model)) is None:
         fresh = refresh(loop, model)
+        trained = fresh.decision
         if fresh.error is not None:
             said.append(str(fresh.error))
+            code = fresh.error.exit_code
         if fresh.decision is not None:
             said.append(f"{fresh.decision.action}. {fresh.decision.reason[language]}")
     renewed = renew(loop, model)
-    if renewed is not None:
-        told = [renewed.decision] if renewed.decision.action != "wait" else []
-        told += [renewed.outcome] if renewed.outcome is not None else []
-        said += [f"{decision.action}. {decision.reason[language]}" for decision in told]
-    return said
+    if renewed is None:
+        tell(loop, model, None, None, trained)
+        return Turn(None, None, trained, tuple(said), code)
+    told = [renewed.decision] if renewed.decision.action != "wait" else []
+    told += [renewed.outcome] if renewed.outcome is not None else []
+    said += [f"{decision.action}. {decision.reason[language]}" for decision in told]
+    outcome = renewed.outcome or trained
+    tell(loop, model, renewed.watched, renewed.decision, outcome)
+    return Turn(renewed.watched, renewed.decision, outcome, tuple(said), code)

@@ -9,6 +9,7 @@ from cauce.core.addresses import without_secret
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.registry import TASKS
 from cauce.core.specs import DataSpec, File, ModelSpec
+from cauce.project import alerts
 from cauce.project.origins import KeyPath, Origins
 
 LOSSES: dict[str, tuple[str, ...]] = {"classify": ("log", "zero_one"), "regress": ("squared", "absolute")}
@@ -69,6 +70,7 @@ def faults(
             )
         data_or_none = None if spec.data in unreliable else file.data.get(spec.data)
         yield from _model(_Asked(name, spec, data_or_none, origins))
+    yield from alerts.faults(file, origins)
     for code in file.audit.checks if checks is not None else ():
         if code not in (checks or ()):
             where = origins.where("audit", "checks", code)

@@ -1,0 +1,60 @@
+"""Commands of alerts: what is open, and whether the channels work."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from cauce import terminal
+from cauce.cli.common import DEFAULT, Common, app, open_loop
+from cauce.core.errors import EXIT_DONE, Refused
+
+alert = App(name="alert", help="Show what alerts are open, and try the channels of `[alert]`.")
+app.command(alert)
+
+
+@alert.command(name="list")
+def listed(*, common: Common = DEFAULT) -> int:
+    """Show the alerts that are open, the messages that wait, and the channels that do not take them."""
+    from cauce.loop.alert import book_of, channel_names
+
+    with open_loop(common) as loop:
+        book, names, language = book_of(loop), channel_names(loop), loop.project.file.project.language
+    lasting = [one for one in book.open if one.cause.lasts]
+    if common.json:
+        waiting = {name: sum(name in one.channels for one in book.outbox) for name in names}
+        channels = {name: {"waiting": waiting[name], "failing": book.failing.get(name)} for name in names}
+        terminal.show_json({"open": lasting, "channels": channels, "lost": book.lost})
+        return EXIT_DONE
+    rows = [
+        (one.cause.model, one.cause.title[language], f"{one.since:%Y-%m-%d %H:%M}", one.cause.reason[language])
+        for one in lasting
+    ]
+    terminal.show_table("Open alerts", ("model", "alert", "since (UTC)", "reason"), rows)
+    states = []
+    for name in names:
+        health = book.failing.get(name)
+        state = "works" if health is None else f"{health.why}, since {health.since:%Y-%m-%d %H:%M} UTC"
+        states.append((name, sum(name in one.channels for one in book.outbox), state))
+    terminal.show_table("Channels", ("channel", "waiting", "state"), states)
+    if book.lost:
+        terminal.say(f"{terminal.counted(book.lost, 'message')} could not be delivered in time.")
+    return EXIT_DONE
+
+
+@alert.command(name="test")
+def try_channels(*, common: Common = DEFAULT) -> int:
+    """Send a test to every channel and say which of them took it; exit code 4 where one did not."""
+    from cauce.loop.alert import try_out
+
+    with open_loop(common) as loop:
+        results = try_out(loop)
+        if not results:
+            hint = "Add [alert.webhooks.NAME], [alert.mail.NAME] or [alert.commands.NAME]."
+            raise Refused("no channel to test", where=loop.project.path.name, hint=hint)
+    if common.json:
+        terminal.show_json(results)
+    else:
+        for name, why in results.items():
+            state = "[green]took it[/]" if why is None else f"[yellow]did not take it:[/] {terminal.escape(why)}"
+            terminal.say(f"[bold]{name}[/] {state}")
+    return Refused.exit_code if any(why is not None for why in results.values()) else EXIT_DONE
