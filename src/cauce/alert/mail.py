@@ -29,8 +29,8 @@ def letter(spec: MailSpec, message: Message) -> EmailMessage:
     made["Date"] = format_datetime(message.at)
     made["Message-ID"] = f"<{message.id}@{spec.sender.rpartition('@')[2]}>"
     made["Auto-Submitted"] = "auto-generated"
-    made["Content-Language"] = message.language
     made.set_content(message.body)
+    made["Content-Language"] = message.language
     return made
 
 
@@ -59,8 +59,9 @@ def send(spec: MailSpec, password: str | None, message: Message, *, timeout_s: f
         raise Undelivered("does not offer what is asked for (STARTTLS, or signing in)", lasting=True) from None
     except (OSError, smtplib.SMTPException) as error:
         raise Undelivered(f"not reached ({type(error).__name__})") from None
-    if refused:  # the others have it: trying again would give it to them twice
-        raise Undelivered(f"took it for {len(spec.to) - refused} of {len(spec.to)} recipients", lasting=True)
+    if refused:
+        why = f"took it for {len(spec.to) - refused} of {len(spec.to)} recipients"
+        raise Undelivered(why, lasting=True, in_part=True)
 
 
 def _hand_over(spec: MailSpec, password: str | None, made: EmailMessage, timeout_s: float) -> int:

@@ -93,8 +93,9 @@ def _deliver(
     for message in waiting:
         part = channel.part(message)
         found = None if part is None else _attempt(channel, part, PAUSES_S if again else (), sleep, left)
-        if found is None:
+        if found is None or found.in_part:
             delivered.append(message.id)
+        if found is None:
             continue
         failure = found
         if not found.lasting or left() <= 0:

@@ -16,8 +16,10 @@ class Undelivered(CauceError):
         Whether the same message would fare the same way a moment later.
     retry_after_s
         Seconds that the channel asked to be left alone for.
+    in_part
+        Whether some have it: sending it again would give it to them twice.
     """
 
-    def __init__(self, why: str, *, lasting: bool = False, retry_after_s: float = 0.0) -> None:
-        self.why, self.lasting, self.retry_after_s = why, lasting, retry_after_s
+    def __init__(self, why: str, *, lasting: bool = False, retry_after_s: float = 0.0, in_part: bool = False) -> None:
+        self.why, self.lasting, self.retry_after_s, self.in_part = why, lasting, retry_after_s, in_part
         super().__init__(why)

@@ -8,13 +8,28 @@ from cauce import terminal
 from cauce.cli.common import DEFAULT, Common, app, open_loop
 from cauce.core.errors import EXIT_DONE, Refused
 
-alert = App(name="alert", help="Show what alerts are open, and try the channels of `[alert]`.")
+alert = App(name="alert")
 app.command(alert)
 
 
+@alert.default
+def alert_(*, common: Common = DEFAULT) -> int:
+    """List the alerts that are open, or try the channels of `[alert]`.
+
+    For example:
+
+    `cauce alert test` sends a test to every channel and says which of them took it.
+    """
+    return _list(common)
+
+
 @alert.command(name="list")
-def listed(*, common: Common = DEFAULT) -> int:
-    """Show the alerts that are open, the messages that wait, and the channels that do not take them."""
+def list_(*, common: Common = DEFAULT) -> int:
+    """List the alerts that are open, the messages that wait, and the channels that do not take them."""
+    return _list(common)
+
+
+def _list(common: Common) -> int:
     from cauce.loop.alert import book_of, channel_names
 
     with open_loop(common) as loop:
