@@ -22,7 +22,8 @@ timelines = st.lists(st.tuples(st.integers(1, 90), st.sets(st.sampled_from([*LAS
 def run(timeline: list[tuple[int, set[str]]], *, restarts: bool = False) -> list[tuple[int, str, str]]:
     """All lines of a timeline, as (minute, state, detail)."""
     known: tuple[Open, ...] = ()
-    told, minute = [], 0
+    told: list[tuple[int, str, str]] = []
+    minute = 0
     for step, seen in timeline:
         minute += step
         causes = [cause(name, lasts=name in LASTING) for name in sorted(seen)]

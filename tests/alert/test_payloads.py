@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from email import message_from_bytes
 from email.policy import default
 
@@ -99,6 +100,12 @@ def test_every_message_keeps_the_limits_of_the_chats(text: str, n: int) -> None:
     assert len(sent["text"]) < 40_000
     assert len(json.dumps(teams(message)).encode()) <= 28_000
     assert message.more == max(0, n - 10)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_nothing_moves_a_terminal_or_turns_the_writing(text: str) -> None:
+    (line,) = message_of(text).lines
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", line.title + line.reason)
 
 
 def test_a_program_is_given_the_fields(message: Message) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cauce.core.errors import UserError
@@ -109,6 +109,8 @@ names = st.text(st.characters(exclude_characters="/\n\r\0", exclude_categories=[
 
 @settings(deadline=None, max_examples=25)
 @given(names)
+@example("50% off")
+@example("it's $HOME; %")
 def test_the_shell_runs_the_command_in_the_folder_whatever_it_is_called(name: str) -> None:
     import tempfile
 

@@ -46,6 +46,7 @@ def test_systemd_does_find_a_fault_where_there_is_one(tmp_path: Path) -> None:
 
 def words(line: str) -> list[str]:
     """Split a command line as systemd.service(5) says, specifiers and variables left as plain text."""
+    assert "%" not in line.replace("%%", ""), "a single % begins a specifier"
     found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', line)
     read = [re.sub(r"\\(.)", r"\1", quoted) if quoted else plain for quoted, plain in found]
     return [word.replace("%%", "%").replace("$$", "$") for word in read]
