@@ -145,7 +145,8 @@ def course(view: ModelView, words: Language) -> Markup | None:
     if len(points) < 2:
         return None
     begin, end = points[0].at.timestamp(), points[-1].at.timestamp()
-    values = [v for point in points for v in (point.realised_loss, point.expected_loss) if v is not None]
+    shown = (each for p in points for each in (p.realised_loss, p.expected_loss, p.lower, p.upper))
+    values = [each for each in shown if each is not None]
     low, high = min(values), max(values)
     pad = (high - low or abs(high) or 1.0) * 0.15
     low, high = low - pad, high + pad
