@@ -11,15 +11,23 @@ from cauce.core.artefacts import (
     Audit,
     Choice,
     Column,
+    ColumnDrift,
     Comparison,
     Decision,
     Diagnosis,
+    Estimate,
+    Experiment,
     Finding,
     Finish,
+    JointDrift,
+    LabelsSeen,
+    LookPoint,
     Metrics,
+    Mover,
     Release,
     Rung,
     Schema,
+    SegmentFigure,
     Signal,
     Snapshot,
     TaskSpec,
@@ -317,6 +325,11 @@ def project(full: ModelView, new: ModelView) -> ProjectView:
     return project_view((full, new))
 
 
+@pytest.fixture
+def long(full: ModelView) -> ModelView:
+    return watched_long(full)
+
+
 def full_view() -> ModelView:
     per_minute = tuple((7 * i * i + 13 * i) % 23 + i // 4 for i in range(60))
     return ModelView(
@@ -345,3 +358,55 @@ def project_view(models: tuple[ModelView, ...]) -> ProjectView:
 def blocked_view() -> ModelView:
     findings = tuple(replace(finding, accepted=None) for finding in audit().findings)
     return replace(new_view(), stage="blocked", audit=replace(audit(), findings=findings))
+
+
+def watched_long(view: ModelView) -> ModelView:
+    """Give the same model after weeks: looks, drifts, an estimate, late truths, segments and an experiment."""
+    assert view.watched is not None
+    seen = replace(
+        view.watched,
+        drifts=(
+            ColumnDrift("age", 0.02, 0.05, 0.4, 1.0, False, 0.0, 0.0, (Mover("≤ 20", 0.1, 0.12),), 0.03, 4.0, 0.0, 0.2),
+            ColumnDrift(
+                "course", 0.41, 0.3, 1e-9, 1e-8, True, 0.0, 0.11, (Mover("law", 0.1, 0.4),), None, 91.0, 12.0, 0.3
+            ),
+            ColumnDrift("prediction", 0.1, 0.1, 0.01, 0.2, False, 0.0, 0.0, (), None, 9.0, 1.0),
+        ),
+        joint=JointDrift(0.61, 0.57, 0.65, {"course": 0.8, "age": 0.2}, 2_000),
+        estimate=Estimate("cbpe", "roc_auc", 0.842, 0.82, 0.864, 0.9017, 1_000, False, 0.79, 0.85, 400),
+        labels=LabelsSeen(1_000, 412, 0.412, 86_400.0, 259_200.0, False, ("course", "age")),
+        segments=(SegmentFigure("course = law", 120, 0.52, 0.44, 0.6, 0.36, True),),
+    )
+    looks = tuple(
+        LookPoint(
+            NOW - timedelta(days=at),
+            3,
+            1_000,
+            400,
+            0.3587,
+            0.365 + 0.01 * (at % 3) if at != 4 else None,
+            0.34,
+            0.39,
+            0.842,
+            "roc_auc",
+            None,
+            0.4,
+            0.3,
+            ("drift course",) if at == 2 else (),
+        )
+        for at in range(8)
+    )
+    experiment = Experiment(
+        "dropout",
+        "shadow",
+        3,
+        4,
+        NOW - timedelta(days=1),
+        NOW - timedelta(hours=3),
+        words("1,204 requests compared so far; nothing is settled.", "1204 peticiones comparadas; nada decidido."),
+        1_204,
+        2_408,
+        comparison(-0.004, 0.006),
+        {"latency_ratio": 1.12, "sample_ratio_p": 0.4, "own": 2.0},
+    )
+    return replace(view, watched=seen, looks=looks, experiment=experiment)

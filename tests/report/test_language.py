@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cauce.core.artefacts import Action, Candidate, Kind, RungWhy, SignalCode, Trial, Verdict
+from cauce.core.artefacts import Action, Candidate, Kind, RungWhy, SignalCode, Stage, Trial, Verdict
 from cauce.core.protocols import Task
 from cauce.core.specs import FairnessMetric, Mitigation, Severity
 from cauce.report import language
@@ -32,6 +32,7 @@ FAMILIES = {
     "gap_": get_args(FairnessMetric),
     "method_": get_args(Mitigation),
     "trial_": get_args(get_type_hints(Trial)["outcome"]),
+    "step_": [stage for stage in get_args(Stage) if stage != "ended"],
     "split_": ["random", "stratified", "group", "time"],
 }
 """Texts that are found by a value: one for every value."""
@@ -55,7 +56,21 @@ def test_no_text_is_unused() -> None:
         path.read_text(encoding="utf-8") for path in sorted(ROOM.rglob("*")) if path.suffix in {".py", ".html"}
     )
     quoted = set(re.findall(r"""["']([a-z0-9_]+)["']""", sources))
-    built = {"answer_", "advice_", "metric_", "meaning_", "warning_", "rung_", "word_", "means_", "ago_", *FAMILIES}
+    built = {
+        "answer_",
+        "estimate_",
+        "step_",
+        "guard_",
+        "advice_",
+        "metric_",
+        "meaning_",
+        "warning_",
+        "rung_",
+        "word_",
+        "means_",
+        "ago_",
+        *FAMILIES,
+    }
     for key in EN.words:
         prefix = next((prefix for prefix in built if key.startswith(prefix)), None)
         by_value = prefix is not None and (prefix in FAMILIES or prefix in {"metric_", "meaning_"})

@@ -41,6 +41,7 @@ from cauce.core.watching import Estimate as Estimate
 from cauce.core.watching import Experiment as Experiment
 from cauce.core.watching import JointDrift as JointDrift
 from cauce.core.watching import LabelsSeen as LabelsSeen
+from cauce.core.watching import LookPoint as LookPoint
 from cauce.core.watching import Mover as Mover
 from cauce.core.watching import SegmentFigure as SegmentFigure
 from cauce.core.watching import Signal as Signal

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cauce.core.artefacts import Audit, Comparison, Decision, GroupFigure, Release, Snapshot, Watched, Words
+from cauce.core.artefacts import (
+    Audit,
+    Comparison,
+    Decision,
+    Experiment,
+    GroupFigure,
+    LookPoint,
+    Release,
+    Snapshot,
+    Watched,
+    Words,
+)
 from cauce.core.specs import ModelSpec
 
 
@@ -42,6 +53,10 @@ class ModelView:
     """Newest first, at most 50."""
     error: str | None = None
     """Why the newest attempt to train failed; None where it did not."""
+    experiment: Experiment | None = None
+    """The challenger on its way, or the champion on probation."""
+    looks: tuple[LookPoint, ...] = ()
+    """What the watch saw, newest first, at most 500."""
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,30 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class LookPoint:
+    """One look in few figures: what a picture of months is drawn from."""
+
+    at: datetime
+    version: int
+    n_predictions: int
+    n_truths: int
+    expected_loss: float
+    realised_loss: float | None = None
+    lower: float | None = None
+    """Ends of the interval of the realised loss; None where truths were too few."""
+    upper: float | None = None
+    estimate: float | None = None
+    """The estimated metric of rows without truths, and its name."""
+    metric: str = ""
+    reliable: bool | None = None
+    coverage: float | None = None
+    strongest: float = 0.0
+    """The largest population stability index of a column."""
+    alarms: tuple[str, ...] = ()
+    """What alarmed: ``"drift age"``, ``"performance"``."""
+
+
+@dataclass(frozen=True)
 class Decision:
     """What to do, and why: appended to the record, never changed."""
 

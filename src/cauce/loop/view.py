@@ -11,10 +11,12 @@ from cauce.core.locks import holder
 from cauce.core.views import ModelView, ProjectView
 from cauce.loop.audit import recorded
 from cauce.loop.context import Loop
+from cauce.loop.history import looks
 from cauce.loop.stages import Failure
 from cauce.loop.watch import ledger_of
 
 N_DECISIONS = 50
+N_LOOKS = 500
 
 
 def project_view(loop: Loop) -> ProjectView:
@@ -54,6 +56,7 @@ def model_view(loop: Loop, name: str) -> ModelView:
         watched=read_artefact(folder / "watched.json", Watched),
         decisions=_decisions(folder),
         error=error.text if error is not None else None,
+        looks=looks(folder, limit=N_LOOKS),
     )
 
 

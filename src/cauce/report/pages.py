@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from cauce.core.artefacts import Signal
 from cauce.core.views import AuditView, FairnessCurve, ModelView, ProjectView
 from cauce.profile import Profile
-from cauce.report import audit, columns, costs, drawings, fairness, measures, mitigation
+from cauce.report import audit, columns, costs, drawings, fairness, measures, mitigation, watching
 from cauce.report.answer import answer
 from cauce.report.assets import style_sheet
 from cauce.report.ladder import gain, rows
@@ -149,6 +149,11 @@ def _functions(words: Language) -> Mapping[str, object]:
         "calibration": lambda metrics: drawings.calibration(metrics, words),
         "importance": lambda shares: drawings.importance_bars(shares, words),
         "sparkline": lambda values: drawings.sparkline(values, words),
+        "course": lambda view: watching.course(view, words),
+        "watch_facts": lambda seen: watching.facts(seen, words),
+        "drift_rows": lambda seen: watching.column_rows(seen, words),
+        "experiment_steps": lambda experiment: watching.steps(experiment, words),
+        "experiment_facts": lambda experiment: watching.experiment_facts(experiment, words),
         "verdict": lambda view: audit.verdict(view, words),
         "told": lambda view: audit.told(view, words),
         "check_title": lambda view, code: audit.title(view, code, words),
