@@ -233,7 +233,10 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "watch_label_coverage": ("Share of the window's predictions whose truth came, 0 to 1.", _MODEL),
     "watch_label_complete": ("1 where enough truths came to judge by the window, else 0.", _MODEL),
     "watch_label_selected_columns": ("Columns along which the rows with truths differ from all.", _MODEL),
-    "watch_label_lag_seconds": ("Seconds within which this share of the truths that came had come.", ("model", "share")),
+    "watch_label_lag_seconds": (
+        "Seconds within which this share of the truths came.",
+        ("model", "share"),
+    ),
     "decision": ("1 for the action that was decided last, 0 for the others.", ("model", "action")),
     "decided_timestamp_seconds": ("When each action was last decided, seconds since 1970.", ("model", "action")),
     "experiment_stage": ("1 for the stage at which the challenger stands, 0 for the others.", ("model", "stage")),
