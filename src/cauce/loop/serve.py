@@ -101,7 +101,6 @@ def serve(
         if _has_screen():
             webbrowser.open(link)
 
-    port = spec.port if port is None else port
     if spec.workers > 1:
         _load_before_forking(service)
     shared.close()
@@ -114,7 +113,7 @@ def serve(
     room.run(
         lambda: room.create_app(service),
         spec.host,
-        port,
+        spec.port if port is None else port,
         token_file=loop.state.token,
         announce=ready,
         workers=spec.workers,

@@ -250,6 +250,7 @@ class Metrics:
         for count in (self.load_failures, self.write_failures, self.shadow_dropped, self.shadow_failures):
             count.labels(model)
         self.version.labels(model)
+        self.challenger_version.labels(model)
 
     def _count(self, name: str, text: str, *labels: str) -> Family[Count]:
         family = self._families[name] = Family(self._board, Count, name, text, labels)
