@@ -84,6 +84,7 @@ def ours(reference: pa.Table, current: pa.Table) -> dict[str, dict[str, Any]]:
             "shipped": shipped[name].psi,
             "shipped_jensenshannon": shipped[name].jensen_shannon * NATS,
             "missing": shipped[name].missing_now,
+            "rows": [int(before.sum()), int(now.sum())],
         }
         if name in {"grade", "age", "hours"}:
             about = now_profile.column(name)
