@@ -40,4 +40,4 @@ bench:           ## benchmarks/loop: seconds from file to first prediction
 	@$(PYTHON) benchmarks/loop/run.py
 
 clean:           ## Remove the environment, caches and the demo project
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-evidently demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

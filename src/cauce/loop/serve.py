@@ -17,6 +17,7 @@ from cauce.core import admin_log
 from cauce.core.locks import hold
 from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
+from cauce.loop.seen import SeenFiles
 from cauce.loop.tokens import tokens_of
 from cauce.loop.view import project_view
 from cauce.loop.watch import ledger_of
@@ -86,6 +87,7 @@ def serve(
         sessions=room.Codes("session", store=shared),
         shared=shared,
         metrics=room.new_metrics(tuple(loop.project.file.models), workers=spec.workers),
+        seen=SeenFiles(loop),
         traces=room.open_traces(spec.traces, project=loop.project.file.project.name, version=__version__),
         limits=room.Limits(per_second=spec.requests_per_second),
         note=partial(admin_log.append, loop.state.record),
@@ -99,7 +101,6 @@ def serve(
         if _has_screen():
             webbrowser.open(link)
 
-    port = spec.port if port is None else port
     if spec.workers > 1:
         _load_before_forking(service)
     shared.close()
@@ -112,7 +113,7 @@ def serve(
     room.run(
         lambda: room.create_app(service),
         spec.host,
-        port,
+        spec.port if port is None else port,
         token_file=loop.state.token,
         announce=ready,
         workers=spec.workers,

@@ -4,7 +4,7 @@ from cauce.serve.app import create_app
 from cauce.serve.codes import Codes
 from cauce.serve.limits import Limits
 from cauce.serve.run import check_address, run
-from cauce.serve.service import Served, Service, new_metrics
+from cauce.serve.service import Seen, Served, Service, new_metrics
 from cauce.serve.shared import Shared
 from cauce.serve.tls import tls_options
 from cauce.serve.tokens import Token, Tokens
@@ -13,6 +13,7 @@ from cauce.serve.traces import open_traces
 __all__ = [
     "Codes",
     "Limits",
+    "Seen",
     "Served",
     "Service",
     "Shared",

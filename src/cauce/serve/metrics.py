@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.registry import Collector
 
 from cauce.serve.cells import SINK, Board, Count, Series, State
 from cauce.serve.usage import usage
@@ -128,6 +129,8 @@ class Metrics:
         self._requests: dict[tuple[str, int], Count] = {}
         self.before_text: list[Callable[[], None]] = []
         """Called before the figures are given: to set states that are dear to know, such as a folder's size."""
+        self.seen: Collector | None = None
+        """What the watcher saw, read from its files at every scrape; see `cauce.serve.seen`."""
         self._of_requests()
         self._of_models()
         self._of_the_ledger()
@@ -231,6 +234,8 @@ class Metrics:
             yield family.collect(found.get(name, {}))
         yield GaugeMetricFamily("cauce_workers", "Processes that answer.", value=self._board.n_workers)
         yield from usage(self._board.pids())
+        if self.seen is not None:
+            yield from self.seen.collect()
 
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format. Reads files under /proc: call it in a thread."""
@@ -242,9 +247,10 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _expect(self, model: str) -> None:
-        for count in (self.load_failures, self.write_failures, self.shadow_dropped):
+        for count in (self.load_failures, self.write_failures, self.shadow_dropped, self.shadow_failures):
             count.labels(model)
         self.version.labels(model)
+        self.challenger_version.labels(model)
 
     def _count(self, name: str, text: str, *labels: str) -> Family[Count]:
         family = self._families[name] = Family(self._board, Count, name, text, labels)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from cauce.core.admin_log import Act
-from cauce.core.artefacts import Schema
+from cauce.core.artefacts import Action, Decision, Experiment, Schema, Watched
 from cauce.core.protocols import Fitted
 from cauce.core.specs import ChallengerSpec, ServeSpec
 from cauce.ledger.ledger import Ledger
@@ -41,6 +42,18 @@ class Served:
     schema: Schema
     """Input columns: what a request must bring."""
     fitted: Fitted
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What stands on disk of one model: its newest look, what is decided, what is being tried."""
+
+    watched: Watched | None = None
+    decision: Decision | None = None
+    """The newest one."""
+    decided: Mapping[Action, datetime] = field(default_factory=dict)
+    """Action → when it was last decided, of those in the record."""
+    experiment: Experiment | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +94,8 @@ class Service:
     """What several workers share."""
     metrics: Metrics = field(default_factory=lambda: new_metrics())
     """Figures of all workers; made before these are forked."""
+    seen: Callable[[str], Seen | None] | None = None
+    """What the watcher's files say of a model, for /metrics. Called in a thread, at every scrape."""
     traces: Traces | None = None
     """Where traces are sent, if anywhere."""
     preloaded: dict[tuple[str, int], Served] = field(default_factory=dict)

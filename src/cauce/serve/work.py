@@ -23,6 +23,7 @@ from cauce.serve.probe import probe
 from cauce.serve.problem import Problem
 from cauce.serve.releases import Releases
 from cauce.serve.routing import Route
+from cauce.serve.seen import SeenCollector
 from cauce.serve.service import Served, Service
 from cauce.serve.shadow import Shadow
 
@@ -50,6 +51,8 @@ class Work:
         self._in_flight = 0
         self._ledgers: dict[str, Ledger] = {}
         self.metrics.before_text.append(self._measure_journals)
+        if service.seen is not None:
+            self.metrics.seen = SeenCollector(service.seen, service.models)
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
