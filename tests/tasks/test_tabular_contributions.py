@@ -19,8 +19,8 @@ from cauce.core.protocols import Fitted
 from cauce.tasks.tabular import Classify, Regress, booster_text
 from cauce.tasks.tabular.additive import curves
 from cauce.tasks.tabular.boosting import Boosting, _shares, owners
-from cauce.tasks.tabular.fitted import Classifier, Regressor
 from cauce.tasks.tabular.finished import FinishedClassifier, Listing
+from cauce.tasks.tabular.fitted import Classifier, Regressor
 
 RUNGS = ("prior", "linear", "additive", "forest", "boosting", "tuned", "mlp")
 Floats = npt.NDArray[np.float64]
@@ -194,9 +194,7 @@ def test_no_rows_give_no_contributions_and_no_reference_is_told() -> None:
         fitted.contributions(table.slice(0, 1))
 
 
-def shapley(
-    score: Callable[[pa.Table], Floats], row: pa.Table, reference: pa.Table, names: list[str]
-) -> Floats:
+def shapley(score: Callable[[pa.Table], Floats], row: pa.Table, reference: pa.Table, names: list[str]) -> Floats:
     """Shapley values by their definition: all coalitions, the others taken from every reference row."""
     values: dict[frozenset[str], Floats] = {}
     for size in range(len(names) + 1):

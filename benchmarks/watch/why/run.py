@@ -1,6 +1,6 @@
 """Are planted causes of a change found, and is nothing named where nothing changed? See README.md.
 
-    python benchmarks/watch/why/run.py [--quick]
+python benchmarks/watch/why/run.py [--quick]
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def main() -> None:
         share = float(np.mean([right(scenario, change) for change in changes]))
         exact = max(abs(sum(p.amount for p in c.parts) - (c.after - c.before)) for c in changes)
         told = Counter(str([cause for cause, _ in named(change)]) for change in changes).most_common(5)
-        result[scenario] = {"right": share, "se": (share * (1 - share) / n_seeds) ** 0.5, "worst_sum": exact, "named": told}
+        error = (share * (1 - share) / n_seeds) ** 0.5
+        result[scenario] = {"right": share, "se": error, "worst_sum": exact, "named": told}
         print(scenario, result[scenario], flush=True)
     alarm = float(np.mean([unadjusted("control", seed, 4000) for seed in range(n_seeds)]))
     result["control of the harness: any segment's t-test at 5 %"] = {"names something where nothing changed": alarm}

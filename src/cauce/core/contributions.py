@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Scale = Literal["unit", "log-odds", "log-share", "share"]
-"""``unit``: the target's own; ``log-odds``: of the second of two classes; ``log-share``: one score a class, whose softmax
-are the probabilities; ``share``: a forest's mean vote for the second of two classes, or for each class."""
+"""``unit``: the target's own; ``log-odds``: of the second of two classes; ``log-share``: one score a class, and their
+softmax are the probabilities; ``share``: a forest's mean vote for the second of two classes, or for each class."""
 Method = Literal["none", "coefficients", "trees", "sampling"]
 """How they were found: there are none; coefficient × distance from the reference; TreeSHAP; sampled permutations."""
 PAIRS = 64

@@ -1,4 +1,4 @@
-"""The record of why a loss or the predictions changed, and of what one prediction came from. Plain data, kept as JSON."""
+"""The record of why a loss or the predictions changed, and of what one prediction came from. Plain data."""
 
 from __future__ import annotations
 

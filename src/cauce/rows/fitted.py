@@ -106,7 +106,7 @@ class Computed:
         return predict
 
     def contributions(self, table: pa.Table, background: pa.Table | None = None) -> Contributions:
-        """Give what each column adds; a computed column's stands under its own name, beside what it is computed from."""
+        """Give what each column adds: a computed one too, under its own name, with what it is computed from."""
         apply, functions = self.computing.apply, self.computing.functions
         known = None if background is None else apply(background)
         found = contributions_of(self.inner, apply(table), known)

@@ -1,7 +1,7 @@
 """Why a loss or a mean prediction changed between two samples: by rows, by relation, by which column and segment.
 
-`why_parts.py` is the arithmetic. Here causes are picked: a column's mix, or a segment's relation, is named only where
-chance alone would name any of them in at most 5 % of looks (Bonferroni-Holm; half for the mix, half for relations). What
+`why_parts.py` is the arithmetic. Here causes are picked: a column's mix, or a segment's relation, is named where chance
+alone would name any of them in at most 5 % of looks (Bonferroni-Holm; half for the mix, half for relations). What
 is picked first gets what it shares with others: columns that go together share a cause, and the largest is named.
 """
 
@@ -127,7 +127,7 @@ def explain(
     rng = np.random.default_rng(0) if rng is None else rng
     sides = _sides(before, after)
     weights = _weights(sides, segments, paired=paired)
-    steps, left, scale = ([], sides, 1.0) if paired else _mixes(sides, segments)
+    steps, left = ([], sides) if paired else _mixes(sides, segments)
     pick = _pick(left, segments, paired=paired)
     last = pick.segments if pick is not None else _whole(before, after)
     order = [*steps, last]
@@ -193,12 +193,11 @@ def _mix_p(sides: tuple[Side, Side], one: Segments) -> tuple[Split, float]:
     return found, float(2 * stats.norm.sf(abs(found.mix.sum()) / error)) if error > 0 else 1.0
 
 
-def _mixes(sides: tuple[Side, Side], segments: Sequence[Segments]) -> tuple[list[Segments], tuple[Side, Side], float]:
-    """Return the columns whose mix is proven, largest first, both samples as weighted then, and what they share."""
+def _mixes(sides: tuple[Side, Side], segments: Sequence[Segments]) -> tuple[list[Segments], tuple[Side, Side]]:
+    """Return the columns whose mix is proven, largest first, and both samples as weighted then."""
     chosen: list[Segments] = []
-    scale = 1.0
     if min(len(side.values) for side in sides) < FEWEST_ROWS:
-        return chosen, sides, scale
+        return chosen, sides
     for _ in range(MOST_MIX):
         rest = [one for one in segments if one not in chosen]
         tested = [(one, *_mix_p(sides, one)) for one in rest]
@@ -208,10 +207,9 @@ def _mixes(sides: tuple[Side, Side], segments: Sequence[Segments]) -> tuple[list
         _, one, found = max(sure, key=lambda each: each[0])
         chosen.append(one)
         sides, shared = reweighed(sides, (one.before, one.after), found)
-        scale *= shared
         if shared <= 0:
             break
-    return chosen, sides, scale
+    return chosen, sides
 
 
 def _moments(sides: tuple[Side, Side], one: Segments, *, paired: bool) -> Moments:

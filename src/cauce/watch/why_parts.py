@@ -5,8 +5,8 @@ Between two samples cut into segments k, with shares p and means l, the change o
     Σ (p₁ − p₀)(l̄ − L̄)  +  Σ (l₁ − l₀) p̄        l̄, p̄: averages of before and after; L̄: of both totals
 
 exactly: the first sum is the mix, the second the relation (Kitagawa, "Components of a difference between two rates",
-JASA 1955; Oaxaca 1973, Blinder 1973, in the symmetric form that leaves no interaction over). Columns are taken one after
-the other: once a column's mix is counted, both samples are weighted to the average of its shares (its relation is their
+JASA 1955; Oaxaca 1973, Blinder 1973, in the symmetric form that leaves no interaction over). Columns are taken one by
+one: once a column's mix is counted, both samples are weighted to the average of its shares (its relation is their
 difference then), and what the next column's mix explains is taken from that. A segment that is in one sample alone has
 no relation to compare, so that all it brings is mix.
 """
@@ -154,7 +154,8 @@ def _cells(side: Side, codes: Codes, n_segments: int, means: Floats) -> tuple[Fl
     n = np.bincount(at, counted, n_segments).astype(np.float64)
     square = np.bincount(at, parts**2, n_segments)
     spread = np.divide(n, n - 1, out=np.full(n_segments, np.inf), where=n > 1)
-    return np.divide(square, mass**2, out=np.full(n_segments, np.inf), where=mass > 0) * spread, n
+    known = (mass > 0) & (n > 1)
+    return np.divide(square * np.where(known, spread, 0.0), mass**2, out=np.full(n_segments, np.inf), where=known), n
 
 
 def _told(change: Floats, variance: Floats, n: Floats, share: Floats) -> Moments:
@@ -290,7 +291,7 @@ def resampled(
     Returns
     -------
     tuple
-        Amounts of the parts, shape (n_draws, n_parts); those of the last column's segments, shape (n_draws, n_segments);
+        Amounts of the parts, shape (n_draws, n_parts); of the last column's segments, shape (n_draws, n_segments);
         the mix of each step's segments side by side, shape (n_draws, sum of their numbers).
     """
     parts, segments, mixes = [], [], []

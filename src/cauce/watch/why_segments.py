@@ -1,4 +1,4 @@
-"""Rows of two samples cut into segments by one column: levels of a category, quantiles of a number, lengths of a text."""
+"""Rows of two samples cut into segments: by levels of a category, quantiles of a number, lengths of a text."""
 
 from __future__ import annotations
 

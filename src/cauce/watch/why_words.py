@@ -223,8 +223,8 @@ def _valued(name: str, value: str | None, language: Language) -> str:
 def too_few(n: tuple[int, int], needed: int, names: tuple[str, str]) -> Words:
     """Say that too few truths came for the loss."""
     return {
-        "en": f"Why the loss changed cannot be told: {n[0]:,} rows with a truth in {names[0]} and {n[1]:,} in {names[1]}; "
-        f"{needed} in each are needed at least.",
+        "en": f"Why the loss changed cannot be told: {n[0]:,} rows with a truth in {names[0]} and {n[1]:,} in "
+        f"{names[1]}; {needed} in each are needed at least.",
         "es": f"No se puede decir por qué cambió la pérdida: {number(n[0], 'es')} filas con valor real en {names[0]} y "
         f"{number(n[1], 'es')} en {names[1]}; hacen falta al menos {needed} en cada una.",
     }

@@ -1,9 +1,10 @@
 """What each input column adds to the score, for every rung of the ladder; parts of a column are summed back to it.
 
-A line: coefficient × (value − mean of the reference rows), design column by design column. Trees of every kind: TreeSHAP
-(Lundberg et al., "From local explanations to global understanding with explainable AI for trees", Nature Machine
-Intelligence 2020) in LightGBM's own code, path-dependent, so the reference is the training rows that passed each node.
-Additive trees see one column each, and there it is exact. Networks: `core.contributions.sampled`.
+A line: coefficient × (value − mean of the reference rows), design column by design column. Trees of every kind:
+TreeSHAP (Lundberg et al., "From local explanations to global understanding with explainable AI for trees",
+Nature Machine Intelligence 2020) in LightGBM's own code, path-dependent, so that the reference is the training rows
+that passed each node. Additive trees see one column each, and there it is exact. Networks are sampled
+(`core.contributions.sampled`).
 """
 
 from __future__ import annotations
