@@ -210,10 +210,10 @@ def shapley(score: Callable[[pa.Table], Floats], row: pa.Table, reference: pa.Ta
             values[frozenset(chosen)] = score(mixed).mean(axis=0)
     found = np.zeros((len(values[frozenset()]), len(names)))
     for at, name in enumerate(names):
-        for chosen in values:
-            if name not in chosen:
-                weight = math.factorial(len(chosen)) * math.factorial(len(names) - len(chosen) - 1)
-                gain = values[chosen | {name}] - values[chosen]
+        for others, value in values.items():
+            if name not in others:
+                weight = math.factorial(len(others)) * math.factorial(len(names) - len(others) - 1)
+                gain = values[others | {name}] - value
                 found[:, at] += gain * weight / math.factorial(len(names))
     return found
 

@@ -25,7 +25,7 @@ def run(scenario: str, seed: int, n_rows: int) -> Change:
     before, after = (month(scenario, later=later, n_rows=n_rows, rng=rng) for later in (False, True))
     segments, _ = cut(before.rows, after.rows, SCHEMA)
     samples = [Sample(name, one.rows, one.losses) for name, one in (("March", before), ("April", after))]
-    return explain("loss", *samples, segments, rng=rng)
+    return explain("loss", samples, segments, rng=rng)
 
 
 def named(change: Change) -> tuple[tuple[str, str], ...]:

@@ -141,7 +141,7 @@ def _show_one(why: PredictionWhy, words: Language) -> None:
 
 
 def _show_both(why: Why, words: Language) -> None:
-    from cauce.report.why import _label
+    from cauce.report.why import part_name, rows_table
 
     for change in (why.loss, *why.predictions):
         if change is None:
@@ -149,19 +149,20 @@ def _show_both(why: Why, words: Language) -> None:
         terminal.say(terminal.escape(words.of(change.reason)))
         most = max((abs(part.amount) for part in change.parts), default=0.0) or 1.0
         rows = [
-            (_label(part, words), _signed(part.amount, words), _between(part.interval, words), bar(part.amount, most))
+            (
+                part_name(part, words),
+                _signed(part.amount, words),
+                _between(part.interval, words),
+                bar(part.amount, most),
+            )
             for part in change.parts
         ]
         terminal.show_table("", ("", "", "95 %", ""), [*rows, _whole(change, words)])
     if why.rows:
-        shown = [
-            (row.unit, *(words.number(loss) for loss in row.loss), *(said or "–" for said in row.prediction))
-            for row in why.rows
-        ]
-        from cauce.report.why import say
-
-        header = (say("unit", words), *(f"{say('loss', words)} {name}" for name in why.names), *why.names)
-        terminal.show_table(say("rows", words), header, shown)
+        about = rows_table(why, words)
+        assert about is not None
+        terminal.show_table(about["title"], about["head"], about["body"])
+        terminal.say(f"[dim]{terminal.escape(about['note'])}[/]")
 
 
 def _whole(change: Change, words: Language) -> tuple[str, str, str, str]:

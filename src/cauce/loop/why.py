@@ -276,7 +276,7 @@ def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, 
             for seen, own in zip((before, after), known, strict=True)
         ]
         within = [_within(one, *known) for one in segments]
-        loss = room.explain("loss", *samples, within, paired=paired)
+        loss = room.explain("loss", samples, within, paired=paired)
     predictions = _predictions(before, after, segments, paired=paired)
     rows, share = _rows(before, after, paired=paired)
     names = (before.name, after.name)
@@ -309,7 +309,7 @@ def _predictions(before: _Seen, after: _Seen, segments: Sequence[Segments], *, p
             for s, own in pairs
         ]
         within = [_within(one, pairs[0][1], pairs[1][1]) for one in segments]
-        found.append(room.explain(figure, *samples, within, paired=paired))
+        found.append(room.explain(figure, samples, within, paired=paired))
     return tuple(found)
 
 
@@ -340,7 +340,8 @@ def _rows(before: _Seen, after: _Seen, *, paired: bool) -> tuple[tuple[RowChange
 def _moved(before: _Seen, after: _Seen) -> Floats:
     """Return how far each row's prediction moved: the number, or the probabilities together."""
     shared = [figure for figure in after.figures if figure in before.figures]
-    return np.sum([np.abs(after.figures[figure] - before.figures[figure]) for figure in shared], axis=0)
+    moved: Floats = np.sum([np.abs(after.figures[figure] - before.figures[figure]) for figure in shared], axis=0)
+    return moved
 
 
 def _text(value: Any) -> str:

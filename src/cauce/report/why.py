@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from markupsafe import Markup
 
@@ -106,6 +106,15 @@ class Bar(NamedTuple):
     faint: bool = False
 
 
+class TableOf(TypedDict):
+    """A table, written out."""
+
+    title: str
+    head: list[str]
+    body: list[list[str]]
+    note: str
+
+
 def say(key: str, words: Language, *values: object) -> str:
     """Return a text of this page."""
     return words.of(TEXTS[key]).format(*values)
@@ -123,7 +132,7 @@ def why_page(why: Why, language: str, *, project: str) -> str:
         model=f"{why.model} · {why.names[0]} → {why.names[1]}",
         headline=headline,
         sections=[_change(change, words) for change in changes],
-        rows=_rows(why, words),
+        rows=rows_table(why, words),
         untold=[words.of(each) for each in why.untold],
         skipped=[(name, words.of(reason)) for name, reason in why.skipped.items()],
         notes=[],
@@ -167,7 +176,7 @@ def notes(why: PredictionWhy, words: Language) -> list[str]:
 
 def waterfall(change: Change, words: Language) -> Markup:
     """Draw the parts of a change, one below the other, each from where the last one ended."""
-    bars = [Bar(_label(part, words), part.amount, part.interval, not part.proven) for part in change.parts]
+    bars = [Bar(part_name(part, words), part.amount, part.interval, not part.proven) for part in change.parts]
     desc = say("waterfall_desc", words, words.number(change.before), words.number(change.after))
     return _falling(bars, change.before, change.after, words, say("picture", words), desc)
 
@@ -238,7 +247,8 @@ def _level(name: str, x: float, top: float, value: float, words: Language) -> li
     ]
 
 
-def _label(part: Part, words: Language) -> str:
+def part_name(part: Part, words: Language) -> str:
+    """Name a part: its cause and its column."""
     return say(part.cause, words, part.column or "")
 
 
@@ -256,10 +266,10 @@ def _change(change: Change, words: Language) -> dict[str, object]:
     }
 
 
-def _segments(part: Part, words: Language) -> dict[str, object]:
+def _segments(part: Part, words: Language) -> TableOf:
     head = [say(key, words) for key in ("segment", "share", "mean", "amount", "interval")]
     return {
-        "title": _label(part, words),
+        "title": part_name(part, words),
         "head": head,
         "body": [_segment(one, words) for one in part.segments[:12]],
         "note": "",
@@ -277,7 +287,7 @@ def _segment(one: Segment, words: Language) -> list[str]:
     ]
 
 
-def _columns(change: Change, words: Language) -> dict[str, object]:
+def _columns(change: Change, words: Language) -> TableOf:
     head = [say(key, words) for key in ("column", "by_mix", "by_rest", "p_mix", "p_relation")]
     body = [
         [one.column, *(words.number(value) for value in (one.mix, one.relation, one.p_mix, one.p_relation))]
@@ -286,7 +296,8 @@ def _columns(change: Change, words: Language) -> dict[str, object]:
     return {"title": say("columns", words), "head": head, "body": body, "note": say("columns_note", words)}
 
 
-def _rows(why: Why, words: Language) -> dict[str, object] | None:
+def rows_table(why: Why, words: Language) -> TableOf | None:
+    """Return the rows that weigh most; None where there are none."""
     if not why.rows:
         return None
     paired = why.kind == "releases"

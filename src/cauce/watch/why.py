@@ -99,8 +99,7 @@ def cut(before: pa.Table, after: pa.Table, schema: Schema) -> tuple[list[Segment
 
 def explain(
     figure: str,
-    before: Sample,
-    after: Sample,
+    samples: Sequence[Sample],
     segments: Sequence[Segments],
     *,
     paired: bool = False,
@@ -112,8 +111,8 @@ def explain(
     ----------
     figure
         ``loss``, ``prediction`` or a class.
-    before, after
-        With rows as `segments` were cut from.
+    samples
+        Before and after, with rows as `segments` were cut from.
     paired
         The same rows in the same order stand in both.
     rng
@@ -124,6 +123,7 @@ def explain(
     Change
         Whose parts sum to it exactly.
     """
+    before, after = samples
     rng = np.random.default_rng(0) if rng is None else rng
     sides = _sides(before, after)
     weights = _weights(sides, segments, paired=paired)
@@ -220,22 +220,37 @@ def _moments(sides: tuple[Side, Side], one: Segments, *, paired: bool) -> Moment
 
 
 def _pick(sides: tuple[Side, Side], segments: Sequence[Segments], *, paired: bool) -> Pick | None:
-    """Return the column, or the pair, whose segments stand out most; None where none does."""
+    """Return the column, or the pair, whose segments stand out most; None where none does.
+
+    A pair is taken where, its segments set aside, neither of its columns stands out any more: then they are the cause,
+    and not a part of it.
+    """
     if not segments or min(np.count_nonzero(side.weights) for side in sides) < FEWEST_ROWS:
         return None
+    singles = _singles(sides, segments, paired=paired)
+    order = sorted(singles, key=lambda pick: pick.p)
+    parents = [pick.segments for pick in order[:MOST_PAIRED]]
+    both = _pick_pair(sides, parents, paired=paired)
+    named = [pick for pick in order if pick.named.any()]
+    if both is not None:
+        aside = [~both.named[codes] for codes in (both.segments.before, both.segments.after)]
+        left = [side._replace(weights=side.weights * kept) for side, kept in zip(sides, aside, strict=True)]
+        own = [one for one in parents if one.columns[0] in both.segments.columns]
+        rest = _singles((left[0], left[1]), own, paired=paired)
+        if not named or not any(pick.named.any() for pick in rest):
+            return both
+    return named[0] if named else None
+
+
+def _singles(sides: tuple[Side, Side], segments: Sequence[Segments], *, paired: bool) -> list[Pick]:
+    """Test every segment of every column, counted for all of them."""
     found = [_moments(sides, one, paired=paired) for one in segments]
+    counted = max(1, sum(int(np.isfinite(each.variance).sum()) for each in found))
     tests = [apart(each) for each in found]
-    counted = sum(int(np.isfinite(each.variance).sum()) for each in found)
-    singles = [
-        Pick(one, _standing_out(each, *p, RISK / 4 / max(counted, 1)), float(p[0].min()) * counted)
+    return [
+        Pick(one, _standing_out(each, *p, RISK / 4 / counted), float(p[0].min()) * counted)
         for one, each, p in zip(segments, found, tests, strict=True)
     ]
-    named = [pick for pick in singles if pick.named.any()]
-    order = sorted(range(len(segments)), key=lambda at: float(tests[at][0].min()))
-    paired_pick = _pick_pair(sides, [segments[at] for at in order[:MOST_PAIRED]], paired=paired)
-    if paired_pick is not None:
-        return paired_pick
-    return min(named, key=lambda pick: pick.p) if named else None
 
 
 def _standing_out(found: Moments, p_apart: Floats, p_own: Floats, level: float) -> npt.NDArray[np.bool_]:

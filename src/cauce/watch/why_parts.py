@@ -105,7 +105,7 @@ def _scatter(side: Side, parts: Floats) -> float:
     """Return the variance of the sum of independent parts of mean 0."""
     if side.clusters is not None:
         parts = np.bincount(side.clusters, parts)
-    n = np.count_nonzero(parts)
+    n = int(np.count_nonzero(parts))
     return float(parts @ parts) * n / max(n - 1, 1)
 
 
@@ -145,13 +145,14 @@ def moments_paired(side: Side, codes: Codes, n_segments: int) -> Moments:
 def _cells(side: Side, codes: Codes, n_segments: int, means: Floats) -> tuple[Floats, Floats]:
     """Return the variance of each segment's mean, and how many independent pieces it rests on."""
     mass = np.bincount(codes, side.weights, n_segments)
-    parts, at = side.weights * (side.values - means[codes]), codes
+    parts: Floats = side.weights * (side.values - means[codes])
+    at = codes
     counted = side.weights > 0
     if side.clusters is not None:
         keys, place = np.unique(codes * (int(side.clusters.max()) + 1) + side.clusters, return_inverse=True)
         parts, at = np.bincount(place, parts), keys // (int(side.clusters.max()) + 1)
         counted = np.bincount(place, counted) > 0
-    n = np.bincount(at, counted, n_segments).astype(np.float64)
+    n = np.bincount(at, counted.astype(np.float64), n_segments)
     square = np.bincount(at, parts**2, n_segments)
     spread = np.divide(n, n - 1, out=np.full(n_segments, np.inf), where=n > 1)
     known = (mass > 0) & (n > 1)

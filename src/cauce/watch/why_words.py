@@ -12,12 +12,12 @@ LANGUAGES: tuple[Language, ...] = ("en", "es")
 MOST = 2
 """Segments that a sentence names."""
 FRACTIONS: tuple[tuple[float, str, str], ...] = (
-    (1.0, "all of it", "todo"),
-    (3 / 4, "three quarters of it", "tres cuartas partes"),
-    (2 / 3, "two thirds of it", "dos tercios"),
-    (1 / 2, "half of it", "la mitad"),
-    (1 / 3, "a third of it", "un tercio"),
-    (1 / 4, "a quarter of it", "una cuarta parte"),
+    (1.0, "nearly all of it", "casi todo"),
+    (3 / 4, "about three quarters of it", "cerca de tres cuartas partes"),
+    (2 / 3, "about two thirds of it", "cerca de dos tercios"),
+    (1 / 2, "about half of it", "cerca de la mitad"),
+    (1 / 3, "about a third of it", "cerca de un tercio"),
+    (1 / 4, "about a quarter of it", "cerca de una cuarta parte"),
 )
 NEAR = 0.035
 
@@ -165,9 +165,8 @@ def _share(amount: float, change: float, language: Language) -> str:
     share = amount / change
     for size, english, spanish in FRACTIONS:
         if abs(share - size) <= NEAR:
-            return f"{'about ' if language == 'en' else 'cerca de '}{english if language == 'en' else spanish}"
-    written = percent(share, language) if share <= 1 else number(share, language) + ("×" if share > 1 else "")
-    written = percent(round(share, 2), language) if share <= 1 else written
+            return english if language == "en" else spanish
+    written = percent(round(share, 2), language) if share <= 1 else f"{number(share, language)}×"
     return f"{written} of it" if language == "en" else f"{written} del cambio"
 
 
