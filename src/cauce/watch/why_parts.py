@@ -75,7 +75,7 @@ def split(mass: Floats, sums: Floats) -> Split:
     total = (shares * means).sum(axis=1)
     mix = (shares[1] - shares[0]) * (means.mean(axis=0) - total.mean())
     relation = (means[1] - means[0]) * shares.mean(axis=0)
-    return Split(shares, means, mix, relation, there.all(axis=0))
+    return Split(shares, means, mix, relation, np.asarray(there.all(axis=0)))
 
 
 def of_rows(sides: tuple[Side, Side], codes: tuple[Codes, Codes], n_segments: int) -> Split:
@@ -104,7 +104,7 @@ def mix_error(sides: tuple[Side, Side], codes: tuple[Codes, Codes], found: Split
 def _scatter(side: Side, parts: Floats) -> float:
     """Return the variance of the sum of independent parts of mean 0."""
     if side.clusters is not None:
-        parts = np.bincount(side.clusters, parts)
+        parts = np.asarray(np.bincount(side.clusters, parts), np.float64)
     n = int(np.count_nonzero(parts))
     return float(parts @ parts) * n / max(n - 1, 1)
 
@@ -150,9 +150,9 @@ def _cells(side: Side, codes: Codes, n_segments: int, means: Floats) -> tuple[Fl
     counted = side.weights > 0
     if side.clusters is not None:
         keys, place = np.unique(codes * (int(side.clusters.max()) + 1) + side.clusters, return_inverse=True)
-        parts, at = np.bincount(place, parts), keys // (int(side.clusters.max()) + 1)
+        parts, at = np.asarray(np.bincount(place, parts), np.float64), keys // (int(side.clusters.max()) + 1)
         counted = np.bincount(place, counted) > 0
-    n = np.bincount(at, counted.astype(np.float64), n_segments)
+    n = np.asarray(np.bincount(at, counted.astype(np.float64), n_segments), np.float64)
     square = np.bincount(at, parts**2, n_segments)
     spread = np.divide(n, n - 1, out=np.full(n_segments, np.inf), where=n > 1)
     known = (mass > 0) & (n > 1)
