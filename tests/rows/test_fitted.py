@@ -151,3 +151,15 @@ def test_a_computed_column_in_another_form_leaves_the_reading_to_the_task(saved:
             return Schema((Column("twice", "category"), Column("rooms", "integer")))
 
     assert load(saved(), lambda _: Categories()).online() is None
+
+
+def test_what_a_computed_column_adds_stands_under_its_own_name_beside_what_it_is_computed_from(
+    saved: Callable[..., Path],
+) -> None:
+    opened = load(saved(), Doubler.load)
+    rows = pa.table({"price": [10, 30], "area": [4.0, 1.0], "rooms": [1, 2]})
+    found = opened.contributions(rows, pa.table({"price": [4, 8], "area": [4.0, 4.0], "rooms": [3, 4]}))
+    assert found.columns == ("twice", "rooms")
+    assert found.computed == {"twice": ("price", "area")}
+    assert found.base[:, 0].tolist() == [3.0, 3.0]
+    assert found.values[:, 0].tolist() == [[2.0, 0.0], [57.0, 0.0]]

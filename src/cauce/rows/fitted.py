@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from cauce.core.artefacts import Schema, TaskSpec
+from cauce.core.contributions import Contributions, contributions_of
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
 from cauce.core.plain import to_table
@@ -103,6 +104,14 @@ class Computed:
             return way([[(*row, *more)[place] for place in places] for row, more in zip(rows, computed, strict=True)])
 
         return predict
+
+    def contributions(self, table: pa.Table, background: pa.Table | None = None) -> Contributions:
+        """Give what each column adds: a computed one too, under its own name, with what it is computed from."""
+        apply, functions = self.computing.apply, self.computing.functions
+        known = None if background is None else apply(background)
+        found = contributions_of(self.inner, apply(table), known)
+        origins = {name: functions.raw([name]) for name in functions.names if name in found.columns}
+        return replace(found, computed={**found.computed, **origins})
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Finish the model within; `rows` have the computed columns."""

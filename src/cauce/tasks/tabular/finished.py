@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Schema, TaskSpec
+from cauce.core.contributions import Contributions, contributions_of
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json
 from cauce.core.protocols import Finished, Fitted, Online, online_of
@@ -67,6 +68,10 @@ class _Behind:
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Finish the model within anew."""
         return self.inner.finish(rows, predicted, spec)
+
+    def contributions(self, table: pa.Table, background: pa.Table | None = None) -> Contributions:
+        """Give those of the model within: to its score, before the probabilities are repaired."""
+        return replace(contributions_of(self.inner, table, background), repaired=self.listing.repair is not None)
 
     def save(self, folder: Path) -> None:
         """Write what was learnt into the existing, empty `folder`, and the model into its ``model/``."""

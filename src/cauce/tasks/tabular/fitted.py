@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from cauce.core.artefacts import Candidate, Schema, TaskSpec
+from cauce.core.contributions import Contributions
 from cauce.core.protocols import Finished, Fitted, Online
 from cauce.tasks.tabular import one_row, store
 from cauce.tasks.tabular.boosting import Boosting
@@ -57,6 +58,12 @@ class Classifier:
     def online(self) -> Online:
         """Give the quick way for few rows."""
         return class_rows(self.encoder, *_quick(self.encoder, self.model), self.classes)
+
+    def contributions(self, table: pa.Table, background: pa.Table | None = None) -> Contributions:
+        """Give what each input column adds to the score of raw rows, see `contributions.py`."""
+        from cauce.tasks.tabular.contributions import contributions
+
+        return contributions(self, self.encoder, self.model, table, background)
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Repair the probabilities where it pays, and choose how to decide on a class."""
@@ -106,6 +113,12 @@ class Regressor:
     def online(self) -> Online:
         """Give the quick way for few rows."""
         return number_rows(self.encoder, *_quick(self.encoder, self.model), self.half_width)
+
+    def contributions(self, table: pa.Table, background: pa.Table | None = None) -> Contributions:
+        """Give what each input column adds to the score of raw rows, see `contributions.py`."""
+        from cauce.tasks.tabular.contributions import contributions
+
+        return contributions(self, self.encoder, self.model, table, background)
 
     def finish(self, rows: pa.Table, predicted: pa.Table, spec: TaskSpec) -> Finished:
         """Tell the width of intervals from out-of-fold errors."""
