@@ -90,6 +90,7 @@ class Running:
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> so_far = Running()
     >>> for hour in range(4):
