@@ -204,6 +204,24 @@ class Ledger:
 
         return reading.again(lambda: reading.window(reading.look(self.folder), n))
 
+    def since(self, id_: str, *, most: int | None = None) -> pa.Table:
+        """Return the predictions with ids above `id_`, oldest first; columns as `window`, without the truths' values.
+
+        Ids rise with time, to the millisecond: who remembers the last id that was read gets every row once. What
+        another worker writes with an earlier id after that is not given; two workers' clocks and syncs differ by
+        milliseconds.
+
+        Parameters
+        ----------
+        id_
+            A prediction id, or the begin of one; ``""`` for all.
+        most
+            Return no more than so many, the oldest ones.
+        """
+        from cauce.ledger import reading
+
+        return reading.again(lambda: reading.since(reading.look(self.folder), id_, most))
+
     def labelled(self, after: datetime | None = None, *, whole: bool = False) -> pa.Table:
         """Return all predictions, made after `after`, that have a truth, with the last one; columns as `window`.
 

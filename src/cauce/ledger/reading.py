@@ -89,6 +89,17 @@ def window(view: View, n: int) -> pa.Table:
     return public.table(rows, _last_truths(view, lambda file: file.day in days))
 
 
+def since(view: View, id_: str, most: int | None) -> pa.Table:
+    """Return the predictions with ids above `id_`, oldest first; see `Ledger.since`."""
+    import pyarrow.compute as pc
+
+    rows = _predictions(view, [file for file in view.prediction_files if file.last > id_], id_)
+    rows = rows.filter(pc.greater(rows["id"], id_)) if rows is not None else None
+    if rows is None or not rows.num_rows:
+        return public.empty()
+    return public.table(rows.slice(0, most) if most is not None else rows, None)
+
+
 def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
     """Return the files that hold the newest `n` ids, and the smallest of those ids."""
     chosen: list[delta.DataFile] = []
