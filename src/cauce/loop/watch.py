@@ -12,6 +12,7 @@ from cauce.core.files import write_artefact
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
+from cauce.loop.watch_joint import joint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,6 +56,8 @@ def watch(loop: Loop, model: str) -> Watched | None:
     """Look at one model's newest window and record what was seen; None while it has no champion."""
     from cauce import profile
     from cauce import watch as room
+    from cauce.watch import running
+    from cauce.watch.joint import MATTERS
 
     champion = loop.tracker.alias(model, "champion")
     if champion is None:
@@ -67,6 +70,8 @@ def watch(loop: Loop, model: str) -> Watched | None:
     bins = profile.Bins.from_bytes(package.bins_bytes)
     hidden = withheld(rows)
     evidence = _evidence(loop, release, package, champion)
+    asked = joint(loop, release, package, rows.drop_columns(sorted(hidden & set(rows.column_names))), bins)
+    risk = (1 - settings.confidence) * running.JOINT_SHARE
     window = room.Window(
         model=model,
         version=champion,
@@ -87,6 +92,8 @@ def watch(loop: Loop, model: str) -> Watched | None:
         target=release.training.spec.target,
         evidence=evidence,
         rows=rows,
+        joint=asked.drift if asked is not None else None,
+        joint_alarm=asked is not None and asked.p_value <= risk and asked.drift.auc >= MATTERS,
     )
     seen = room.look(window, settings, now=loop.now())
     write_artefact(loop.record(model) / "watched.json", seen)

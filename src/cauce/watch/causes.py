@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Source
 from cauce.watch.counts import Counts, Floats, psi
+from cauce.watch.window import OUTPUT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +24,7 @@ MOST_OF_WINDOW = 0.5
 FEWEST_ROWS = 20
 NUMBERS = frozenset({"number", "integer"})
 KEPT_INDEX = 0.1
-"""Share of a column's index that may be left once a change of unit is undone."""
+"""Share of a column's index that may be left once a change of unit is undone, and the most that may be left."""
 LEAST_LEFT = 0.02
 """An index that is no more than this is none, whatever it was before."""
 
@@ -38,7 +39,7 @@ class Unit(NamedTuple):
 
 
 def _units() -> tuple[Unit, ...]:
-    scales = (10.0, 100.0, 1e3, 1e6, 2.54, 0.45359237, 0.3048, 1.609344, 60.0, 3600.0, 86400.0, 24.0, 12.0, 1024.0)
+    scales = (10.0, 100.0, 1e3, 1e6, 2.54, 0.45359237, 0.3048, 1.609344, 60.0, 3600.0, 86400.0, 24.0, 12.0)
     found = []
     for scale in scales:
         found += [Unit(scale, 0.0, f"× {scale:g}"), Unit(1 / scale, 0.0, f"÷ {scale:g}")]
@@ -48,7 +49,7 @@ def _units() -> tuple[Unit, ...]:
 
 
 UNITS = _units()
-"""What units change by: powers of ten and 1,024; inches, pounds, feet, miles; seconds, minutes, hours, days, dozens;
+"""What units change by: powers of ten (1,024 cannot be told from 1,000); inches, pounds, feet, miles; seconds, minutes, hours, days, dozens;
 temperatures; a turned sign."""
 
 
@@ -80,7 +81,7 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
         if best is None or left < best[0]:
             best = left, unit
     assert best is not None
-    return best[1] if best[0] <= max(LEAST_LEFT, KEPT_INDEX * before) and before > 2 * LEAST_LEFT else None
+    return best[1] if best[0] <= max(LEAST_LEFT, KEPT_INDEX * min(1.0, before)) and before > 2 * LEAST_LEFT else None
 
 
 def _counted(bins: ColumnBins, values: Floats) -> Counts:
@@ -116,7 +117,7 @@ def source(rows: pa.Table, column: str, bins: Bins, reference: Counts) -> Source
     rows
         The window, with ``at``.
     column
-        That drifted.
+        That drifted: of a small index, much may go by chance.
     reference
         Its counts at training, `missing` left out.
     """
@@ -153,7 +154,7 @@ def _parts(rows: pa.Table, column: str, bins: Bins) -> Iterator[tuple[str, npt.N
     keys: Mapping[str, tuple[object, ...]] = {
         name: each.values
         for name, each in bins.columns.items()
-        if each.kind in {"category", "boolean"} and name != column and name in rows.column_names
+        if each.kind in {"category", "boolean"} and name not in {column, OUTPUT} and name in rows.column_names
     }
     for name, values in keys.items():
         texts = np.asarray(rows[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)

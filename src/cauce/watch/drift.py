@@ -148,8 +148,8 @@ def drift_report(
 ) -> DriftReport:
     """Compare two tables column by column.
 
-    The reference fixes the bins (quantiles of numbers, the commonest categories); both tables are counted in them.
-    Columns that only one table has are left out.
+    The reference fixes the bins (quantiles of numbers, the commonest categories), from a sample of 50,000 rows where
+    it has more; both tables are then counted in them whole. Columns that only one table has are left out.
 
     Parameters
     ----------
@@ -178,12 +178,11 @@ def drift_report(
     >>> report["plan"].movers[0]
     Mover(label='free', before=0.5, now=0.1)
     """
-    from cauce.profile import make_bins, summarise
+    from cauce.watch.quick import quick_bins
 
     names = [name for name in reference.column_names if name in current.column_names]
     _check_comparable(reference, current, names)
-    profile = summarise(reference.select(names).to_batches())
-    bins = make_bins(profile, profile.schema(names))
+    bins = quick_bins(reference.select(names))
     before, now = bins.count(reference.select(names)), bins.count(current.select(names))
     labels = {name: bins.labels(name) for name in before}
     columns = measure(before, now, labels, threshold=threshold, confidence=confidence, bins=bins.columns)

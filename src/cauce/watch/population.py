@@ -28,7 +28,8 @@ def judge(window: Window, spec: WatchSpec, risk: float) -> Population:
     """Return the signals of columns, data quality and drift, or the one that says that rows are too few.
 
     A column whose unit changed, whose values went missing or whose categories nobody knew has a fault, and no drift:
-    its `drift` signal does not alarm, so that nothing is retrained on it.
+    its `drift` signal does not alarm, so that nothing is retrained on it. What all columns show together alarms where
+    no column does.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def judge(window: Window, spec: WatchSpec, risk: float) -> Population:
     broken = {signal.column for signal in quality if signal.alarming and signal.code == "new_category"} | set(units)
     told = [_drift_signal(each, spec, fault=each.column in broken) for each in drifts]
     changed = [_unit_signal(name, unit, window) for name, unit in units.items()]
-    joint = [_joint_signal(window.joint, alarming=window.joint_alarm)] if window.joint is not None else []
+    alone = window.joint_alarm and not any(signal.alarming for signal in (*told, *changed, *quality))
+    joint = [_joint_signal(window.joint, alarming=alone)] if window.joint is not None else []
     strongest = sorted(drifts, key=lambda each: (not each.drifted, -each.psi))
     return Population((*signals, *told, *changed, *quality, *joint), tuple(strongest), window.joint)
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from cauce.profile import Bins
 
-DRIFT_SHARE, FAULT_SHARE = 0.5, 0.25
-"""Shares of the whole risk: half to drift, a quarter to faults; the rest is for performance."""
+DRIFT_SHARE, JOINT_SHARE, FAULT_SHARE = 0.4, 0.1, 0.25
+"""Shares of the whole risk: half to drift, most of it to single columns, a quarter to faults; the rest is for
+performance."""
 MOST_STRETCHES = 64
 """Stretches that the rows of one look are cut into at most: a watch that slept for a month wakes up quickly."""
 FORMAT = 1
@@ -137,15 +138,14 @@ def advance(
     stakes = {name: kept.stakes.get(name) or Stakes.begin(bets[name].bets) for name in bets}
     open_rows, last = kept.n_rows, kept.at
     for part in _stretches(rows, training.window, open_rows):
-        moment = part["at"][part.num_rows - 1].as_py()
+        moment, last = part["at"][part.num_rows - 1].as_py(), last or part["at"][0].as_py().isoformat()
         counted = _counted(part, training, bets)
         stakes = {name: stakes[name].seen(counted[name]) if name in counted else stakes[name] for name in stakes}
         open_rows += part.num_rows
         if open_rows >= training.window:
-            days = (moment - datetime.fromisoformat(last)).total_seconds() / 86_400 if last else 0.0
+            days = (moment - datetime.fromisoformat(last)).total_seconds() / 86_400
             stakes = {name: each.staked(bets[name].bets, max(0.0, days)) for name, each in stakes.items()}
             open_rows, last = 0, moment.isoformat()
-        last = last or part["at"][0].as_py().isoformat()
     read = rows if seen is None else seen
     cursor = read["id"][read.num_rows - 1].as_py() if read.num_rows else kept.cursor
     state = replace(kept, cursor=cursor, at=last, n_rows=open_rows, stakes=stakes)

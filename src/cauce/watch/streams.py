@@ -202,3 +202,37 @@ def changes(values: Iterable[float], detector: PageHinkley | Adwin) -> list[int]
     [205]
     """
     return [place for place, value in enumerate(values) if detector.update(value)]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rise of a stream's mean."""
+
+    place: int
+    """The value at which it was found, from 0."""
+    before: float
+    """Mean of the values before the last cut that the window still held then."""
+    after: float
+    """Mean of the window now."""
+
+
+def last_rise(losses: Iterable[float], *, delta: float = 0.002) -> Step | None:
+    """Return the last rise that ADWIN finds in losses in the order in which truths came, or None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> step = last_rise([*rng.exponential(0.3, 600), *rng.exponential(0.6, 400)])
+    >>> step is not None and 600 < step.place < 800 and step.after > 1.5 * step.before
+    True
+    """
+    window, found, settled = Adwin(delta), None, 0.0
+    for place, value in enumerate(losses):
+        mean = window.mean
+        if window.update(float(value)):
+            if found is None or place - found > 32:
+                settled = mean
+            if window.mean > settled:
+                found = place
+    return Step(found, settled, window.mean) if found is not None and window.mean > settled else None

@@ -75,5 +75,3 @@ class Window:
     """What a classifier saw in all columns together, where it was asked."""
     joint_alarm: bool = False
     """Whether chance is ruled out for it."""
-    steps: tuple[datetime, ...] = ()
-    """Moments at which a streaming detector found that the losses had risen, oldest first."""
