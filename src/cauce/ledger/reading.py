@@ -100,6 +100,44 @@ def since(view: View, id_: str, most: int | None) -> pa.Table:
     return public.table(rows.slice(0, most) if most is not None else rows, None)
 
 
+def inputs(view: View, columns: Sequence[str], after: datetime | None, version: int | None) -> pa.Table:
+    """Return some columns of all predictions, in no order; see `Ledger.inputs`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    low = _id_at(after) if after is not None else ""
+    fresh = view.predictions.filter(pc.greater_equal(view.predictions["id"], low)) if view.predictions is not None else None
+    first = pc.min(fresh["id"]).as_py() if fresh is not None and fresh.num_rows else None
+    parts = []
+    for file in view.prediction_files:
+        if file.last < low:
+            continue
+        overlaps = first is not None and file.last >= first
+        wanted = _named(delta.columns(file.path), columns) + (["id"] if overlaps else []) + ["version"]
+        part = delta.read(file.path, wanted, low=low if low > file.first else "")
+        if overlaps and fresh is not None:  # a segment that was folded while we looked
+            fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=part["id"].combine_chunks())))
+        parts.append(part)
+    parts += [fresh.select([*_named(fresh.column_names, columns), "version"])] if fresh is not None else []
+    if not parts:
+        return pa.table({})
+    rows = pa.concat_tables(parts, promote_options="default")
+    if version is not None:
+        rows = rows.filter(pc.equal(rows["version"], version))
+    return public.columns(rows)
+
+
+def _named(written: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the disk names, of inputs and outputs, that hold the columns with plain names."""
+    found = []
+    for name in written:
+        if name.startswith(("in:", "out:")) and not name.startswith("in:hash:"):
+            side, _, plain = records.plain_name(name)
+            if plain in wanted and (side == "in" or plain == "prediction"):
+                found.append(name)
+    return found
+
+
 def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
     """Return the files that hold the newest `n` ids, and the smallest of those ids."""
     chosen: list[delta.DataFile] = []
