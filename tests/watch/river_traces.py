@@ -1,6 +1,6 @@
 """Makes `river_traces.json`: what river's detectors say of seeded streams. Run in an environment that has river.
 
-    python tests/watch/river_traces.py
+python tests/watch/river_traces.py
 """
 
 from __future__ import annotations

@@ -106,25 +106,55 @@ def inputs(view: View, columns: Sequence[str], after: datetime | None, version: 
     import pyarrow.compute as pc
 
     low = _id_at(after) if after is not None else ""
-    fresh = view.predictions.filter(pc.greater_equal(view.predictions["id"], low)) if view.predictions is not None else None
-    first = pc.min(fresh["id"]).as_py() if fresh is not None and fresh.num_rows else None
     parts = []
     for file in view.prediction_files:
-        if file.last < low:
-            continue
-        overlaps = first is not None and file.last >= first
-        wanted = _named(delta.columns(file.path), columns) + (["id"] if overlaps else []) + ["version"]
-        part = delta.read(file.path, wanted, low=low if low > file.first else "")
-        if overlaps and fresh is not None:  # a segment that was folded while we looked
-            fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=part["id"].combine_chunks())))
-        parts.append(part)
-    parts += [fresh.select([*_named(fresh.column_names, columns), "version"])] if fresh is not None else []
+        if file.last >= low:
+            wanted = [*_named(delta.columns(file.path), columns), "version"]
+            parts.append(delta.read(file.path, wanted, low=low if low > file.first else ""))
+    fresh = _fresh(view)
+    if fresh is not None:
+        fresh = fresh.filter(pc.greater_equal(fresh["id"], low))
+        parts.append(fresh.select([*_named(fresh.column_names, columns), "version"]))
     if not parts:
         return pa.table({})
     rows = pa.concat_tables(parts, promote_options="default")
     if version is not None:
         rows = rows.filter(pc.equal(rows["version"], version))
     return public.columns(rows)
+
+
+def _fresh(view: View) -> pa.Table | None:
+    """Return the journals' predictions without those that were folded while we looked."""
+    import pyarrow.compute as pc
+
+    fresh = view.predictions
+    if fresh is None or not fresh.num_rows:
+        return fresh
+    first = pc.min(fresh["id"]).as_py()
+    for file in view.prediction_files:
+        if file.last >= first:
+            ids = delta.read(file.path, ["id"])["id"].combine_chunks()
+            fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=ids)))
+    return fresh
+
+
+def rows_of_file(file: delta.DataFile, version: int) -> pa.Table:
+    """Return a file's predictions of a release, with disk names."""
+    import pyarrow.compute as pc
+
+    rows = delta.read(file.path)
+    return rows.filter(pc.equal(rows["version"], version))
+
+
+def unseen(view: View, version: int) -> dict[str, pa.Table]:
+    """Return day → a release's predictions that no file holds yet, with disk names."""
+    import pyarrow.compute as pc
+
+    fresh = _fresh(view)
+    if fresh is None or not fresh.num_rows:
+        return {}
+    fresh = fresh.filter(pc.equal(fresh["version"], version))
+    return {day: fresh.filter(pc.equal(fresh["day"], day)) for day in fresh["day"].unique().to_pylist()}
 
 
 def _named(written: Sequence[str], wanted: Sequence[str]) -> list[str]:

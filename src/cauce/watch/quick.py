@@ -1,7 +1,7 @@
 """Bins of a table in a fraction of the time that a profile of it takes: for a report that nobody keeps.
 
-A profile answers more (distinct counts, sketches that merge, text), at some microseconds a value. Where a drift starts is
-seen as well in bins cut from a sample: both tables are counted whole, in the same bins.
+A profile answers more (distinct counts, sketches that merge, text), at some microseconds a value. A drift is seen as
+well in bins cut from a sample: both tables are counted whole, in the same bins.
 """
 
 from __future__ import annotations

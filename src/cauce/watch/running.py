@@ -184,7 +184,7 @@ def save(alarms: Alarms, path: Path) -> None:
 
 
 def load(path: Path, training: Training) -> Alarms | None:
-    """Read what `save` wrote; None where there is nothing, or nothing that fits bins and risk: the watch begins anew."""
+    """Read what `save` wrote; None where nothing fits bins and risk: the watch begins anew."""
     import json
 
     try:

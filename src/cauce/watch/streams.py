@@ -1,7 +1,7 @@
 """Streaming detectors: a mean that changes, found value by value, with little memory.
 
-They answer a question that a window does not: *when* a stream changed. The watch runs ADWIN over the losses of rows whose
-truths came, in their order. Both are river's algorithms, value by value (`tests/watch/test_streams.py`); neither
+They answer a question that a window does not: *when* a stream changed. `last_rise` asks it of losses, in the order in
+which truths came. Both are river's algorithms, value by value (`tests/watch/test_streams.py`); neither
 promises a rate of false alarms that holds for ever, so neither alarms alone: `alarms.py` does that.
 """
 
