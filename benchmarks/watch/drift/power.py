@@ -106,7 +106,7 @@ def run(pythons: Mapping[str, str], *, n_calm: int, n_columns: int, seed: int) -
             for tool, values in ours(path).items():
                 scores.setdefault(tool, {})[path.stem] = values
         for tool, python in pythons.items():
-            script = HERE / "peers" / f"{tool.split('-')[0].lower()}_scores.py"
+            script = HERE / "peers" / f"{tool.partition('-')[0]}_scores.py"
             mode = ["scores"] if "evidently" in tool else []
             done = subprocess.run([python, str(script), *mode, folder], capture_output=True, text=True, check=False)
             if done.returncode:
@@ -117,7 +117,9 @@ def run(pythons: Mapping[str, str], *, n_calm: int, n_columns: int, seed: int) -
 
 
 def _power(found: Mapping[str, list[float]]) -> dict[str, Any]:
-    limits = {kind: float(np.quantile(found[f"calm_{kind}"], 1 - RATE, method="higher")) for kind in ("number", "category")}
+    limits = {
+        kind: float(np.quantile(found[f"calm_{kind}"], 1 - RATE, method="higher")) for kind in ("number", "category")
+    }
     result: dict[str, Any] = {
         "rate": {kind: float(np.mean(np.array(found[f"calm_{kind}"]) > limit)) for kind, limit in limits.items()}
     }

@@ -1,6 +1,6 @@
 """Drift: speed beside Evidently, power beside three tools at one rate of false alarms, ten years without drift.
 
-    python benchmarks/watch/drift/run.py [speed] [power] [alarms] [--quick]
+python benchmarks/watch/drift/run.py [speed] [power] [alarms] [--quick]
 """
 
 from __future__ import annotations
