@@ -40,9 +40,9 @@ def simulate(
             shares = np.tile(np.append(uneven, 0.0), (half, 1))
             references = rng.multinomial(n_reference, shares[0], size=half)
         bets = [Bets(of_column(reference, ordered=ordered, risk=risk)) for reference in references]
-        hit, miss = np.stack([each._hit for each in bets]), np.stack([each._miss for each in bets])
+        hit, miss = np.stack([each.hit for each in bets]), np.stack([each.miss for each in bets])
         members = bets[0].members.T
-        assert all((each.members.T == members).all() for each in bets)
+        assert all(np.array_equal(each.members.T, members) for each in bets)
         stakes, was = np.zeros_like(hit), np.zeros(half, dtype=bool)
         for day in range(days):
             parts = rng.multinomial(n_day // looks, np.repeat(shares, looks, axis=0)).reshape(half, looks, -1)

@@ -46,6 +46,11 @@ class Bets:
     ----------
     events
         With their limits.
+
+    Attributes
+    ----------
+    hit, miss
+        Logarithms of what a row in an event, and one outside, makes of each stake, shape (n_events, n_odds).
     """
 
     def __init__(self, events: Events) -> None:
@@ -55,8 +60,8 @@ class Bets:
         safe = np.where(able, limit, 0.5)
         odds = np.asarray(ODDS)[None, :] * safe / (1 - safe)
         share = odds / (1 + odds)
-        self._hit: Floats = np.where(able, np.log(share / safe), 0.0)
-        self._miss: Floats = np.where(able, np.log((1 - share) / (1 - safe)), 0.0)
+        self.hit: Floats = np.where(able, np.log(share / safe), 0.0)
+        self.miss: Floats = np.where(able, np.log((1 - share) / (1 - safe)), 0.0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,7 +83,7 @@ class Bets:
         """
         hits = counts @ self.members.T
         misses = counts.sum(axis=-1, keepdims=True) - hits
-        return np.asarray(hits[..., None] * self._hit + misses[..., None] * self._miss, dtype=np.float64)
+        return np.asarray(hits[..., None] * self.hit + misses[..., None] * self.miss, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,8 +49,8 @@ def _units() -> tuple[Unit, ...]:
 
 
 UNITS = _units()
-"""What units change by: powers of ten (1,024 cannot be told from 1,000); inches, pounds, feet, miles; seconds, minutes, hours, days, dozens;
-temperatures; a turned sign."""
+"""What units change by: powers of ten (1,024 cannot be told from 1,000); inches, pounds, feet, miles; seconds, minutes,
+hours, days, dozens; temperatures; a turned sign."""
 
 
 def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | None:

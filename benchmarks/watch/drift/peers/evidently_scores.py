@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,14 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
 
 
-def report(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, object]:
+def report(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, Any]:
     """Run the preset."""
     numbers = [name for name in reference if pd.api.types.is_numeric_dtype(reference[name])]
     others = [name for name in reference if name not in numbers]
     kinds = DataDefinition(numerical_columns=numbers, categorical_columns=others)
     sides = [Dataset.from_pandas(frame, data_definition=kinds) for frame in (current, reference)]
-    return json.loads(Report([DataDriftPreset()]).run(*sides).json())
+    found: dict[str, Any] = json.loads(Report([DataDriftPreset()]).run(*sides).json())
+    return found
 
 
 def scores(path: Path) -> list[float]:
