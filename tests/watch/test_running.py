@@ -11,6 +11,7 @@ import pytest
 
 from cauce.core.names import uuid7s
 from cauce.profile import make_bins, summarise
+from cauce.watch import Evidence
 from cauce.watch.alarms import Alarms
 from cauce.watch.running import Training, advance, begin, load, save, streams
 
@@ -43,8 +44,8 @@ def training(**changed: object) -> Training:
 TRAINING = training()
 
 
-def alarming(found: dict[str, object]) -> set[str]:
-    return {name for name, each in found.items() if each.enough}  # type: ignore[attr-defined]
+def alarming(found: dict[str, Evidence]) -> set[str]:
+    return {name for name, each in found.items() if each.enough}
 
 
 def test_stationary_rows_give_no_evidence_and_shifted_ones_do() -> None:

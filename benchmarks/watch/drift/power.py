@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def current(kind: str, size: float, rng: np.random.Generator, columns: int) -> n
         shares[-1 if kind == "category" else 1] += size
         return categories(rng, N_WINDOW, columns, shares)
     values = numbers(rng, N_WINDOW, columns)
-    moved = {
+    moved: dict[str, Callable[[], npt.NDArray[np.float64]]] = {
         "mean": lambda: values + size,
         "variance": lambda: values * size,
         "sudden": lambda: values + size * (time >= N_WINDOW // 2),

@@ -91,10 +91,10 @@ class Family(Generic[S]):
             return counter
         if self._kind is Tally:
             tally = CounterMetricFamily(self.name, self.text, labels=(*self.label_names[:-1], "bin"))
-            for (*labels, names), cells in sorted(found.items()):
+            for series, cells in sorted(found.items()):
                 totals = (sum(column) for column in zip(*(values for _, values in cells), strict=True))
-                for bin_name, total in zip(names.split(BETWEEN), totals, strict=True):
-                    tally.add_metric((*labels, bin_name), total)
+                for bin_name, total in zip(series[-1].split(BETWEEN), totals, strict=True):
+                    tally.add_metric((*series[:-1], bin_name), total)
             return tally
         if self._kind is State:
             gauge = GaugeMetricFamily(self.name, self.text, labels=self.label_names)
