@@ -237,7 +237,7 @@ def _score_test(score: Floats, total: Floats, current: Counts) -> float:
     return float(2 * norm.sf(abs(float(current @ score) - m * mean) / np.sqrt(variance)))
 
 
-SHARES_OF_RISK = (0.4, 0.3, 0.3)
+SHARES_OF_RISK = (0.6, 0.3, 0.1)
 """How the error of a column of numbers is shared between the tests for a shift, for spread, and for anything else."""
 
 
