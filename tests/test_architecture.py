@@ -37,7 +37,7 @@ LIBRARIES: dict[str, set[str]] = {
               "ledger", "watch", "renew", "loop", "testing"},
     "scipy": {"evidence", "tasks", "audit", "watch", "reduce"},
     "sklearn": {"tasks", "audit", "reduce"},
-    "lightgbm": {"tasks", "audit", "reduce"},
+    "lightgbm": {"tasks", "audit", "reduce", "watch"},
     "optuna": {"select/tune.py"},
     "numba": {"reduce"},
     "fairlearn": {"fairness"},

@@ -211,6 +211,7 @@ def busy() -> Metrics:
     metrics.refused.labels("dropout", "type").inc()
     metrics.challenger_version.labels("dropout").set(2)
     metrics.journal_bytes.labels("dropout").set(123)
+    metrics.input_rows.labels("dropout", "1", "age", "≤ 10\x1f> 10\x1fother\x1fmissing").add([3, 1, 0, 2])
     return metrics
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from cauce.core.errors import UserError
 from cauce.watch import DriftReport, drift_report
+from cauce.watch.counts import psi
 from cauce.watch.drift import measure
 
 
@@ -99,3 +100,15 @@ def test_tables_without_rows_or_common_columns_are_refused() -> None:
         drift_report(people(10, 0), people(0, 0))
     with pytest.raises(UserError, match="no column in common"):
         drift_report(people(10, 0), pa.table({"z": [1]}))
+
+
+def test_a_report_of_many_rows_is_that_of_bins_cut_from_all_of_them() -> None:
+    before, now = people(120_000, 0), people(60_000, 1, shift=0.2)
+    report = drift_report(before, now)
+    ages = np.asarray(before["age"])
+    cuts = np.quantile(ages, np.arange(1, 10) / 10)
+    counts = [np.bincount(np.searchsorted(cuts, np.asarray(t["age"])), minlength=10) for t in (before, now)]
+    assert report["age"].psi == pytest.approx(psi(*counts), rel=0.05)
+    assert report["age"].wasserstein == pytest.approx(0.2, rel=0.15)
+    assert report["plan"].psi == pytest.approx(0, abs=0.001)
+    assert sum(mover.now for mover in report["plan"].movers) <= 1

@@ -46,6 +46,7 @@ from cauce.core.watching import Mover as Mover
 from cauce.core.watching import SegmentFigure as SegmentFigure
 from cauce.core.watching import Signal as Signal
 from cauce.core.watching import SignalCode as SignalCode
+from cauce.core.watching import Source as Source
 from cauce.core.watching import Stage as Stage
 from cauce.core.watching import Watched as Watched
 

@@ -282,7 +282,9 @@ class WatchSpec(Spec):
     drift: float = Field(default=0.2, gt=0.0)
     """Population stability index of a column from which it counts as drifted, once chance is ruled out."""
     confidence: float = Field(default=0.99, gt=0.5, lt=1.0)
-    """Confidence that a signal is not chance, over all columns of a look together."""
+    """Confidence that a signal is not chance, over all columns together: of a day, however often one looks."""
+    live: bool = True
+    """Whether the service counts incoming values in the bins of training, for Prometheus."""
 
 
 class RenewSpec(Spec):

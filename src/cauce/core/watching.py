@@ -55,6 +55,18 @@ class Mover:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A part of a window that a drift comes from."""
+
+    segment: str
+    """For people: ``"plan = pro"``, ``"hour = 14"``, ``"day = 2026-03-01"``."""
+    share: float
+    """Share of the window's rows that are in it, 0 to 1."""
+    explained: float
+    """Share of the population stability index that goes when these rows are left out, 0 to 1."""
+
+
+@dataclass(frozen=True)
 class ColumnDrift:
     """One column in two samples."""
 
@@ -81,6 +93,10 @@ class ColumnDrift:
     """Decimal logarithm of the running evidence against "no drift", which may be looked at at any time; 0: none."""
     importance: float = 0.0
     """Share of the model's use of the column, 0 to 1."""
+    limit: float = 0.0
+    """The evidence from which chance is ruled out; 0 where the window alone was tested."""
+    source: Source | None = None
+    """Where the moved rows come from; None where no part of the window stands out, or the column did not drift."""
 
 
 @dataclass(frozen=True)

@@ -290,6 +290,14 @@ def files(table: DeltaTable) -> list[DataFile]:
     return sorted(found, key=lambda file: (file.last, file.first), reverse=True)
 
 
+def columns(path: Path) -> list[str]:
+    """Return the names of a file's columns."""
+    import pyarrow.parquet as pq
+
+    names: list[str] = pq.read_schema(path).names
+    return names
+
+
 def read(path: Path, columns: Sequence[str] | None = None, *, low: str = "") -> pa.Table:
     """Return a file's rows with ids from `low` on. Columns that the file lacks are left out.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cauce.core.errors import Locked, UserError
 from cauce.core.files import disk_errors, sync_folder
 from cauce.core.locks import hold
-from cauce.ledger import delta, journal, reading, records, segments
+from cauce.ledger import counted, delta, journal, reading, records, segments
 from cauce.ledger.fold import TABLES, fold_all
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def erase(
                 n_rows[name] = delta.erase(folder / name, ids)
         for name in present:
             delta.purge(folder / name)
+        counted.forget(folder)
     return Erased(n_rows["predictions"], n_rows["shadow"], n_rows["truths"], n_aside, n_left, n_columns, tuple(ids))
 
 
@@ -166,6 +167,8 @@ def retain(folder: Path, days: int, now: datetime, *, wait_s: float) -> int:
                 n_rows += sum(delta.erase_where(folder / name, condition) for condition in conditions)
             if (folder / name / delta.PURGING).exists():
                 delta.purge(folder / name)
+        if n_rows:
+            counted.forget(folder)
     return n_rows
 
 

@@ -204,6 +204,48 @@ class Ledger:
 
         return reading.again(lambda: reading.window(reading.look(self.folder), n))
 
+    def since(self, id_: str, *, most: int | None = None) -> pa.Table:
+        """Return the predictions with ids above `id_`, oldest first; columns as `window`, without the truths' values.
+
+        Who remembers the last id gets every row once, but for those that another worker, milliseconds behind, writes
+        with an earlier id after that. `id_` may be the begin of an id, ``""`` for all; no more than `most` are given.
+        """
+        from cauce.ledger import reading
+
+        return reading.again(lambda: reading.since(reading.look(self.folder), id_, most))
+
+    def inputs(self, columns: Sequence[str], *, after: datetime | None = None, version: int | None = None) -> pa.Table:
+        """Return what a drift report of a long stretch needs: some inputs, or ``prediction``, of every prediction.
+
+        In no order, no truth joined; columns that no row has are left out. Of predictions made since `after` (with a
+        zone) and of the release `version`, where these are given.
+        """
+        from cauce.ledger import reading
+
+        return reading.again(lambda: reading.inputs(reading.look(self.folder), columns, after, version))
+
+    def counts(
+        self, count: Callable[[pa.Table], Mapping[str, list[int]]], *, name: str, version: int
+    ) -> dict[str, dict[str, list[int]]]:
+        """Return day (UTC) → column → counts of a release's predictions, each row counted once in the ledger's life.
+
+        What was counted of a file is kept under ``counts/``, so that only new files are read.
+
+        Parameters
+        ----------
+        count
+            Counts a table of inputs and outputs, shape (n_rows, n_columns); counts of parts must add up.
+        name
+            Of this way of counting: another one, or other bins, needs another name.
+        version
+            The release.
+        """
+        from cauce.ledger import counted, reading
+
+        return reading.again(
+            lambda: counted.by_day(self.folder, reading.look(self.folder), count, name=name, version=version)
+        )
+
     def labelled(self, after: datetime | None = None, *, whole: bool = False) -> pa.Table:
         """Return all predictions, made after `after`, that have a truth, with the last one; columns as `window`.
 

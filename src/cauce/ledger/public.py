@@ -55,6 +55,15 @@ def table(rows: pa.Table, truths: pa.Table | None) -> pa.Table:
     return made.replace_schema_metadata({WITHHELD: orjson.dumps(hidden)}) if hidden else made
 
 
+def columns(rows: pa.Table) -> pa.Table:
+    """Return inputs and outputs of rows with disk names under plain names, and nothing else."""
+    import pyarrow as pa
+
+    outputs = _merged(rows, "out")
+    inputs = {f"in.{name}" if name in OWN or name in outputs else name: v for name, v in _merged(rows, "in").items()}
+    return pa.table({**inputs, **outputs})
+
+
 def without_beside(found: pa.Table) -> pa.Table:
     """Return a table that `Ledger` gave without variant, unit and latency, which no model learns from."""
     own = [f"ledger.{name}" if f"ledger.{name}" in found.column_names else name for name in BESIDE]

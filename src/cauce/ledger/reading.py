@@ -89,6 +89,85 @@ def window(view: View, n: int) -> pa.Table:
     return public.table(rows, _last_truths(view, lambda file: file.day in days))
 
 
+def since(view: View, id_: str, most: int | None) -> pa.Table:
+    """Return the predictions with ids above `id_`, oldest first; see `Ledger.since`."""
+    import pyarrow.compute as pc
+
+    rows = _predictions(view, [file for file in view.prediction_files if file.last > id_], id_)
+    rows = rows.filter(pc.greater(rows["id"], id_)) if rows is not None else None
+    if rows is None or not rows.num_rows:
+        return public.empty()
+    return public.table(rows.slice(0, most) if most is not None else rows, None)
+
+
+def inputs(view: View, columns: Sequence[str], after: datetime | None, version: int | None) -> pa.Table:
+    """Return some columns of all predictions, in no order; see `Ledger.inputs`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    low = _id_at(after) if after is not None else ""
+    parts = []
+    for file in view.prediction_files:
+        if file.last >= low:
+            wanted = [*_named(delta.columns(file.path), columns), "version"]
+            parts.append(delta.read(file.path, wanted, low=low if low > file.first else ""))
+    fresh = _fresh(view)
+    if fresh is not None:
+        fresh = fresh.filter(pc.greater_equal(fresh["id"], low))
+        parts.append(fresh.select([*_named(fresh.column_names, columns), "version"]))
+    if not parts:
+        return pa.table({})
+    rows = pa.concat_tables(parts, promote_options="default")
+    if version is not None:
+        rows = rows.filter(pc.equal(rows["version"], version))
+    return public.columns(rows)
+
+
+def _fresh(view: View) -> pa.Table | None:
+    """Return the journals' predictions without those that were folded while we looked."""
+    import pyarrow.compute as pc
+
+    fresh = view.predictions
+    if fresh is None or not fresh.num_rows:
+        return fresh
+    first = pc.min(fresh["id"]).as_py()
+    for file in view.prediction_files:
+        if file.last >= first:
+            ids = delta.read(file.path, ["id"])["id"].combine_chunks()
+            fresh = fresh.filter(pc.invert(pc.is_in(fresh["id"], value_set=ids)))
+    return fresh
+
+
+def rows_of_file(file: delta.DataFile, version: int) -> pa.Table:
+    """Return a file's predictions of a release, with disk names."""
+    import pyarrow.compute as pc
+
+    rows = delta.read(file.path)
+    return rows.filter(pc.equal(rows["version"], version))
+
+
+def unseen(view: View, version: int) -> dict[str, pa.Table]:
+    """Return day → a release's predictions that no file holds yet, with disk names."""
+    import pyarrow.compute as pc
+
+    fresh = _fresh(view)
+    if fresh is None or not fresh.num_rows:
+        return {}
+    fresh = fresh.filter(pc.equal(fresh["version"], version))
+    return {day: fresh.filter(pc.equal(fresh["day"], day)) for day in fresh["day"].unique().to_pylist()}
+
+
+def _named(written: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the disk names, of inputs and outputs, that hold the columns with plain names."""
+    found = []
+    for name in written:
+        if name.startswith(("in:", "out:")) and not name.startswith("in:hash:"):
+            side, _, plain = records.plain_name(name)
+            if plain in wanted and (side == "in" or plain == "prediction"):
+                found.append(name)
+    return found
+
+
 def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
     """Return the files that hold the newest `n` ids, and the smallest of those ids."""
     chosen: list[delta.DataFile] = []

@@ -143,6 +143,7 @@ def _load_before_forking(service: Service) -> None:
 
 
 def _served(loop: Loop, name: str, version: int) -> Served:
+    from cauce import profile
     from cauce.serve import Served
 
     release, package = loop.tracker.open(name, version)
@@ -154,6 +155,7 @@ def _served(loop: Loop, name: str, version: int) -> Served:
         target=spec.target,
         schema=spec.schema,
         fitted=package.fitted,
+        bins=profile.Bins.from_bytes(package.bins_bytes) if loop.project.file.watch.live else None,
     )
 
 

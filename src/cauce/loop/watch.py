@@ -12,12 +12,18 @@ from cauce.core.files import write_artefact
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.loop.context import Loop
+from cauce.loop.watch_joint import joint
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.ledger import Ledger
     from cauce.track import Package
+    from cauce.watch import Evidence
+
+
+ROWS_AT_ONCE = 500_000
+"""Rows that one step of the running evidence holds in memory."""
 
 
 def ledger_of(loop: Loop, model: str) -> Ledger:
@@ -50,6 +56,8 @@ def watch(loop: Loop, model: str) -> Watched | None:
     """Look at one model's newest window and record what was seen; None while it has no champion."""
     from cauce import profile
     from cauce import watch as room
+    from cauce.watch import running
+    from cauce.watch.joint import MATTERS
 
     champion = loop.tracker.alias(model, "champion")
     if champion is None:
@@ -61,6 +69,9 @@ def watch(loop: Loop, model: str) -> Watched | None:
     rows = _of_release(ledger.window(settings.window), champion)
     bins = profile.Bins.from_bytes(package.bins_bytes)
     hidden = withheld(rows)
+    evidence = _evidence(loop, release, package, champion)
+    asked = joint(loop, release, package, rows.drop_columns(sorted(hidden & set(rows.column_names))), bins)
+    risk = (1 - settings.confidence) * running.JOINT_SHARE
     window = room.Window(
         model=model,
         version=champion,
@@ -79,10 +90,42 @@ def watch(loop: Loop, model: str) -> Watched | None:
         importance=package.fitted.importance,
         outside=room.count_outside(rows, bins),
         target=release.training.spec.target,
+        evidence=evidence,
+        rows=rows,
+        joint=asked.drift if asked is not None else None,
+        joint_alarm=asked is not None and asked.p_value <= risk and asked.drift.auc >= MATTERS,
     )
     seen = room.look(window, settings, now=loop.now())
     write_artefact(loop.record(model) / "watched.json", seen)
     return seen
+
+
+def _evidence(loop: Loop, release: Release, package: Package, version: int) -> dict[str, Evidence]:
+    """Count the rows that came since the last look into the running evidence, and keep that."""
+    from cauce import profile
+    from cauce.watch import running
+
+    settings = loop.project.file.watch
+    training = running.Training(
+        bins=profile.Bins.from_bytes(package.bins_bytes),
+        reference=package.reference_counts,
+        importance=package.fitted.importance,
+        window=settings.window,
+        risk=1 - settings.confidence,
+    )
+    model = release.training.model
+    path, ledger = loop.record(model) / "alarms.json", ledger_of(loop, model)
+    kept = running.load(path, training)
+    if kept is None or kept.version != version:
+        kept = running.begin(training, version=version, after=release.training.created_at)
+    while True:
+        came = ledger.since(kept.cursor, most=ROWS_AT_ONCE)
+        mine = _of_release(came, version)
+        mine = mine.drop_columns([name for name in withheld(mine) if name in mine.column_names])
+        kept, evidence = running.advance(kept, mine, training, seen=came)
+        running.save(kept, path)
+        if came.num_rows < ROWS_AT_ONCE:
+            return evidence
 
 
 def _of_release(rows: pa.Table, version: int) -> pa.Table:

@@ -7,6 +7,7 @@ Every column has its own bins, then `other` (a value that training never had, or
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,8 @@ N_QUANTILES = 10
 MOST_INTEGERS = 20
 MOST_CATEGORIES = 30
 LEAST_SHARE = 0.005
+MANY_ROWS = 100_000
+"""From so many rows on, columns are counted by several threads."""
 OTHER = {"en": "other", "es": "otros"}
 MISSING = {"en": "missing", "es": "sin dato"}
 FORMAT = 1
@@ -79,7 +82,13 @@ class Bins:
         """
         from cauce.profile.counting import count_column
 
-        return {name: count_column(column, table) for name, column in self.columns.items()}
+        if table.num_rows < MANY_ROWS or len(self.columns) < 2:
+            return {name: count_column(column, table) for name, column in self.columns.items()}
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(len(self.columns), os.cpu_count() or 1)) as pool:
+            counted = pool.map(lambda column: count_column(column, table), self.columns.values())
+            return dict(zip(self.columns, counted, strict=True))
 
     def labels(self, column: str, language: Literal["en", "es"] = "en") -> tuple[str, ...]:
         """Name a column's bins for people, in the order of the counts."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cauce.core.names import uuid7s
 from cauce.serve.batching import Batcher, Member, fail
+from cauce.serve.inputs import InputCounts
 from cauce.serve.live import Live, Outputs
 from cauce.serve.plan import Values
 
@@ -73,6 +74,11 @@ class Answering:
         metrics, model = work.service.metrics, live.served.model
         self._waiting, self._sync_seconds = metrics.waiting.labels(model), metrics.sync_seconds.labels(model)
         self._batch_rows = metrics.batch_rows.labels(model, live.variant)
+        self._inputs = (
+            InputCounts(metrics, model, live.served.version, live.served.schema, live.served.bins)
+            if live.served.bins is not None
+            else None
+        )
         self._batch_seconds = metrics.batch_seconds.labels(model, live.variant)
 
     async def ask(
@@ -130,6 +136,8 @@ class Answering:
     def _give(self, batch: Sequence[Asking], rows: Sequence[Values], outputs: Sequence[Outputs]) -> None:
         for member in batch:
             self._waiting.observe(member.waited)
+        if self._inputs is not None:
+            self._inputs.take(rows, self._work.executor)
         whole = outputs[0] if len(outputs) == 1 else _joined(outputs)
         if len(rows) <= SMALL:
             self._write(batch, whole, *self._line(batch, rows, whole))

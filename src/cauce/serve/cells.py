@@ -14,7 +14,7 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 N_CELLS = 1 << 16
@@ -176,3 +176,17 @@ class State(Series):
         board = self._board
         with board.lock:
             board.cells[self.at] = board.cells[self.at + 1] = 0.0
+
+
+class Tally(Series):
+    """Figures that only grow, one for each of some bins."""
+
+    __slots__ = ()
+
+    def add(self, amounts: Sequence[float]) -> None:
+        """Add an amount to each bin."""
+        board = self._board
+        with board.lock:
+            if self.at != SINK:
+                for place, amount in enumerate(amounts, start=self.at):
+                    board.cells[place] += amount

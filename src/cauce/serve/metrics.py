@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from cauce.serve.cells import SINK, Board, Count, Series, State
+from cauce.serve.cells import SINK, Board, Count, Series, State, Tally
 from cauce.serve.usage import usage
 
 Variant = Literal["champion", "challenger", "shadow"]
@@ -29,6 +29,8 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0, 10_000.0)
 _SUM = len(SECONDS) + 1
 """Place of the sum behind the buckets and the one without a bound."""
+BETWEEN = "\x1f"
+"""Between the names of a tally's bins, which stand in one label on the board."""
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 S = TypeVar("S", bound=Series)
 logger = logging.getLogger("cauce.serve")
@@ -74,6 +76,8 @@ class Family(Generic[S]):
         if len(values) != len(self.label_names):
             raise ValueError(f"{self.name} takes the labels {self.label_names}, received {values}")
         n = {Count: 1, State: 2}.get(self._kind, len(self.bounds) + 2)
+        if self._kind is Tally:
+            n = values[-1].count(BETWEEN) + 1
         series = self._kind(self._board, self.name, values, n)
         if isinstance(series, Spread):
             series.bounds = self.bounds
@@ -86,6 +90,13 @@ class Family(Generic[S]):
             for labels, cells in sorted(found.items()):
                 counter.add_metric(labels, sum(values[0] for _, values in cells))
             return counter
+        if self._kind is Tally:
+            tally = CounterMetricFamily(self.name, self.text, labels=(*self.label_names[:-1], "bin"))
+            for series, cells in sorted(found.items()):
+                totals = (sum(column) for column in zip(*(values for _, values in cells), strict=True))
+                for bin_name, total in zip(series[-1].split(BETWEEN), totals, strict=True):
+                    tally.add_metric((*series[:-1], bin_name), total)
+            return tally
         if self._kind is State:
             gauge = GaugeMetricFamily(self.name, self.text, labels=self.label_names)
             for labels, cells in sorted(found.items()):
@@ -124,7 +135,7 @@ class Metrics:
 
     def __init__(self, models: Sequence[str] = (), *, workers: int = 1) -> None:
         self._board = Board(workers)
-        self._families: dict[str, Family[Count] | Family[State] | Family[Spread]] = {}
+        self._families: dict[str, Family[Count] | Family[State] | Family[Spread] | Family[Tally]] = {}
         self._hot: dict[tuple[str, int, str], tuple[int, int]] = {}
         self._requests: dict[tuple[str, int], Count] = {}
         self.before_text: list[Callable[[], None]] = []
@@ -158,6 +169,8 @@ class Metrics:
         self.batch_rows = self._spread("cauce_batch_rows", "Rows in one call of a model.", ROWS, "model", "variant")
         text = "Seconds that one call of a model took."
         self.batch_seconds = self._spread("cauce_model_seconds", text, SECONDS, "model", "variant")
+        text = "Rows that came, by the bins of training; a sample where many came in a second."
+        self.input_rows = self._tally("cauce_input_rows", text, "model", "version", "column", "bins")
         text = "Rows that the challenger did not score beside the champion, for want of time."
         self.shadow_dropped = self._count("cauce_shadow_dropped_rows", text, "model")
         text = "Rows on which the challenger failed beside the champion."
@@ -263,6 +276,10 @@ class Metrics:
     def _newest(self, name: str, text: str, *labels: str) -> Family[State]:
         family = self._state(name, text, *labels)
         family.newest = True
+        return family
+
+    def _tally(self, name: str, text: str, *labels: str) -> Family[Tally]:
+        family = self._families[name] = Family(self._board, Tally, name, text, labels)
         return family
 
     def _spread(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Family[Spread]:

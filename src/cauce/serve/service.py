@@ -18,6 +18,7 @@ from cauce.serve.shared import Shared
 from cauce.serve.tokens import Tokens
 
 if TYPE_CHECKING:
+    from cauce.profile import Bins
     from cauce.serve.metrics import Metrics
     from cauce.serve.traces import Traces
 
@@ -42,6 +43,8 @@ class Served:
     schema: Schema
     """Input columns: what a request must bring."""
     fitted: Fitted
+    bins: Bins | None = None
+    """Bins of training in which incoming rows are counted; not counted where None."""
 
 
 @dataclass(frozen=True)

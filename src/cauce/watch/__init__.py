@@ -4,6 +4,6 @@ from cauce.core.artefacts import ColumnDrift, Mover
 from cauce.watch.drift import DriftReport, drift_report
 from cauce.watch.look import look
 from cauce.watch.quality import count_outside
-from cauce.watch.window import Window
+from cauce.watch.window import Evidence, Window
 
-__all__ = ["ColumnDrift", "DriftReport", "Mover", "Window", "count_outside", "drift_report", "look"]
+__all__ = ["ColumnDrift", "DriftReport", "Evidence", "Mover", "Window", "count_outside", "drift_report", "look"]

@@ -54,6 +54,26 @@ def plain_psi(reference: Counts, current: Counts) -> float:
     return float(np.sum((q - p) * np.log(q / p)))
 
 
+def textbook_psi(reference: Counts, current: Counts) -> float:
+    """Return the index of the textbooks, ``sum((q - p) * log(q / p))`` of bare shares: infinite where a bin is empty.
+
+    Equal to ``scipy.special.rel_entr(q, p).sum() + scipy.special.rel_entr(p, q).sum()``. Nothing here decides by it:
+    one empty bin of a small window would be the strongest drift of all.
+
+    Examples
+    --------
+    >>> round(textbook_psi(np.array([50, 50]), np.array([60, 40])), 4)
+    0.0405
+    >>> textbook_psi(np.array([50, 50]), np.array([9, 0]))
+    inf
+    """
+    used = (reference + current) > 0
+    p, q = reference[used] / reference.sum(), current[used] / current.sum()
+    if not (p.all() and q.all()):
+        return float("inf")
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
 def expected_psi(reference: Counts, current: Counts) -> float:
     """Return the index that two samples of these sizes have by chance."""
     n, m, used = reference.sum(), current.sum(), int(np.count_nonzero(reference + current))
@@ -125,6 +145,119 @@ def _pooled(reference: Counts, current: Counts) -> Floats:
         return np.concatenate([kept, rare], axis=1)
     kept[:, -1:] += rare
     return kept
+
+
+def chi_square(reference: Counts, current: Counts) -> float:
+    """Return Pearson's statistic of the 2 x k table over the bins that either sample uses, nothing put together.
+
+    As ``scipy.stats.chi2_contingency(table, correction=False).statistic``; 0 where there is nothing to compare.
+
+    Examples
+    --------
+    >>> round(chi_square(np.array([10, 20, 0]), np.array([20, 10, 0])), 3)
+    6.667
+    """
+    table = np.stack([reference, current]).astype(np.float64)
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] < 2 or not table.sum(axis=1).all():
+        return 0.0
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    return float(np.sum((table - expected) ** 2 / expected))
+
+
+def wasserstein(reference: Counts, current: Counts, positions: Floats) -> float | None:
+    """Return the earth mover's distance between two samples of a column of numbers, in deviations of the reference.
+
+    As ``scipy.stats.wasserstein_distance(positions, positions, reference, current)`` over the standard deviation of
+    the reference, both of bins: every value stands where its bin stands. None where a sample is empty or the
+    reference does not vary.
+
+    Parameters
+    ----------
+    positions
+        Where each bin stands, rising, shape (n_bins,), as `bin_positions` gives.
+
+    Examples
+    --------
+    >>> wasserstein(np.array([5, 5]), np.array([0, 10]), np.array([0.0, 2.0]))
+    1.0
+    """
+    n, m = reference.sum(), current.sum()
+    if n == 0 or m == 0:
+        return None
+    p, q = reference / n, current / m
+    deviation = float(np.sqrt(max(0.0, p @ positions**2 - (p @ positions) ** 2)))
+    span = float(positions[-1] - positions[0])
+    if deviation <= 1e-12 * span or span == 0:
+        return None
+    return float(np.abs(np.cumsum(p - q)[:-1]) @ np.diff(positions)) / deviation
+
+
+class RankTests(NamedTuple):
+    """Two-sided p-values of two rank tests."""
+
+    location: float
+    scale: float
+
+
+def rank_tests(reference: Counts, current: Counts) -> RankTests:
+    """Test for a shift and for a change of spread, between samples counted in bins in rising order.
+
+    The scores of van der Waerden (1952) for a shift, and their squares (Klotz 1962) for spread, at the pooled sample's
+    mid-ranks, with the variance of a permutation. For a normal population they lose next to nothing against the t and
+    F tests (with ten bins of equal size: 5 and 20 %), where a chi-square test of ten bins spreads its power over nine
+    degrees of freedom, and Kolmogorov-Smirnov's loses a third.
+
+    Examples
+    --------
+    >>> tests = rank_tests(np.array([100, 100, 100, 100]), np.array([60, 40, 40, 60]))
+    >>> tests.location > 0.9, tests.scale < 0.01
+    (True, True)
+    """
+    from scipy.stats import norm
+
+    total = (reference + current).astype(np.float64)
+    n, m = float(reference.sum()), float(current.sum())
+    if n == 0 or m == 0 or np.count_nonzero(total) < 2:
+        return RankTests(1.0, 1.0)
+    middle = (np.cumsum(total) - total / 2) / total.sum()
+    score = norm.ppf(np.clip(middle, 0.5 / total.sum(), 1 - 0.5 / total.sum()))
+    return RankTests(_score_test(score, total, current), _score_test(score**2, total, current))
+
+
+def _score_test(score: Floats, total: Floats, current: Counts) -> float:
+    from scipy.stats import norm
+
+    everyone, m = float(total.sum()), float(current.sum())
+    mean = float(total @ score) / everyone
+    spread = float(total @ (score - mean) ** 2) / (everyone - 1)
+    variance = spread * m * (everyone - m) / everyone
+    if variance <= 1e-12:
+        return 1.0
+    return float(2 * norm.sf(abs(float(current @ score) - m * mean) / np.sqrt(variance)))
+
+
+SHARES_OF_RISK = (0.6, 0.3, 0.1)
+"""How the error of a column of numbers is shared between the tests for a shift, for spread, and for anything else."""
+
+
+def moved(reference: Counts, current: Counts, *, ordered: bool) -> float:
+    """Return the p-value of "both samples come from one population", with power where columns do move.
+
+    Bins in an order are tested for a shift, for spread, and for anything (`two_sample`); the smallest p-value, each
+    divided by its share of `SHARES_OF_RISK`, is valid by Bonferroni's inequality. Bins without an order have the last
+    alone.
+
+    Parameters
+    ----------
+    ordered
+        Whether all bins but the last (`other`) stand in rising order.
+    """
+    anything = two_sample(reference, current).p_value
+    if not ordered:
+        return anything
+    found = (*rank_tests(reference[:-1], current[:-1]), anything)
+    return float(min(1.0, *(p / share for p, share in zip(found, SHARES_OF_RISK, strict=True))))
 
 
 def share_test(reference: tuple[int, int], current: tuple[int, int]) -> float:

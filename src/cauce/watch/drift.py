@@ -1,8 +1,9 @@
 """Drift: how far each column's values have moved from training, and whether chance could have done it.
 
-A column drifted when its population stability index reaches the threshold *and* the two-sample test, corrected for
-all columns, rules chance out. Either alone misleads: with many rows every trifle is significant, with few rows every
-index is large. Missing values are left out here and watched by themselves in `quality.py`: a broken feed is no drift.
+A column drifted when its population stability index reaches the threshold *and* chance is ruled out, over all columns
+together: by the test of this one window here, by the running evidence of `alarms.py` where a model is watched. Either
+alone misleads: with many rows every trifle is significant, with few rows every index is large. Missing values are left
+out here and watched by themselves in `quality.py`: a broken feed is no drift.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 
 from cauce.core.artefacts import ColumnDrift, Mover
 from cauce.core.errors import UserError
-from cauce.watch.counts import Counts, holm, jensen_shannon, psi, two_sample
+from cauce.watch.counts import Counts, Floats, chi_square, holm, jensen_shannon, moved, psi, wasserstein
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from cauce.profile import ColumnBins
 
 MOST_MOVED = 3
 """Bins that a sentence names."""
@@ -51,6 +54,7 @@ def measure(
     *,
     threshold: float,
     confidence: float,
+    bins: Mapping[str, ColumnBins] | None = None,
 ) -> tuple[ColumnDrift, ...]:
     """Compare bin counts column by column.
 
@@ -65,10 +69,13 @@ def measure(
         Population stability index from which a column counts as drifted.
     confidence
         That no column is called drifted by chance, all together.
+    bins
+        Column → its bins: which have an order, and where they stand. Without them no column has either.
     """
     names = [name for name in reference if name in current]
     pairs = {name: (reference[name][:-1], current[name][:-1]) for name in names}
-    p_values = np.array([two_sample(*pairs[name]).p_value for name in names])
+    places = {name: bin_positions(bins[name]) if bins and name in bins else None for name in names}
+    p_values = np.array([moved(*pairs[name], ordered=places[name] is not None) for name in names])
     corrected = holm(p_values)
     found = []
     for name, p, p_all in zip(names, p_values, corrected, strict=True):
@@ -84,9 +91,41 @@ def measure(
                 missing_before=last_share(reference[name]),
                 missing_now=last_share(current[name]),
                 movers=_movers(*pairs[name], labels[name]),
+                wasserstein=_distance(pairs[name], places[name]),
+                chi_square=chi_square(*pairs[name]),
             )
         )
     return tuple(found)
+
+
+def _distance(pair: tuple[Counts, Counts], positions: Floats | None) -> float | None:
+    # `other` stands nowhere: values that could not be read, or whole numbers that training never had.
+    return wasserstein(pair[0][:-1], pair[1][:-1], positions) if positions is not None else None
+
+
+def bin_positions(bins: ColumnBins) -> Floats | None:
+    """Return where a column's own bins stand, rising, without `other` and `missing`; None where they have no order.
+
+    Whole numbers with a bin each stand at their value. Between two edges a bin stands in the middle; the first and
+    the last stand between the edge and the smallest and largest value of training, and at the edge where those are
+    not known.
+
+    Examples
+    --------
+    >>> from cauce.profile import ColumnBins
+    >>> bin_positions(ColumnBins("x", "number", edges=(1.0, 3.0), low=0.0, high=9.0)).tolist()
+    [0.5, 2.0, 6.0]
+    """
+    if bins.kind in {"category", "boolean"}:
+        return None
+    if bins.values:
+        return np.array([float(value) for value in bins.values])
+    if not bins.edges:
+        return np.zeros(1)
+    low = bins.edges[0] if bins.low is None else bins.low
+    high = bins.edges[-1] if bins.high is None else bins.high
+    ends = np.array([min(low, bins.edges[0]), *bins.edges, max(high, bins.edges[-1])])
+    return np.asarray((ends[1:] + ends[:-1]) / 2, dtype=np.float64)
 
 
 def last_share(counts: Counts) -> float:
@@ -109,8 +148,8 @@ def drift_report(
 ) -> DriftReport:
     """Compare two tables column by column.
 
-    The reference fixes the bins (quantiles of numbers, the commonest categories); both tables are counted in them.
-    Columns that only one table has are left out.
+    The reference fixes the bins (quantiles of numbers, the commonest categories), from a sample of 50,000 rows where
+    it has more; both tables are then counted in them whole. Columns that only one table has are left out.
 
     Parameters
     ----------
@@ -139,15 +178,14 @@ def drift_report(
     >>> report["plan"].movers[0]
     Mover(label='free', before=0.5, now=0.1)
     """
-    from cauce.profile import make_bins, summarise
+    from cauce.watch.quick import quick_bins
 
     names = [name for name in reference.column_names if name in current.column_names]
     _check_comparable(reference, current, names)
-    profile = summarise(reference.select(names).to_batches())
-    bins = make_bins(profile, profile.schema(names))
+    bins = quick_bins(reference.select(names))
     before, now = bins.count(reference.select(names)), bins.count(current.select(names))
     labels = {name: bins.labels(name) for name in before}
-    columns = measure(before, now, labels, threshold=threshold, confidence=confidence)
+    columns = measure(before, now, labels, threshold=threshold, confidence=confidence, bins=bins.columns)
     return DriftReport(
         n_reference=reference.num_rows,
         n_current=current.num_rows,

@@ -14,6 +14,7 @@ import numpy as np
 from cauce.core.artefacts import Signal, SignalCode, Words, changed_column
 from cauce.watch import words
 from cauce.watch.counts import Counts, holm, share_test
+from cauce.watch.window import Evidence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,18 +114,30 @@ def shares(
     return tuple(found)
 
 
-def quality_signals(found: Sequence[Share], *, confidence: float) -> list[Signal]:
+def quality_signals(
+    found: Sequence[Share], *, confidence: float, evidence: Mapping[str, Evidence] | None = None
+) -> list[Signal]:
     """Return a signal for each share that changed beyond chance; alarming where the change is a jump.
 
     `missing` alarms in both directions (a column that was mostly empty and suddenly is full means something else
     now), the others only upwards.
+
+    Parameters
+    ----------
+    confidence
+        That no share is called changed by chance in this one look, all together; of no account where there is
+        `evidence`.
+    evidence
+        Stream → running evidence, which rules chance out for every look.
     """
     corrected = holm(np.array([share_test(share.before, share.now) for share in found]))
     signals = []
     for share, p in zip(found, corrected, strict=True):
-        if p > 1 - confidence or (share.change <= 0 and share.code != "missing"):
+        known = evidence.get(f"{share.code}:{share.column}") if evidence is not None else None
+        by_chance = not known.enough if known is not None else p > 1 - confidence
+        if by_chance or not share.now[1] or (share.change <= 0 and share.code != "missing"):
             continue
-        before, now = share.before[0] / share.before[1], share.now[0] / share.now[1]
+        before, now = share.before[0] / max(1, share.before[1]), share.now[0] / share.now[1]
         limit = JUMPS[share.code]
         detail = SENTENCES[share.code](share.column, before, now)
         signals.append(Signal(share.code, share.column, abs(share.change), limit, abs(share.change) >= limit, detail))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,27 @@ import numpy.typing as npt
 from cauce.watch.counts import Counts
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cauce.core.artefacts import JointDrift
     from cauce.profile import Bins
 
 OUTPUT = "prediction"
 """The column that counts what the model answered."""
+
+
+class Evidence(NamedTuple):
+    """Running evidence that a stream of rows is not what training said, and where it rules chance out."""
+
+    log: float
+    """Natural logarithm; may be looked at at any time (`alarms.py`)."""
+    limit: float
+    """Natural logarithm from which chance is ruled out, the multiplicity of columns included."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether chance is ruled out."""
+        return self.log >= self.limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +66,12 @@ class Window:
     """Number column → values in the window outside training's range, as `count_outside` gives; none when absent."""
     target: str | None = None
     """The model's target; where None, every column that is gone or retyped alarms."""
+    evidence: Mapping[str, Evidence] | None = None
+    """Stream (``drift:age``, ``missing:age`` …) → running evidence over all rows of the release; None where nobody
+    keeps it: then each window is tested alone, which holds its error for one look, not for many."""
+    rows: pa.Table | None = None
+    """The window's rows: tell where a drift comes from, and whether a unit changed; not told when absent."""
+    joint: JointDrift | None = None
+    """What a classifier saw in all columns together, where it was asked."""
+    joint_alarm: bool = False
+    """Whether chance is ruled out for it."""

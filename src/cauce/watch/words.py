@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cauce.core.artefacts import ColumnDrift, Comparison, Mover, Words, changed_column
+from cauce.core.artefacts import ColumnDrift, Comparison, JointDrift, Mover, Words, changed_column
 from cauce.core.figures import figures, numbers, percents
 
 SPANISH_BINS = {"other": "otros"}
@@ -50,13 +50,52 @@ def drift(found: ColumnDrift, *, output: bool, threshold: float, confidence: flo
     if found.drifted:
         en = f"{what}: values have moved away from training (PSI {index}, threshold {limit}; chance ruled out at "
         es = f"{que}: los valores se han alejado de los del entrenamiento (PSI {indice}, umbral {limite}; azar "
-        return {"en": f"{en}{sure[0]}).{most}", "es": f"{es}descartado al {sure[1]}).{mas}"}
+        whence, de_donde = _whence(found)
+        return {"en": f"{en}{sure[0]}).{most}{whence}", "es": f"{es}descartado al {sure[1]}).{mas}{de_donde}"}
     if found.psi >= threshold:
         en = f"{what}: PSI {index} is above the threshold {limit}, but with so few rows it may be chance.{most}"
         es = f"{que}: el PSI {indice} supera el umbral {limite}, pero con tan pocas filas puede ser azar.{mas}"
         return {"en": en, "es": es}
     en = f"{what}: no drift (PSI {index}, threshold {limit})."
     return {"en": en, "es": f"{que}: sin deriva (PSI {indice}, umbral {limite})."}
+
+
+def _whence(found: ColumnDrift) -> tuple[str, str]:
+    """Return where a drift comes from."""
+    if found.source is None:
+        return "", ""
+    share, explained = percents(found.source.share), percents(found.source.explained)
+    part = found.source.segment
+    return (
+        f" {explained[0]} of it comes from `{part}` ({share[0]} of the rows).",
+        f" El {explained[1]} procede de `{part}` ({share[1]} de las filas).",
+    )
+
+
+def unit_change(column: str, unit: str) -> Words:
+    """Say that a column's values come in another unit."""
+    return {
+        "en": f"Column `{column}`: the values look like those of training in another unit ({unit}): once that is "
+        "undone, they are as they were.",
+        "es": f"Columna `{column}`: los valores parecen los del entrenamiento en otra unidad ({unit}): al deshacer el "
+        "cambio, son como eran.",
+    }
+
+
+def joint(found: JointDrift, *, alarming: bool) -> Words:
+    """Say how well a classifier tells the window from training."""
+    auc, low, high = numbers(found.auc), numbers(found.lower), numbers(found.upper)
+    named = ", ".join(f"`{name}`" for name in list(found.columns)[:3])
+    en = f"All columns together: a classifier tells the window's rows from training's with a ROC-AUC of {auc[0]} "
+    es = "Todas las columnas juntas: un clasificador distingue las filas de la ventana de las del entrenamiento "
+    en += f"({low[0]} to {high[0]}; 0.5 is chance)"
+    es += f"con un ROC-AUC de {auc[1]} ({low[1]} a {high[1]}; 0,5 es azar)"
+    if not alarming:
+        return {"en": f"{en}: no more than chance may give.", "es": f"{es}: no más de lo que el azar puede dar."}
+    return {
+        "en": f"{en}, by {named}: how they go together has changed.",
+        "es": f"{es}, por {named}: su relación ha cambiado.",
+    }
 
 
 def missing(column: str, before: float, now: float) -> Words:

@@ -1,0 +1,123 @@
+"""Effect sizes against scipy's, on made-up counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+from scipy.special import rel_entr
+
+from cauce.profile import ColumnBins
+from cauce.watch import counts
+from cauce.watch.drift import bin_positions
+
+numbers = st.integers(0, 10_000)
+pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30).filter(
+    lambda pair: any(a for a, _ in pair) and any(b for _, b in pair)
+)
+
+
+def split(pair: list[tuple[int, int]]) -> tuple[counts.Counts, counts.Counts]:
+    return np.array([a for a, _ in pair]), np.array([b for _, b in pair])
+
+
+@given(pairs)
+@settings(deadline=None)
+def test_jensen_shannon_is_scipys(pair: list[tuple[int, int]]) -> None:
+    before, now = split(pair)
+    assert counts.jensen_shannon(before, now) == pytest.approx(jensenshannon(before, now, base=2), abs=1e-7)
+
+
+@given(pairs)
+@settings(deadline=None)
+def test_chi_square_is_scipys(pair: list[tuple[int, int]]) -> None:
+    before, now = split(pair)
+    table = np.stack([before, now])
+    table = table[:, table.sum(axis=0) > 0]
+    expected = stats.chi2_contingency(table, correction=False).statistic if table.shape[1] > 1 else 0.0
+    assert counts.chi_square(before, now) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@given(pairs, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_wasserstein_is_scipys_over_the_deviation_of_the_reference(pair: list[tuple[int, int]], seed: int) -> None:
+    before, now = split(pair)
+    places = np.sort(np.random.default_rng(seed).normal(0, 50, len(before)))
+    ours = counts.wasserstein(before, now, places)
+    mean = np.average(places, weights=before)
+    deviation = float(np.sqrt(np.average((places - mean) ** 2, weights=before)))
+    if ours is None:
+        assert deviation < 1e-3
+        return
+    expected = stats.wasserstein_distance(places, places, before, now) / deviation
+    assert ours == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@given(pairs)
+@settings(deadline=None)
+def test_the_textbook_index_is_the_sum_of_both_relative_entropies(pair: list[tuple[int, int]]) -> None:
+    before, now = split(pair)
+    p, q = before / before.sum(), now / now.sum()
+    assert counts.textbook_psi(before, now) == pytest.approx(float(rel_entr(p, q).sum() + rel_entr(q, p).sum()))
+
+
+def test_our_index_nears_the_textbooks_where_rows_are_many() -> None:
+    before, now = np.array([5_000_000, 3_000_000, 2_000_000]), np.array([4_000_000, 3_000_000, 3_000_000])
+    assert counts.psi(before, now) == pytest.approx(counts.textbook_psi(before, now), rel=1e-4)
+
+
+def test_positions_are_middles_of_bins_and_values_of_whole_numbers() -> None:
+    cut = bin_positions(ColumnBins("x", "number", edges=(1.0, 3.0), low=-1.0, high=4.0))
+    assert cut is not None
+    assert cut.tolist() == [0.0, 2.0, 3.5]
+    whole = bin_positions(ColumnBins("x", "integer", values=("1", "2", "7")))
+    assert whole is not None
+    assert whole.tolist() == [1.0, 2.0, 7.0]
+    assert bin_positions(ColumnBins("x", "category", values=("a", "b"))) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rank_tests_agree_with_scipys_on_the_same_scores(seed: int) -> None:
+    # Every value its own bin, no ties: the location test is van der Waerden's, asymptotically Mann-Whitney's cousin.
+    rng = np.random.default_rng(seed)
+    sample = rng.normal(size=600)
+    inside = rng.permutation(600) < 200
+    order = np.argsort(sample)
+    before, now = (~inside[order]).astype(np.int64), inside[order].astype(np.int64)
+    score = stats.norm.ppf((np.arange(600) + 0.5) / 600)
+    result = stats.permutation_test(
+        (score, now), lambda s, n: float(s @ n), permutation_type="pairings", n_resamples=4000, rng=rng
+    )
+    assert counts.rank_tests(before, now).location == pytest.approx(result.pvalue, abs=0.05)
+
+
+@pytest.mark.parametrize("n_rows", [100, 1000])
+def test_p_values_under_no_drift_are_not_too_small(n_rows: int) -> None:
+    rng = np.random.default_rng(n_rows)
+    found = np.array(
+        [
+            counts.moved(
+                np.append(rng.multinomial(5000, [0.1] * 10), 0),
+                np.append(rng.multinomial(n_rows, [0.1] * 10), 0),
+                ordered=True,
+            )
+            for _ in range(2000)
+        ]
+    )
+    for level in (0.01, 0.05):
+        assert np.mean(found <= level) <= level + 3 * np.sqrt(level * (1 - level) / len(found))
+
+
+def test_a_small_shift_is_found_more_often_than_by_chi_square_alone() -> None:
+    rng = np.random.default_rng(7)
+    cuts = stats.norm.ppf(np.arange(1, 10) / 10)
+    before = np.append(np.full(10, 1000), 0)
+    ours = theirs = 0
+    for _ in range(200):
+        now = np.append(np.bincount(np.searchsorted(cuts, rng.normal(0.1, 1, 1000)), minlength=10), 0)
+        ours += counts.moved(before, now, ordered=True) < 0.01
+        theirs += counts.two_sample(before, now).p_value < 0.01
+    assert ours > theirs + 20
