@@ -188,8 +188,8 @@ class Ledger:
 
         return fold(self.folder, now, wait_s=wait_s)
 
-    def window(self, n: int) -> pa.Table:
-        """Return the newest `n` predictions, oldest first.
+    def window(self, n: int, *, before: datetime | None = None) -> pa.Table:
+        """Return the newest `n` predictions, of those made before `before` where it is given, oldest first.
 
         Returns
         -------
@@ -202,7 +202,16 @@ class Ledger:
         """
         from cauce.ledger import reading
 
-        return reading.again(lambda: reading.window(reading.look(self.folder), n))
+        return reading.again(lambda: reading.window(reading.look(self.folder), n, before))
+
+    def arrivals(self, n: int) -> pa.Table:
+        """Return what the newest `n` predictions wait for, oldest first, without their inputs.
+
+        Columns ``id``, ``at``, ``version`` and ``received``: when the first truth came, null where none has.
+        """
+        from cauce.ledger import reading
+
+        return reading.again(lambda: reading.arrivals(reading.look(self.folder), n))
 
     def labelled(self, after: datetime | None = None, *, whole: bool = False) -> pa.Table:
         """Return all predictions, made after `after`, that have a truth, with the last one; columns as `window`.

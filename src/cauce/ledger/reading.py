@@ -78,10 +78,12 @@ def _files(folder: Path) -> list[delta.DataFile]:
     return delta.files(table) if table is not None else []
 
 
-def window(view: View, n: int) -> pa.Table:
-    """Return the newest `n` predictions, oldest first."""
-    chosen, cutoff = _newest(view, n)
+def window(view: View, n: int, before: datetime | None = None) -> pa.Table:
+    """Return the newest `n` predictions, of those made before `before` where it is given, oldest first."""
+    chosen, cutoff = _newest(view, n, _id_at(before) if before is not None else None)
     rows = _predictions(view, chosen, cutoff)
+    if before is not None and rows is not None:
+        rows = _until(rows, _id_at(before))
     rows = rows.slice(max(0, rows.num_rows - n)) if rows is not None else None
     if rows is None or not rows.num_rows:
         return public.empty()
@@ -89,16 +91,51 @@ def window(view: View, n: int) -> pa.Table:
     return public.table(rows, _last_truths(view, lambda file: file.day in days))
 
 
-def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
-    """Return the files that hold the newest `n` ids, and the smallest of those ids."""
+def arrivals(view: View, n: int) -> pa.Table:
+    """Return of the newest `n` predictions, oldest first, what they waited for; see `Ledger.arrivals`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    chosen, cutoff = _newest(view, n)
+    rows = _predictions(view, chosen, cutoff, ["id", "at", "version"])
+    rows = rows.slice(max(0, rows.num_rows - n)) if rows is not None else None
+    utc = pa.timestamp("us", "UTC")
+    if rows is None or not rows.num_rows:
+        columns = {"id": pa.string(), "at": utc, "version": pa.int64(), "received": utc}
+        return pa.schema(columns).empty_table()
+    rows = rows.select(["id", "at", "version"])
+    oldest = rows["id"][0].as_py()
+    files = [file for file in view.truth_files if file.last >= oldest]
+    parts = [_read(files, ["id", "received"])] if files else []
+    parts += [view.truths.select(["id", "received"])] if view.truths is not None else []
+    if not parts:
+        return rows.append_column("received", pa.nulls(rows.num_rows, utc))
+    truths = pa.concat_tables([part.select(["id", "received"]) for part in parts], promote_options="default")
+    first = truths.group_by("id").aggregate([("received", "min")])
+    place = pc.index_in(rows["id"], value_set=first["id"].combine_chunks())
+    return rows.append_column("received", first["received_min"].take(place))
+
+
+def _until(rows: pa.Table, high: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.less(rows["id"], high))
+
+
+def _newest(view: View, n: int, high: str | None = None) -> tuple[list[delta.DataFile], str]:
+    """Return the files that hold the newest `n` ids, of those below `high`, and the smallest of those ids."""
     chosen: list[delta.DataFile] = []
     ids = np.asarray(view.predictions["id"].to_pylist() if view.predictions is not None else [], dtype="S36")
+    ids = ids[ids < high.encode()] if high is not None else ids
     cutoff = ""
     for file in view.prediction_files:
+        if high is not None and file.first >= high:
+            continue
         if len(ids) >= n and file.last < cutoff:
             break
         chosen.append(file)
-        ids = np.unique(np.concatenate([ids, np.asarray(_read([file], ["id"])["id"].to_pylist(), dtype="S36")]))[-n:]
+        found = np.asarray(_read([file], ["id"])["id"].to_pylist(), dtype="S36")
+        ids = np.unique(np.concatenate([ids, found[found < high.encode()] if high is not None else found]))[-n:]
         cutoff = ids[0].decode() if len(ids) >= n else ""
     return chosen, cutoff
 

@@ -50,6 +50,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     """Look at one model's newest window and record what was seen; None while it has no champion."""
     from cauce import profile
     from cauce import watch as room
+    from cauce.loop.watch_truths import truths_of
 
     champion = loop.tracker.alias(model, "champion")
     if champion is None:
@@ -58,7 +59,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     settle_ledger(loop, model)
     ledger = ledger_of(loop, model)
     settings = loop.project.file.watch
-    rows = _of_release(ledger.window(settings.window), champion)
+    rows = of_release(ledger.window(settings.window), champion)
     bins = profile.Bins.from_bytes(package.bins_bytes)
     hidden = withheld(rows)
     window = room.Window(
@@ -72,20 +73,22 @@ def watch(loop: Loop, model: str) -> Watched | None:
         first=_edge(rows, 0),
         last=_edge(rows, rows.num_rows - 1),
         held_out_losses=_held_out(package),
-        realised_losses=_realised(release, package, rows),
+        realised_losses=realised(release, package, rows),
         n_labelled=ledger.n_labelled(release.training.created_at),
         margin=loop.model(model).margin,
         changes=_changes(loop, release),
         importance=package.fitted.importance,
         outside=room.count_outside(rows, bins),
         target=release.training.spec.target,
+        truths=truths_of(loop, release, package, rows),
     )
     seen = room.look(window, settings, now=loop.now())
     write_artefact(loop.record(model) / "watched.json", seen)
     return seen
 
 
-def _of_release(rows: pa.Table, version: int) -> pa.Table:
+def of_release(rows: pa.Table, version: int) -> pa.Table:
+    """Return the rows that a release predicted."""
     import pyarrow.compute as pc
 
     return rows.filter(pc.equal(rows["version"], version)) if rows.num_rows else rows
@@ -103,7 +106,8 @@ def _held_out(package: Package) -> np.ndarray:
     return np.asarray(judged["loss"].to_numpy(), dtype=np.float64)
 
 
-def _realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
+def realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
+    """Return the losses of the rows whose truths came, shape (n_truths,), in their order."""
     spec = release.training.spec
     known = with_truth(rows, spec.target)
     if not known.num_rows:

@@ -28,12 +28,23 @@ def count_column(bins: ColumnBins, table: pa.Table) -> npt.NDArray[np.int64]:
     return counts
 
 
+def row_bins(bins: ColumnBins, table: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the bin of each row, shape (n_rows,), as `count_column` counts them."""
+    if bins.name not in table.column_names:
+        return np.full(table.num_rows, bins.n_bins - 1, np.int64)
+    parts = [_bin_of(bins, plain(chunk)) for chunk in table.column(bins.name).chunks]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
 def _count(bins: ColumnBins, array: pa.Array) -> npt.NDArray[np.int64]:
+    return np.bincount(_bin_of(bins, array), minlength=bins.n_bins).astype(np.int64)
+
+
+def _bin_of(bins: ColumnBins, array: pa.Array) -> npt.NDArray[np.int64]:
     missing = pc.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
     places = _by_value(bins, array) if bins.kind in {"category", "boolean"} else _by_number(bins, array)
     other = bins.n_bins - 2
-    places = np.where(missing, other + 1, np.where(places < 0, other, places))
-    return np.bincount(places, minlength=bins.n_bins).astype(np.int64)
+    return np.where(missing, other + 1, np.where(places < 0, other, places)).astype(np.int64)
 
 
 def _by_value(bins: ColumnBins, array: pa.Array) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ from cauce.watch.counts import Counts
 
 if TYPE_CHECKING:
     from cauce.profile import Bins
+    from cauce.watch.labels import TruthsView
 
 OUTPUT = "prediction"
 """The column that counts what the model answered."""
@@ -49,3 +50,5 @@ class Window:
     """Number column → values in the window outside training's range, as `count_outside` gives; none when absent."""
     target: str | None = None
     """The model's target; where None, every column that is gone or retyped alarms."""
+    truths: TruthsView | None = None
+    """More of truths, and what to expect without them; None: the losses above are all that is known."""
