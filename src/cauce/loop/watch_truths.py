@@ -48,7 +48,8 @@ def truths_of(loop: Loop, release: Release, package: Package, rows: pa.Table) ->
     times = _times(arrivals, now)
     found = waiting(times)
     expectation = _expectation(package)
-    closed = _closed(ledger, rows, found, now=now, version=release.version, size=size)
+    until = closed_until(arrivals, found, now=now, size=size)
+    closed = _closed(ledger, rows, found, until=until, version=release.version, size=size)
     known = with_truth(closed, release.training.spec.target)
     judgement = None
     if expectation is not None:
@@ -87,15 +88,35 @@ def _seconds(moments: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     return np.asarray(ticks.to_numpy(), np.float64) / 1e6
 
 
-def _closed(ledger: Ledger, rows: pa.Table, found: Waiting, *, now: datetime, version: int, size: int) -> pa.Table:
+def closed_until(arrivals: pa.Table, found: Waiting, *, now: datetime, size: int) -> datetime | None:
+    """Return the moment up to which predictions are closed; None before the first truth.
+
+    They are old enough for nine of ten truths, or the `size` predictions up to there have got as many as come in the
+    end: truths that are sent once a night have no lag of their own.
+    """
+    if found.slow_s is None:
+        return None
+    came = np.concatenate([[0], np.cumsum(arrivals["received"].is_valid().to_numpy())])
+    ends = np.arange(1, arrivals.num_rows + 1)
+    starts = np.maximum(ends - size, 0)
+    enough = np.flatnonzero((came[ends] - came[starts]) >= ENOUGH * found.final * np.minimum(size, arrivals.num_rows))
+    by_age = now - timedelta(seconds=found.slow_s)
+    if not len(enough):
+        return by_age
+    at: datetime = arrivals["at"][int(enough[-1])].as_py()
+    return max(at, by_age)
+
+
+def _closed(
+    ledger: Ledger, rows: pa.Table, found: Waiting, *, until: datetime | None, version: int, size: int
+) -> pa.Table:
     """Return the newest predictions whose truths have had time to come: the window, where enough of its own came."""
     import pyarrow.compute as pc
 
-    if found.slow_s is None or not rows.num_rows:
+    if until is None or not rows.num_rows:
         return rows
     if _n_truths(rows) >= ENOUGH * found.final * rows.num_rows:
         return rows
-    until = now - timedelta(seconds=found.slow_s)
     own = rows.filter(pc.less_equal(rows["at"], until))
     if own.num_rows >= ENOUGH * size:
         return own
