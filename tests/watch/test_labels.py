@@ -48,7 +48,14 @@ def test_the_share_that_comes_is_kaplan_and_meiers_product(times: list[tuple[int
         came = np.sum(lags == moment)
         at_risk = np.sum(np.where(np.isfinite(lags), lags, ages) >= moment)
         left *= 1 - came / at_risk
-    assert waiting(Arrivals(ages, lags)).final == pytest.approx(1 - left)
+    # Never more than have come: all of these are one block.
+    assert waiting(Arrivals(ages, lags)).final == pytest.approx(min(1 - left, np.isfinite(lags).mean()))
+
+
+def test_truths_that_are_all_sent_at_once_promise_no_more_than_came() -> None:
+    ages = np.arange(1000, 0, -1.0)
+    lags = np.where(np.arange(1000) % 2 == 0, ages, np.nan)
+    assert waiting(Arrivals(ages, lags)).final == pytest.approx(0.5, abs=0.01)
 
 
 def test_nothing_is_known_of_lags_before_the_first_truth() -> None:

@@ -287,6 +287,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "work")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", nargs="+")
+    parser.add_argument("--kept", action="store_true", help="run nothing: sum up the cases that are kept")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     peer = Peer(given.nannyml, given.work)

@@ -24,6 +24,8 @@ Codes = npt.NDArray[np.int64]
 
 ENOUGH = 0.9
 """Share of the truths that come in the end with which a window counts as complete."""
+BLOCK = 200
+"""Predictions in a block whose coverage is told."""
 EFFECT = 0.1
 """Cramér's V from which rows with truths differ from the others by more than a trifle (Cohen's "small" effect)."""
 HEAVIEST = 10.0
@@ -80,6 +82,9 @@ class Waiting:
 def waiting(arrivals: Arrivals) -> Waiting:
     """Estimate how many truths come in the end, and how long they take.
 
+    Never more of them than the best block of `BLOCK` neighbours has got: where many truths are sent at one moment, lags
+    hang on when predictions were made, and Kaplan and Meier's estimator alone would promise too many.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -98,9 +103,16 @@ def waiting(arrivals: Arrivals) -> Waiting:
     at_risk = len(times) - np.arange(len(times))
     left = np.cumprod(np.where(hits, 1.0 - 1.0 / at_risk, 1.0))
     arrived = 1.0 - left
-    final = float(arrived[-1])
+    final = min(float(arrived[-1]), _best_block(arrivals.ages_s, came))
     median, slow = (float(times[np.searchsorted(arrived, share * final - 1e-12)]) for share in (0.5, ENOUGH))
     return Waiting(final, median, slow)
+
+
+def _best_block(ages_s: Floats, came: npt.NDArray[np.bool_]) -> float:
+    """Return the largest share of truths among `BLOCK` predictions made one after the other."""
+    so_far = np.concatenate([[0], np.cumsum(came[np.argsort(-ages_s, kind="stable")])])
+    size = min(BLOCK, len(came))
+    return float((so_far[size:] - so_far[:-size]).max() / size)
 
 
 def labels_seen(view: TruthsView, selected: Sequence[str], corrected: float | None) -> LabelsSeen:
