@@ -203,7 +203,8 @@ class Peer:
     def answer(self) -> None:
         """Let it work on what has no answer yet."""
         if self.python is not None:
-            subprocess.run([str(self.python), str(HERE / "peer.py"), str(self.folder)], check=True)
+            silent = os.environ | {"NML_DISABLE_USAGE_LOGGING": "1"}  # it reports its use to a server else
+            subprocess.run([str(self.python), str(HERE / "peer.py"), str(self.folder)], check=True, env=silent)
 
     def said(self, name: str) -> dict[str, Any]:
         """Return what it said, or why it did not."""
