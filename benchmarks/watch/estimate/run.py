@@ -271,6 +271,9 @@ def _cases(
     name = f"{source.name}-{rung}-{seed}"
     once = cache(lambda: prepared(material.case(source, rung, seed, given.data)))
     kind, measure = ("covariate", covariate) if source.task == "classify" else ("loss", loss)
+    if given.kept:
+        paths = {one: given.work / f"{one}-{name}.json" for one in (kind, "concept")}
+        return {one: json.loads(path.read_bytes()) for one, path in paths.items() if path.exists()}
     made = {kind: cases.kept(given.work / f"{kind}-{name}.json", lambda: measure(once(), given.runs, seed, peer, name))}
     if source.task == "classify" and source.name not in TOO_SMALL:
         path = given.work / f"concept-{name}.json"
