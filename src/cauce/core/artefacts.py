@@ -38,6 +38,7 @@ from cauce.core.watching import Action as Action
 from cauce.core.watching import ColumnDrift as ColumnDrift
 from cauce.core.watching import Decision as Decision
 from cauce.core.watching import Estimate as Estimate
+from cauce.core.watching import ExpectedFigure as ExpectedFigure
 from cauce.core.watching import Experiment as Experiment
 from cauce.core.watching import JointDrift as JointDrift
 from cauce.core.watching import LabelsSeen as LabelsSeen

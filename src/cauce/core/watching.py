@@ -113,6 +113,17 @@ class JointDrift:
 
 
 @dataclass(frozen=True)
+class ExpectedFigure:
+    """One more figure that is expected of rows whose truths have not come."""
+
+    value: float
+    lower: float
+    upper: float
+    reference: float
+    """The same figure on the units set aside at training."""
+
+
+@dataclass(frozen=True)
 class Estimate:
     """The performance that is expected of rows whose truths have not come."""
 
@@ -132,6 +143,8 @@ class Estimate:
     expected: float | None = None
     n_judged: int = 0
     """Truths that the judgement rests on."""
+    others: Mapping[str, ExpectedFigure] = field(default_factory=dict)
+    """More figures of the same rows, among them the mean of the model's own loss."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +162,12 @@ class LabelsSeen:
     """Whether enough truths came to judge by the window."""
     selected: tuple[str, ...] = ()
     """Columns along which the rows with truths differ from all: losses over them may be biased."""
+    final_coverage: float | None = None
+    """Share of predictions whose truth comes in the end, as older ones tell; None without any."""
+    n_closed: int = 0
+    """Predictions old enough for their truths to have come: realised performance rests on those."""
+    corrected_loss: float | None = None
+    """Mean realised loss with the rows weighed so that they resemble all; None where nothing was selected."""
 
 
 @dataclass(frozen=True)

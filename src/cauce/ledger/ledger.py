@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cauce.core.files import disk_errors
 from cauce.core.names import check_name, uuid7s
@@ -131,8 +131,8 @@ class Ledger:
 
         moment = records.microseconds(at)
         ids = uuid7s(inputs.num_rows, moment // 1000)
-        asked, given = _columns(inputs), _columns(predictions)
-        head = self.head(version, _types(asked), _types(given))
+        asked, given = records.columns(inputs), records.columns(predictions)
+        head = self.head(version, records.types(asked), records.types(given))
         rows = list(zip(*(values for _, values in asked.values()), strict=True)) if asked else [()] * len(ids)
         lines = [
             head.line(
@@ -188,8 +188,8 @@ class Ledger:
 
         return fold(self.folder, now, wait_s=wait_s)
 
-    def window(self, n: int) -> pa.Table:
-        """Return the newest `n` predictions, oldest first.
+    def window(self, n: int, *, before: datetime | None = None) -> pa.Table:
+        """Return the newest `n` predictions, of those made before `before` where it is given, oldest first.
 
         Returns
         -------
@@ -202,7 +202,16 @@ class Ledger:
         """
         from cauce.ledger import reading
 
-        return reading.again(lambda: reading.window(reading.look(self.folder), n))
+        return reading.again(lambda: reading.window(reading.look(self.folder), n, before))
+
+    def arrivals(self, n: int) -> pa.Table:
+        """Return what the newest `n` predictions wait for, oldest first, without their inputs.
+
+        Columns ``id``, ``at``, ``version`` and ``received``: when the first truth came, null where none has.
+        """
+        from cauce.ledger import ranges
+
+        return ranges.arrivals(self.folder, n)
 
     def since(self, id_: str, *, most: int | None = None) -> pa.Table:
         """Return the predictions with ids above `id_`, oldest first; columns as `window`, without the truths' values.
@@ -365,29 +374,3 @@ class Ledger:
                 if journal is not None:
                     journal.close()
             self._journal = self._relaxed = None
-
-
-def _types(columns: records.Columns) -> list[tuple[str, str]]:
-    return [(name, kind) for name, (kind, _) in columns.items()]
-
-
-def _columns(table: pa.Table) -> dict[str, tuple[str, Sequence[Any]]]:
-    return {name: _column(table[name]) for name in table.column_names}
-
-
-def _column(values: pa.ChunkedArray) -> tuple[str, Sequence[Any]]:
-    """Return a column's ledger type and values; what has no type of its own there becomes text."""
-    import pyarrow as pa
-
-    kind = values.type
-    if pa.types.is_boolean(kind):
-        return "bool", values.to_pylist()
-    if pa.types.is_integer(kind) and kind != pa.uint64():
-        return "int", values.to_pylist()
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_integer(kind):
-        return "float", values.cast(pa.float64()).to_pylist()
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return "time", values.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_pylist()
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        return "text", [None if value is None else str(value) for value in values.to_pylist()]
-    return "text", values.cast(pa.string()).to_pylist()

@@ -78,10 +78,12 @@ def _files(folder: Path) -> list[delta.DataFile]:
     return delta.files(table) if table is not None else []
 
 
-def window(view: View, n: int) -> pa.Table:
-    """Return the newest `n` predictions, oldest first."""
-    chosen, cutoff = _newest(view, n)
+def window(view: View, n: int, before: datetime | None = None) -> pa.Table:
+    """Return the newest `n` predictions, of those made before `before` where it is given, oldest first."""
+    chosen, cutoff = _newest(view, n, _id_at(before) if before is not None else None)
     rows = _predictions(view, chosen, cutoff)
+    if before is not None and rows is not None:
+        rows = _until(rows, _id_at(before))
     rows = rows.slice(max(0, rows.num_rows - n)) if rows is not None else None
     if rows is None or not rows.num_rows:
         return public.empty()
@@ -168,16 +170,26 @@ def _named(written: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return found
 
 
-def _newest(view: View, n: int) -> tuple[list[delta.DataFile], str]:
-    """Return the files that hold the newest `n` ids, and the smallest of those ids."""
+def _until(rows: pa.Table, high: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.less(rows["id"], high))
+
+
+def _newest(view: View, n: int, high: str | None = None) -> tuple[list[delta.DataFile], str]:
+    """Return the files that hold the newest `n` ids, of those below `high`, and the smallest of those ids."""
     chosen: list[delta.DataFile] = []
     ids = np.asarray(view.predictions["id"].to_pylist() if view.predictions is not None else [], dtype="S36")
+    ids = ids[ids < high.encode()] if high is not None else ids
     cutoff = ""
     for file in view.prediction_files:
+        if high is not None and file.first >= high:
+            continue
         if len(ids) >= n and file.last < cutoff:
             break
         chosen.append(file)
-        ids = np.unique(np.concatenate([ids, np.asarray(_read([file], ["id"])["id"].to_pylist(), dtype="S36")]))[-n:]
+        found = np.asarray(_read([file], ["id"])["id"].to_pylist(), dtype="S36")
+        ids = np.unique(np.concatenate([ids, found[found < high.encode()] if high is not None else found]))[-n:]
         cutoff = ids[0].decode() if len(ids) >= n else ""
     return chosen, cutoff
 

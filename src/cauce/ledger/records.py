@@ -245,3 +245,31 @@ def day_of(id_: str) -> str:
     if moment is None or moment > 250_000_000_000_000:
         return "unknown"
     return (EPOCH + timedelta(milliseconds=moment)).date().isoformat()
+
+
+def types(columns: Columns) -> list[tuple[str, str]]:
+    """Return the name and ledger type of each column."""
+    return [(name, kind) for name, (kind, _) in columns.items()]
+
+
+def columns(table: pa.Table) -> dict[str, tuple[str, Sequence[Any]]]:
+    """Return each column of a table with its ledger type and its values."""
+    return {name: _column(table[name]) for name in table.column_names}
+
+
+def _column(values: pa.ChunkedArray) -> tuple[str, Sequence[Any]]:
+    """Return a column's ledger type and values; what has no type of its own there becomes text."""
+    import pyarrow as pa
+
+    kind = values.type
+    if pa.types.is_boolean(kind):
+        return "bool", values.to_pylist()
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        return "int", values.to_pylist()
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_integer(kind):
+        return "float", values.cast(pa.float64()).to_pylist()
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "time", values.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_pylist()
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        return "text", [None if value is None else str(value) for value in values.to_pylist()]
+    return "text", values.cast(pa.string()).to_pylist()

@@ -307,9 +307,11 @@ def _identity(job: _Job, choice: Choice) -> str:
 
 def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found: Audit) -> Release:
     from cauce import report, track
+    from cauce.loop.expect import expect
 
     loop.progress("register", 0, 1)
     reference, bins, counts = _reference(job, judged)
+    expected = expect(job.spec, judged.fitted, job.rows.judge, judged.predictions, judged.losses)
     folder = job.folder / "package"
     shutil.rmtree(folder, ignore_errors=True)
     digest = track.write_package(
@@ -320,6 +322,8 @@ def _register(loop: Loop, job: _Job, judged: _Judged, training: Training, found:
         bins=bins,
         reference_counts=counts,
         units=_units(job.rows, judged.losses),
+        expected=expected.content,
+        second=expected.second,
     )
     documents = {"audit.json": to_json(found), "choice.json": to_json(training.choice)}
     for language, text in training.choice.reason.items():

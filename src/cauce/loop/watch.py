@@ -11,6 +11,7 @@ from cauce.core.artefacts import Release, Watched
 from cauce.core.files import write_artefact
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
+from cauce.loop import history
 from cauce.loop.context import Loop
 from cauce.loop.watch_joint import joint
 
@@ -56,6 +57,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     """Look at one model's newest window and record what was seen; None while it has no champion."""
     from cauce import profile
     from cauce import watch as room
+    from cauce.loop.watch_truths import truths_of
     from cauce.watch import running
     from cauce.watch.joint import MATTERS
 
@@ -66,7 +68,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     settle_ledger(loop, model)
     ledger = ledger_of(loop, model)
     settings = loop.project.file.watch
-    rows = _of_release(ledger.window(settings.window), champion)
+    rows = of_release(ledger.window(settings.window), champion)
     bins = profile.Bins.from_bytes(package.bins_bytes)
     hidden = withheld(rows)
     evidence = _evidence(loop, release, package, champion)
@@ -83,7 +85,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
         first=_edge(rows, 0),
         last=_edge(rows, rows.num_rows - 1),
         held_out_losses=_held_out(package),
-        realised_losses=_realised(release, package, rows),
+        realised_losses=realised(release, package, rows),
         n_labelled=ledger.n_labelled(release.training.created_at),
         margin=loop.model(model).margin,
         changes=_changes(loop, release),
@@ -94,9 +96,11 @@ def watch(loop: Loop, model: str) -> Watched | None:
         rows=rows,
         joint=asked.drift if asked is not None else None,
         joint_alarm=asked is not None and asked.p_value <= risk and asked.drift.auc >= MATTERS,
+        truths=truths_of(loop, release, package, rows),
     )
     seen = room.look(window, settings, now=loop.now())
     write_artefact(loop.record(model) / "watched.json", seen)
+    history.note(loop.record(model), seen)
     return seen
 
 
@@ -120,7 +124,7 @@ def _evidence(loop: Loop, release: Release, package: Package, version: int) -> d
         kept = running.begin(training, version=version, after=release.training.created_at)
     while True:
         came = ledger.since(kept.cursor, most=ROWS_AT_ONCE)
-        mine = _of_release(came, version)
+        mine = of_release(came, version)
         mine = mine.drop_columns([name for name in withheld(mine) if name in mine.column_names])
         kept, evidence = running.advance(kept, mine, training, seen=came)
         running.save(kept, path)
@@ -128,7 +132,8 @@ def _evidence(loop: Loop, release: Release, package: Package, version: int) -> d
             return evidence
 
 
-def _of_release(rows: pa.Table, version: int) -> pa.Table:
+def of_release(rows: pa.Table, version: int) -> pa.Table:
+    """Return the rows that a release predicted."""
     import pyarrow.compute as pc
 
     return rows.filter(pc.equal(rows["version"], version)) if rows.num_rows else rows
@@ -146,7 +151,8 @@ def _held_out(package: Package) -> np.ndarray:
     return np.asarray(judged["loss"].to_numpy(), dtype=np.float64)
 
 
-def _realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
+def realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
+    """Return the losses of the rows whose truths came, shape (n_truths,), in their order."""
     spec = release.training.spec
     known = with_truth(rows, spec.target)
     if not known.num_rows:

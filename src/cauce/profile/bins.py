@@ -90,6 +90,12 @@ class Bins:
             counted = pool.map(lambda column: count_column(column, table), self.columns.values())
             return dict(zip(self.columns, counted, strict=True))
 
+    def places(self, table: pa.Table) -> dict[str, npt.NDArray[np.int64]]:
+        """Return the bin of every row, column by column, shape (n_rows,) each: what `count` counts."""
+        from cauce.profile.counting import row_bins
+
+        return {name: row_bins(column, table) for name, column in self.columns.items()}
+
     def labels(self, column: str, language: Literal["en", "es"] = "en") -> tuple[str, ...]:
         """Name a column's bins for people, in the order of the counts."""
         from cauce.profile.counting import edge_labels

@@ -28,6 +28,16 @@ def count_column(bins: ColumnBins, table: pa.Table) -> npt.NDArray[np.int64]:
     return counts
 
 
+def row_bins(bins: ColumnBins, table: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the bin of each row, shape (n_rows,), as `count_column` counts them."""
+    if bins.name not in table.column_names:
+        return np.full(table.num_rows, bins.n_bins - 1, np.int64)
+    place = _by_value if bins.kind in {"category", "boolean"} else _by_number
+    chunks = [plain(chunk) for chunk in table.column(bins.name).chunks]
+    parts = [_placed(bins, chunk, place(bins, chunk)) for chunk in chunks]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
 def _count(bins: ColumnBins, array: pa.Array) -> npt.NDArray[np.int64]:
     if bins.kind in {"category", "boolean"}:
         return _count_values(bins, array)
@@ -90,7 +100,7 @@ def _placed(bins: ColumnBins, array: pa.Array, places: npt.NDArray[np.int64]) ->
     """Return each value's bin, from its place among the column's own, -1 for none."""
     missing = pc.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
     other = bins.n_bins - 2
-    return np.where(missing, other + 1, np.where(places < 0, other, places))
+    return np.where(missing, other + 1, np.where(places < 0, other, places)).astype(np.int64)
 
 
 def _by_value(bins: ColumnBins, array: pa.Array) -> npt.NDArray[np.int64]:

@@ -7,6 +7,8 @@
     bins.json         the bins in which drift is counted
     counts.json       reference counts: column → rows per bin
     units.parquet     unit (string), role ("train" or "held_out"), loss (float64, null for train)
+    expected.json     what the units held out let expect of rows to come, where they were enough
+    second/           models that help to expect it: a folder <figure>-<number> each, as `Fitted.save` wrote it
 
 The manifest's own SHA-256 is the release's digest and stands in the registry. `open_package` checks the digest, then
 every byte of the folder, and parses only afterwards. What is not protected: whoever may write the folder while it is
@@ -21,8 +23,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+EXPECTED, SECOND = "expected.json", "second"
 _MANIFEST_LIMIT = 16_000_000  # bytes; a manifest is a few kilobytes
 
 
@@ -55,6 +58,10 @@ class Package:
     """Column → rows per bin, shape (n_bins,)."""
     units: pa.Table
     """unit (string), role ("train" or "held_out"), loss (float64, null for train)."""
+    expected_bytes: bytes | None = None
+    """`expected.json`; None of a release that has none, as those of an earlier Cauce."""
+    second: Mapping[str, Sequence[Fitted]] = field(default_factory=dict)
+    """``classes``, or a figure → the models that expect it."""
 
 
 def write_package(
@@ -66,6 +73,8 @@ def write_package(
     bins: bytes,
     reference_counts: Mapping[str, npt.NDArray[np.int64]],
     units: pa.Table,
+    expected: bytes | None = None,
+    second: Mapping[str, Sequence[Fitted]] | None = None,
 ) -> str:
     """Write a package and return its digest; a folder that was there before is replaced. One writer at a time.
 
@@ -75,6 +84,8 @@ def write_package(
         Where it goes. It appears whole, or not at all.
     units
         Columns ``unit`` (string), ``role`` (``train`` or ``held_out``), ``loss`` (float64, null for train).
+    expected, second
+        As `Package` holds them; the second models are those of the tasks classify (``classes``) and regress (figures).
 
     Returns
     -------
@@ -100,6 +111,7 @@ def write_package(
             (draft / "bins.json").write_bytes(bins)
             (draft / "counts.json").write_bytes(_counts_to_json(reference_counts))
             _write_units(draft / "units.parquet", units)
+            _write_expected(draft, expected, second or {})
             manifest = _manifest_of(draft)
             (draft / MANIFEST).write_bytes(manifest)
             place_folder(draft, folder)
@@ -141,6 +153,8 @@ def open_package(folder: Path, digest: str) -> Package:
         bins_bytes=(folder / "bins.json").read_bytes(),
         reference_counts={column: np.asarray(values, dtype=np.int64) for column, values in counts.items()},
         units=units,
+        expected_bytes=(folder / EXPECTED).read_bytes() if (folder / EXPECTED).is_file() else None,
+        second=_read_second(folder / SECOND),
     )
 
 
@@ -278,3 +292,25 @@ def _write_units(path: Path, units: pa.Table) -> None:
 
     schema = pa.schema([("unit", pa.string()), ("role", pa.string()), ("loss", pa.float64())])
     pq.write_table(units.select(schema.names).cast(schema), path, compression="zstd")
+
+
+def _write_expected(draft: Path, expected: bytes | None, second: Mapping[str, Sequence[Fitted]]) -> None:
+    if expected is not None:
+        (draft / EXPECTED).write_bytes(expected)
+    for name, models in second.items():
+        for number, fitted in enumerate(models):
+            own = draft / SECOND / f"{name}-{number}"
+            own.mkdir(parents=True)
+            fitted.save(own)
+
+
+def _read_second(folder: Path) -> dict[str, list[Fitted]]:
+    """Return the second models by what they expect, in order; none where there is no folder."""
+    found: dict[str, list[Fitted]] = {}
+    if not folder.is_dir():
+        return found
+    for own in sorted(folder.iterdir(), key=lambda each: int(each.name.rpartition("-")[2])):
+        name = own.name.rpartition("-")[0]
+        task = "classify" if name == "classes" else "regress"
+        found.setdefault(name, []).append(registry.load_fitted(task, own, where=str(own)))
+    return found

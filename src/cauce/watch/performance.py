@@ -1,4 +1,4 @@
-"""Realised performance: the losses of the window's rows whose truths came, against the held-out losses of training."""
+"""How good the model is: realised losses of closed rows, estimates of the others, and whether those come true."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Comparison, Estimate, LabelsSeen, SegmentFigure, Signal
 from cauce.core.specs import WatchSpec
-from cauce.watch import words
+from cauce.watch import estimate, judged, labels, segments, words
+from cauce.watch.labels import TruthsView
 from cauce.watch.window import Window
 
 
@@ -27,23 +28,70 @@ class Performance:
 
 
 def judge(window: Window, spec: WatchSpec, risk: float) -> Performance:
-    """Hold the losses of the window's rows against those at training, or say that their truths are too few.
+    """Hold the losses of rows whose truths came against those at training, and estimate the rest.
 
     Parameters
     ----------
     risk
-        What may go wrong in the whole look: a quarter of it to performance.
+        What may go wrong in the whole look: a quarter of it to performance. Where more is known of truths than the
+        losses, half of that quarter goes to the losses, an eighth each to the estimate, to segments and to selective
+        truths. Whether estimates come true has an error of its own, over the whole life of a release: `judged.ERROR`.
     """
-    n_truths = len(window.realised_losses)
-    expected, realised = _mean(window.held_out_losses) or 0.0, _mean(window.realised_losses)
+    view = window.truths
+    if view is None:
+        return _realised(window, window.realised_losses, spec, risk / 4)
+    plain = _realised(window, view.losses, spec, risk / 8)
+    found = labels.selection(view, risk / 32, min(spec.min_rows, 100))
+    corrected = _corrected(view, found) if found.columns else None
+    seen = labels.labels_seen(view, found.columns, corrected)
+    signals = [*plain.signals, labels.labels_signal(found, seen, plain.realised_loss)]
+    figures: tuple[SegmentFigure, ...] = ()
+    expected = None
+    if view.expectation is not None:
+        figures = segments.judge(view, view.expectation, risk / 32, window.margin)
+        signals += [signal for signal in [segments.segment_signal(figures, window.margin)] if signal is not None]
+        expected, told = _estimated(view, view.expectation, window, spec, risk)
+        signals += told
+    return Performance(
+        tuple(signals), plain.expected_loss, plain.realised_loss, plain.realised, expected, seen, figures
+    )
+
+
+def _realised(window: Window, losses: npt.NDArray[np.float64], spec: WatchSpec, error: float) -> Performance:
+    """Hold realised losses against those at training, or say that their truths are too few."""
+    n_truths = len(losses)
+    expected, realised = _mean(window.held_out_losses) or 0.0, _mean(losses)
     if n_truths < spec.min_rows or len(window.held_out_losses) < 2:
         detail = words.too_few_truths(n_truths, spec.min_rows)
         few = Signal("performance", None, float(n_truths), float(spec.min_rows), False, detail)
         return Performance((few,), expected, realised)
-    comparison = compare_losses(
-        window.realised_losses, window.held_out_losses, margin=window.margin, confidence=1 - risk / 4
-    )
+    comparison = compare_losses(losses, window.held_out_losses, margin=window.margin, confidence=1 - error)
     return Performance((performance_signal(comparison, n_truths),), expected, realised, comparison)
+
+
+def _estimated(
+    view: TruthsView, expectation: estimate.Expectation, window: Window, spec: WatchSpec, risk: float
+) -> tuple[Estimate | None, list[Signal]]:
+    """Return the estimate of the window, marked by how earlier ones came true, and what it signals."""
+    judgement, signals = view.judgement, []
+    found = judged.verdict(judgement.batches) if judgement is not None else judged.Verdict(None)
+    if judgement is not None and judgement.batches:
+        signals.append(judged.unreliable_signal(expectation, found, judgement))
+    if view.said is None or view.said.n_rows < spec.min_rows:
+        return None, signals
+    told = estimate.estimate(expectation, view.said, 1 - risk / 32)
+    if told is None:
+        return None, signals
+    if judgement is not None:
+        told = judged.marked(told, found, judgement)
+    return told, [*signals, estimate.estimate_signal(told, expectation.loss_figure, window.margin)]
+
+
+def _corrected(view: TruthsView, found: labels.Selection) -> float | None:
+    """Return the mean loss with rows weighed so that they resemble all closed ones."""
+    if len(view.losses) != int(view.has_truth.sum()):
+        return None
+    return float(np.average(view.losses, weights=labels.corrected_weights(view, found.columns)))
 
 
 def _mean(losses: npt.NDArray[np.float64]) -> float | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cauce.core.artefacts import JointDrift
     from cauce.profile import Bins
+    from cauce.watch.labels import TruthsView
 
 OUTPUT = "prediction"
 """The column that counts what the model answered."""
@@ -75,3 +76,5 @@ class Window:
     """What a classifier saw in all columns together, where it was asked."""
     joint_alarm: bool = False
     """Whether chance is ruled out for it."""
+    truths: TruthsView | None = None
+    """More of truths, and what to expect without them; None: the losses above are all that is known."""
