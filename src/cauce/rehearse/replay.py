@@ -222,13 +222,15 @@ def _scheduled(play: _Replay, n_times: int) -> _Run:
 def _oracle(play: _Replay, others: dict[Strategy, _Run]) -> _Run:
     """What could have been had by one who knows.
 
-    A drift: the first model until the change; from then on, at every doubling of the rows known since, a model of these
-    alone, and at every look the better of the two in hindsight. A fault, or a world that stands still: the first
-    model. The past as it was: for each stretch between two looks the best of the other strategies.
+    A drift: the first model until the change; from then on, at every doubling of the rows known since, also a model of
+    these alone. A fault, or a world that stands still: the first model. But for these two, for each stretch between two
+    looks the best in hindsight of that and of the other strategies: a bound that nobody reaches.
     """
     past, never = play.past, others["never"]
     if past.injected and not past.fault:
-        return _after_change(play, never)
+        run = _after_change(play, never)
+        _best_of(play, run, [run, *others.values()])
+        return run
     run = play.empty()
     run.losses = never.losses.copy()
     if play.job.scenario.kind in {"history", "delay"}:
@@ -262,6 +264,6 @@ def _best_of(play: _Replay, run: _Run, others: list[_Run]) -> None:
     start = 0
     for end in (play.ends - play.past.first).tolist():
         if end > start:
-            stretches = [other.losses[start:end] for other in others]
+            stretches = [other.losses[start:end].copy() for other in others]
             run.losses[start:end] = min(stretches, key=np.mean)
         start = end

@@ -13,7 +13,7 @@ NEVER = 0.3
 
 EVERYONE: tuple[Strategy, ...] = ("loop", "never", "always", "scheduled", "oracle")
 FEW: tuple[Strategy, ...] = ("loop", "never", "scheduled", "oracle")
-"""Who takes part in the first seed of an injected scenario, where not all is asked for: always retraining costs most."""
+"""Who takes part in the first seed of a scenario where not all is asked for: always retraining costs most."""
 CHEAP: tuple[Strategy, ...] = ("loop", "never")
 """Who takes part in the seeds after the first, which tell how sure a detection is."""
 

@@ -87,8 +87,8 @@ TEXTS: dict[str, Words] = {
         "es": "notado: proporción de pruebas en que empezó una alarma tras el cambio; tras filas: cuántas llegaron "
         "hasta entonces; respuesta debida: proporción de pruebas en que reentrenó o, ante un fallo, pidió arreglar los "
         "datos; pérdida frente a otra manera: por debajo de cero el ciclo es mejor, con el intervalo del 95 % sobre "
-        "bloques de filas seguidas; coste: filas que ajustó el ciclo, de las que ajusta quien reentrena en cada mirada; "
-        "calendario: otros tantos reentrenamientos, espaciados por igual.",
+        "bloques de filas seguidas; coste: filas que ajustó el ciclo, de las que ajusta quien reentrena en cada "
+        "mirada; calendario: otros tantos reentrenamientos, espaciados por igual.",
     },
     "note": {
         "en": "{0} rows, the first model made from {1}; rung {2}; {7} looks, one every {3} days; truths {4} days after "
