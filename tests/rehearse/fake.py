@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cauce.core.artefacts import Decision, Signal, Watched
-from cauce.core.rehearsing import Course, Job, Replayed, Scenario, Settings
+from cauce.core.artefacts import Action, Decision, Signal, Watched
+from cauce.core.rehearsing import Course, Job, Replayed, Scenario, Settings, Strategy
 from cauce.rehearse import Model, serve_jobs
 from cauce.rehearse.replay import Past
 from cauce.rehearse.stage import Floats, Rows, Seen
@@ -55,7 +55,7 @@ class FakeStage:
 
     def decide(self, watched: Watched, seen: Seen) -> Decision:
         enough = seen.n_new >= 50
-        action = "retrain" if watched.signals[0].alarming and enough else "wait"
+        action: Action = "retrain" if watched.signals[0].alarming and enough else "wait"
         return Decision("1", "m", moment(seen.now), action, {"en": action, "es": action}, "policy")
 
     def judge(self, champion: Model, challenger: Model, rows: Rows, watched: Watched | None, now: float) -> bool:
@@ -70,8 +70,8 @@ def past(n: int = 1000, *, first: int = 300, delay: float = 20.0, change: int | 
     return Past(times, times + delay, changed, first, 25.0, 0.5, injected=change is not None)
 
 
-def job(scenario: Scenario | None = None, seed: int = 0, **settings: object) -> Job:
-    everyone = ("loop", "never", "always", "scheduled", "oracle")
+def job(scenario: Scenario | None = None, seed: int = 0) -> Job:
+    everyone: tuple[Strategy, ...] = ("loop", "never", "always", "scheduled", "oracle")
     return Job(scenario or Scenario("mean", "sudden"), seed, SETTINGS, 300, 1000, everyone)
 
 

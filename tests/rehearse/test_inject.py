@@ -35,7 +35,7 @@ def table(seed: int = 0) -> pa.Table:
 
 
 def number(rows: pa.Table, name: str) -> np.ndarray:
-    return rows[name].cast("float64").to_numpy(zero_copy_only=False)
+    return np.asarray(rows[name].cast("float64").to_numpy(zero_copy_only=False))
 
 
 @pytest.mark.parametrize("scenario", INJECTED, ids=lambda one: one.name)

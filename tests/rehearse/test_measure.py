@@ -9,7 +9,8 @@ import pytest
 
 from cauce.core.rehearsing import Course, Look, Replayed, Scenario
 from cauce.evidence import paired
-from cauce.rehearse.measure import DAY, action, compare, detection, episodes, false_alarms, outcome
+from cauce.rehearse.clock import DAY
+from cauce.rehearse.measure import action, compare, detection, episodes, false_alarms, outcome
 from rehearse.fake import job
 
 

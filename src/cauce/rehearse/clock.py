@@ -51,7 +51,7 @@ def nice_interval(span_s: float, *, most: int = 100) -> float:
 def look_times(start: float, end: float, every_s: float) -> Floats:
     """Return when the loop looks: every `every_s` after `start`, the last time when all rows have come."""
     n = max(1, int(np.ceil((end - start) / every_s - 1e-9)))
-    return start + every_s * np.arange(1, n + 1)
+    return np.asarray(start + every_s * np.arange(1, n + 1), dtype=np.float64)
 
 
 def arrivals(times: Floats, delay_s: float, *, rng: np.random.Generator, never: float = 0.0) -> Floats:
