@@ -77,7 +77,8 @@ def test_the_loop_notices_a_turn_and_beats_a_model_that_is_never_renewed(rehears
     past = next(one for one in found.outcomes if one.scenario.kind == "history")
     against = {one.strategy: one for one in past.against}
     assert past.loop_promoted >= 1
-    assert against["never"].comparison.upper < 0
+    never = against["never"].comparison
+    assert never.difference < -0.2 * never.mean_reference  # one turn in one history: its interval proves nothing
     assert against["oracle"].comparison.difference >= 0
     assert against["always"].cost_ratio is not None
     assert against["always"].cost_ratio < 0.5
