@@ -33,6 +33,8 @@ STAGES = {
     "register": "Registering",
     "read": "Checking the values of",
     "predict": "Predicting with",
+    "rehearse": "Rehearsing",
+    "tune-rehearsal": "Trying settings",
 }
 
 

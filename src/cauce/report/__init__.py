@@ -6,6 +6,7 @@ from cauce.report.drawings import plots
 from cauce.report.fairness import fairness_rows, fairness_svg
 from cauce.report.pages import audit_page, console_page, fairness_page, model_page, sign_in_page
 from cauce.report.reduction import reduction_plots
+from cauce.report.rehearsal import rehearsal_page, rehearsal_rows, rehearsal_svg
 
 __all__ = [
     "audit_page",
@@ -16,6 +17,9 @@ __all__ = [
     "model_page",
     "plots",
     "reduction_plots",
+    "rehearsal_page",
+    "rehearsal_rows",
+    "rehearsal_svg",
     "rung_table",
     "sign_in_page",
     "static",

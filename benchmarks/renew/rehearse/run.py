@@ -1,0 +1,143 @@
+"""ELEC2 and bike sharing rehearsed: does the loop beat a model that is never retrained, and at what cost?
+
+`python benchmarks/renew/rehearse/run.py [--quick] [--only elec2]` writes result.json beside this file. Needs the two
+sets of shared/data: searched for upwards from here, or where CAUCE_SHARED_DATA says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cauce import project
+from cauce.core.files import to_json
+from cauce.loop.context import Loop
+from cauce.loop.rehearse import Asked, rehearse
+
+HERE = Path(__file__).parent
+TOML = """[project]
+name = "rehearsed"
+
+[data.rows]
+source = "rows.parquet"
+time = "at"
+
+[models.{name}]
+task = "{task}"
+data = "rows"
+target = "{target}"
+ignore = [{ignore}]
+never_use = ["mlp"]
+
+[watch]
+window = 1000
+
+[renew]
+min_truths = 300
+cool_down = "{cool_down}"
+"""
+COOL_DOWN = "28d"
+"""Set before anything was measured: a month between retrainings at least, as a team would."""
+
+
+def shared() -> Path:
+    """Return the folder of the shared data sets."""
+    told = os.environ.get("CAUCE_SHARED_DATA")
+    places = [Path(told)] if told else [up / "shared" / "data" for up in HERE.resolve().parents]
+    found = next((place for place in places if (place / "elec2").is_dir()), None)
+    if found is None:
+        sys.exit("shared/data is not here: set CAUCE_SHARED_DATA")
+    return found
+
+
+def elec2(folder: Path) -> None:
+    """Half-hours from 7 May 1996 on, in the order of the file, which has no time of its own."""
+    table = pq.read_table(shared() / "elec2" / "elec2.parquet")
+    start = datetime(1996, 5, 7, tzinfo=UTC)
+    at = pa.array([start + timedelta(minutes=30 * row) for row in range(table.num_rows)], pa.timestamp("us", tz="UTC"))
+    write(folder, table.append_column("at", at), "elec2", "classify", "class", [])
+
+
+def bike(folder: Path) -> None:
+    """Hours of two years; what adds up to the target, and what only counts rows, is left out."""
+    table = pq.read_table(shared() / "bike_sharing" / "hour.parquet")
+    days, hours = table["dteday"].to_pylist(), table["hr"].to_pylist()
+    at = []
+    for day, hour in zip(days, hours, strict=True):
+        text = day if isinstance(day, str) else day.isoformat()
+        at.append(datetime.fromisoformat(text[:10]).replace(tzinfo=UTC) + timedelta(hours=int(hour)))
+    table = table.append_column("at", pa.array(at, pa.timestamp("us", tz="UTC")))
+    write(folder, table, "bike", "regress", "cnt", ["instant", "dteday", "casual", "registered"])
+
+
+def write(folder: Path, table: pa.Table, name: str, task: str, target: str, ignore: list[str]) -> None:
+    """Lay out a project."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "rows.parquet")
+    names = ", ".join(f'"{column}"' for column in ignore)
+    text = TOML.format(name=name, task=task, target=target, ignore=names, cool_down=COOL_DOWN)
+    (folder / "cauce.toml").write_text(text, encoding="utf-8")
+
+
+SETS = {"elec2": elec2, "bike": bike}
+
+
+def tell(stage: str, done: int, total: int, note: str = "") -> None:
+    """Print how far it has come."""
+    if "rehears" in stage:
+        print(f"{time.strftime('%H:%M:%S')} {stage} {done}/{total} {note}", flush=True)
+
+
+def main() -> None:
+    """Rehearse both and write result.json."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=tuple(SETS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--thorough", action="store_true")
+    parser.add_argument("--folder", type=Path, help="keep the projects, and finished replays, here")
+    asked = parser.parse_args()
+    out = HERE / "result.json"
+    result = json.loads(out.read_text()) if out.exists() and asked.only else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, make in SETS.items():
+            if asked.only not in {None, name}:
+                continue
+            folder = (asked.folder or Path(scratch)) / name
+            if not (folder / "cauce.toml").exists():
+                make(folder)
+            loop = Loop(project.load(folder / "cauce.toml"), tell)
+            begun = time.monotonic()
+            found = rehearse(
+                loop, name, Asked(seeds=asked.seeds, quick=asked.quick, workers=asked.workers, thorough=asked.thorough)
+            )
+            result[name] = {"wall_s": round(time.monotonic() - begun, 1), **json.loads(to_json(found))}
+            for one in found.outcomes:
+                print(f"{one.scenario.name:18} {one.reason['en']}", flush=True)
+            if found.recommendation:
+                print(found.recommendation.reason["en"])
+    result["about"] = {
+        "python": platform.python_version(),
+        "cauce": version("cauce"),
+        "lightgbm": version("lightgbm"),
+        "cores": len(os.sched_getaffinity(0)),
+        "quick": asked.quick,
+    }
+    if not asked.quick:
+        out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

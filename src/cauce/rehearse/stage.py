@@ -1,0 +1,67 @@
+"""What a replay needs done, and asks of whoever binds it: fitting, judging, looking, deciding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cauce.core.artefacts import Decision, Watched
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One fitted model of a replay."""
+
+    version: int
+    at: float
+    """When it was trained, in the history's clock."""
+    fitted: Any
+    taught: Rows
+    """Rows that it learnt from."""
+    held_out: Floats
+    """Its losses on rows set aside then, shape (n_held_out,)."""
+    reference: Any
+    """What a look compares with."""
+    cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a look may know: rows by their number, all of them before `now`."""
+
+    model: Model
+    window: Rows
+    """The newest rows that this model answered, oldest first."""
+    labelled: npt.NDArray[np.bool_]
+    """Which of them have their truth, shape (n_window,)."""
+    n_labelled: int
+    """Rows since the model was trained whose truth has come."""
+    last_retrain: float | None
+    n_new: int
+    """Rows since the last retraining whose truth has come."""
+    now: float
+
+
+class Stage(Protocol):
+    """Does what a replay asks for, on one table of rows; the real rooms of the loop in earnest, a fake in tests."""
+
+    def fit(self, teach: Rows, judge: Rows, *, version: int, at: float) -> Model:
+        """Fit the rung on rows whose truth is known, and hold it against others."""
+
+    def losses(self, model: Model, rows: Rows) -> Floats:
+        """Return the loss of each row."""
+
+    def look(self, seen: Seen) -> Watched:
+        """Look at a window."""
+
+    def decide(self, watched: Watched, seen: Seen) -> Decision:
+        """Ask the policy."""
+
+    def judge(self, champion: Model, challenger: Model, rows: Rows, watched: Watched | None, now: float) -> bool:
+        """Compare two models on rows that neither has learnt from; whether the challenger takes over."""

@@ -1,0 +1,100 @@
+"""The words of a rehearsal's page and table, in English and Spanish."""
+
+from __future__ import annotations
+
+from cauce.core.artefacts import Words
+from cauce.core.rehearsing import ScenarioKind, Shape
+
+KINDS: dict[ScenarioKind, Words] = {
+    "history": {"en": "the past as it was", "es": "el pasado tal como fue"},
+    "still": {"en": "nothing changes", "es": "nada cambia"},
+    "mean": {"en": "means move", "es": "se mueven las medias"},
+    "variance": {"en": "spreads grow", "es": "crecen las dispersiones"},
+    "category": {"en": "categories shift", "es": "cambian las categorías"},
+    "correlation": {"en": "a correlation breaks", "es": "se rompe una correlación"},
+    "label": {"en": "the outcome obeys another rule", "es": "el resultado obedece a otra regla"},
+    "delay": {"en": "truths come late", "es": "los resultados llegan tarde"},
+    "unit": {"en": "fault: another unit", "es": "fallo: otra unidad"},
+    "partition": {"en": "fault: a partition is missing", "es": "fallo: falta una partición"},
+    "outage": {"en": "fault: columns come empty", "es": "fallo: columnas vacías"},
+}
+SHAPES: dict[Shape, Words] = {
+    "none": {"en": "", "es": ""},
+    "sudden": {"en": "", "es": ""},
+    "gradual": {"en": ", gradually", "es": ", poco a poco"},
+    "recurring": {"en": ", on and off", "es": ", a ratos"},
+}
+TEXTS: dict[str, Words] = {
+    "title": {"en": "Rehearsal", "es": "Ensayo"},
+    "picture": {"en": "What the loop would have done", "es": "Lo que habría hecho el ciclo"},
+    "table": {"en": "Every scenario", "es": "Todos los escenarios"},
+    "line": {"en": "Decisions in the past as it was", "es": "Decisiones en el pasado tal como fue"},
+    "settings": {"en": "Settings", "es": "Ajustes"},
+    "tried": {"en": "What was tried on the first half", "es": "Lo que se probó en la primera mitad"},
+    "quiet": {"en": "It would have done nothing.", "es": "No habría hecho nada."},
+    "scenario": {"en": "scenario", "es": "escenario"},
+    "detected": {"en": "noticed", "es": "notado"},
+    "delay": {"en": "after rows", "es": "tras filas"},
+    "answered": {"en": "right answer", "es": "respuesta debida"},
+    "false": {"en": "false alarms a month", "es": "falsas alarmas al mes"},
+    "retrained": {"en": "retrainings", "es": "reentrenos"},
+    "never": {"en": "loss against never", "es": "pérdida frente a nunca"},
+    "always": {"en": "against always, cost", "es": "frente a siempre, coste"},
+    "oracle": {"en": "against the oracle", "es": "frente al oráculo"},
+    "calendar": {"en": "against a calendar", "es": "frente al calendario"},
+    "rows_fitted": {"en": "rows fitted", "es": "filas ajustadas"},
+    "loss": {"en": "loss", "es": "pérdida"},
+    "loss_axis": {"en": "mean loss between looks", "es": "pérdida media entre miradas"},
+    "alarms": {"en": "alarms", "es": "alarmas"},
+    "short_retrain": {"en": "retrained", "es": "reentr."},
+    "short_fix": {"en": "fix data", "es": "arreglar"},
+    "act_retrain": {"en": "retrain", "es": "reentrenar"},
+    "act_fix": {"en": "fix the data", "es": "arreglar los datos"},
+    "took_over": {"en": "retrained, the new model took over", "es": "reentrenado, el modelo nuevo tomó el relevo"},
+    "stayed": {"en": "retrained, the old model stayed", "es": "reentrenado, el modelo viejo se quedó"},
+    "row": {"en": "row {0}", "es": "fila {0}"},
+    "headline_better": {
+        "en": "On your own past the loop pays: the loss is {0} against a model that is never renewed.",
+        "es": "En tu propio pasado el ciclo compensa: la pérdida es {0} frente a un modelo que no se renueva nunca.",
+    },
+    "headline_worse": {
+        "en": "On your own past the loop does harm: the loss is {0} against a model that is never renewed.",
+        "es": "En tu propio pasado el ciclo perjudica: la pérdida es {0} frente a un modelo que no se renueva nunca.",
+    },
+    "headline_chance": {
+        "en": "On your own past the loop is not proven to pay: the loss is {0} against a model that is never renewed, "
+        "which may be chance.",
+        "es": "En tu propio pasado no está probado que el ciclo compense: la pérdida es {0} frente a un modelo que no "
+        "se renueva nunca, lo que puede ser azar.",
+    },
+    "advice_none": {
+        "en": "run it without `--quick` for a recommendation.",
+        "es": "ejecútalo sin `--quick` para obtener una recomendación.",
+    },
+    "desc": {
+        "en": "The solid line is the loop's mean loss, the dashed one that of the first model, never renewed. Below: "
+        "alarms, retrainings (large: the new model took over), and when the data were to be fixed.",
+        "es": "La línea continua es la pérdida media del ciclo; la discontinua, la del primer modelo, nunca renovado. "
+        "Debajo: alarmas, reentrenamientos (grandes: el modelo nuevo tomó el relevo) y cuándo había que arreglar los "
+        "datos.",
+    },
+    "legend": {
+        "en": "noticed: share of the runs in which an alarm began after the change; after rows: how many came until "
+        "then; right answer: share of the runs in which it retrained, or, of a fault, asked to fix the data; loss "
+        "against another way: below zero the loop is better, with the 95% interval over blocks of consecutive rows; "
+        "cost: rows that the loop fitted, of those that retraining at every look fits; calendar: as many retrainings, "
+        "evenly spaced.",
+        "es": "notado: proporción de pruebas en que empezó una alarma tras el cambio; tras filas: cuántas llegaron "
+        "hasta entonces; respuesta debida: proporción de pruebas en que reentrenó o, ante un fallo, pidió arreglar los "
+        "datos; pérdida frente a otra manera: por debajo de cero el ciclo es mejor, con el intervalo del 95 % sobre "
+        "bloques de filas seguidas; coste: filas que ajustó el ciclo, de las que ajusta quien reentrena en cada "
+        "mirada; calendario: otros tantos reentrenamientos, espaciados por igual.",
+    },
+    "note": {
+        "en": "{0} rows, the first model made from {1}; rung {2}; {7} looks, one every {3} days; truths {4} days after "
+        "their rows; {5} runs a scenario, seed {6}. Injected changes are replayed on rows in random order.",
+        "es": "{0} filas, el primer modelo hecho con {1}; peldaño {2}; {7} miradas, una cada {3} días; resultados {4} "
+        "días después de sus filas; {5} pruebas por escenario, semilla {6}. Los cambios inyectados se reproducen sobre "
+        "filas en orden aleatorio.",
+    },
+}
