@@ -6,14 +6,14 @@ descriptions become the JSON Schema that editors complete from.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from cauce.core.errors import UserError
+from cauce.core.renewing import RenewSpec
+from cauce.core.spec import Duration, Name, Spec, Texts
+from cauce.core.spec import seconds as seconds
 
-DURATION = r"^[0-9]+(\.[0-9]+)?(s|m|h|d)$"
 Severity = Literal["info", "warn", "block"]
 SplitKind = Literal["auto", "random", "stratified", "group", "time"]
 LossName = Literal["log", "zero_one", "squared", "absolute"]
@@ -24,22 +24,6 @@ Mitigation = Literal["off", "balance", "reweigh", "reductions", "thresholds"]
 SearchKind = Literal["bayes", "random", "grid"]
 DecisionMetric = Literal["accuracy", "balanced_accuracy", "f1", "mcc"]
 Direction = Literal["increasing", "decreasing"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-Duration = Annotated[str, Field(pattern=DURATION)]
-
-
-def _listed(value: object) -> object:
-    """Take one text where a list of texts is meant; a list as the tuple that strict validation wants."""
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
-
-
-class Spec(BaseModel):
-    """Frozen, strict about unknown keys, documented by its fields' docstrings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
 
 
 class ProjectSpec(Spec):
@@ -259,6 +243,10 @@ class ModelSpec(Spec):
     log: dict[str, Literal[False, "hash"]] = {}
     """Input column → how the ledger keeps it: not at all (`false`), or as a keyed hash (`"hash"`). `unit` stands for
     the request's unit."""
+    watch: WatchSpec | None = None
+    """Keys of `[watch]` that are different for this model; the others are the project's."""
+    renew: RenewSpec | None = None
+    """Keys of `[renew]` that are different for this model; the others are the project's."""
 
 
 class CheckSpec(Spec):
@@ -292,21 +280,6 @@ class WatchSpec(Spec):
     """Population stability index of a column from which it counts as drifted, once chance is ruled out."""
     confidence: float = Field(default=0.99, gt=0.5, lt=1.0)
     """Confidence that a signal is not chance, over all columns of a look together."""
-
-
-class RenewSpec(Spec):
-    """`[renew]`: when to retrain and when to promote."""
-
-    min_truths: int = Field(default=300, ge=20)
-    """Fewest labelled rows from the ledger before a retraining."""
-    set_aside: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Share of the newest labelled units that judges champion against challenger and is not trained on."""
-    cool_down: Duration = "1h"
-    """Shortest time between two retrainings."""
-    margin: float | None = Field(default=None, ge=0.0, lt=1.0)
-    """Margin of the promotion; the model's own when absent."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
-    """Confidence of the paired comparison."""
 
 
 class ServeSpec(Spec):
@@ -365,21 +338,3 @@ class File(Spec):
     """When to retrain and when to promote."""
     serve: ServeSpec = ServeSpec()
     """The service."""
-
-
-def seconds(duration: str) -> float:
-    """Return a duration such as ``30s``, ``10m``, ``1.5h`` or ``2d`` in seconds.
-
-    Raises
-    ------
-    UserError
-        It is none.
-
-    Examples
-    --------
-    >>> seconds("1.5h")
-    5400.0
-    """
-    if not re.fullmatch(DURATION, duration):
-        raise UserError("not a duration", received=duration, hint="Write 30s, 10m, 1.5h or 2d.")
-    return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[duration[-1]]
