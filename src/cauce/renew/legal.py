@@ -1,7 +1,8 @@
 """What must hold between record, aliases and experiment at every moment at which nothing is being decided.
 
 The record comes first: a decision is one synced line, and aliases and `experiment.json` follow it. After a crash they
-may lag behind by that one decision until the next command or the watcher's next turn, whose `reconcile` lets them follow.
+may lag behind by that one decision until the next command or the watcher's next turn, whose `reconcile` lets them
+follow.
 """
 
 from __future__ import annotations
