@@ -3,7 +3,7 @@
 Importing this room loads no heavy library; each command imports what it needs. Exit codes are those of docs/cli.md.
 """
 
-from cauce.cli import data, fair, forget, keep, look, make, tokens
+from cauce.cli import data, decisions, fair, forget, keep, look, make, tokens
 from cauce.cli.common import app
 
-__all__ = ["app", "data", "fair", "forget", "keep", "look", "make", "tokens"]
+__all__ = ["app", "data", "decisions", "fair", "forget", "keep", "look", "make", "tokens"]

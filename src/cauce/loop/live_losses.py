@@ -67,7 +67,7 @@ def _shadow(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     guards = _times(rows["shadow.ms"], rows[_own(rows, "ms")])
     ours = _losses(_Said(pair.ours.fitted, "shadow."), known, pair.spec)
     theirs = _losses(_Said(pair.theirs.fitted), known, pair.spec)
-    return _paired(pair, known, ours, theirs, n_requests=rows.num_rows, n_scores=2 * rows.num_rows, guards=guards)
+    return _paired(pair, known, (ours, theirs), n_requests=rows.num_rows, guards=guards, everyone=uncertainty(rows))
 
 
 def _probation(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
@@ -87,7 +87,7 @@ def _probation(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     if withheld(known) or any(name not in known.column_names for name in names):
         return Evidence(_against_past(loop, experiment, pair, ours), n, n, guards)
     theirs = _losses(pair.theirs.fitted, known, pair.spec)
-    return _paired(pair, known, ours, theirs, n_requests=n, n_scores=2 * n, guards=guards)
+    return _paired(pair, known, (ours, theirs), n_requests=n, guards=guards, everyone=None)
 
 
 def _against_past(loop: Loop, experiment: Experiment, pair: _Pair, ours: Losses) -> Comparison | None:
@@ -133,33 +133,39 @@ def _split(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
 def _paired(
     pair: _Pair,
     rows: pa.Table,
-    ours: Losses,
-    theirs: Losses,
+    losses: tuple[Losses, Losses],
     *,
     n_requests: int,
-    n_scores: int,
     guards: Mapping[str, float],
+    everyone: np.ndarray | None,
 ) -> Evidence:
-    """Compare both on the same rows, in the order of their truths, and within each sensitive group."""
+    """Compare both on the same rows, in the order of their truths, and within each sensitive group.
+
+    `everyone` is the champion's uncertainty on all requests, those without a truth included: where rows with truths
+    are surer or less sure than all, the comparison is set right for it (CUPED).
+    """
     from cauce.evidence import sequential
 
+    ours, theirs = losses
     if rows.num_rows < LEAST:
-        return Evidence(None, n_requests, n_scores, guards)
-    unsure = uncertainty(rows)
+        return Evidence(None, n_requests, 2 * n_requests, guards)
+    unsure = uncertainty(rows) if everyone is not None else None
 
-    def compare(where: Any, confidence: float) -> Comparison:
+    def compare(where: Any, confidence: float, covariate: np.ndarray | None = None) -> Comparison:
         return sequential(
             ours.values[where],
             theirs.values[where],
             margin=pair.margin,
             confidence=confidence,
-            covariate=None if unsure is None else unsure[where],
+            covariate=covariate,
+            everyone=None if covariate is None else everyone,
             groups=None if ours.groups is None else ours.groups[where],
         )
 
     found = list(groups_in(rows, pair.spec.sensitive))
     groups = {name: compare(where, 1 - (1 - pair.confidence) / len(found)) for name, where in found}
-    return Evidence(compare(slice(None), pair.confidence), n_requests, n_scores, guards, groups)
+    whole = compare(slice(None), pair.confidence, unsure)
+    return Evidence(whole, n_requests, 2 * n_requests, guards, groups)
 
 
 def uncertainty(rows: pa.Table) -> np.ndarray | None:

@@ -67,8 +67,8 @@ def _changed(settings: dict[str, object], changes: Mapping[str, str]) -> RenewSp
         if key == MIN_ROWS:
             continue
         if key not in names:
-            known = [*names, MIN_ROWS]
-            hint = did_you_mean(key, known) or f"The policy reads {', '.join(known)}."
+            seen = "Of [watch], watch.min_rows alone: what a look saw is recorded, not what it would have seen."
+            hint = seen if key.startswith("watch.") else did_you_mean(key, [*names, MIN_ROWS])
             raise UserError("the policy does not read this key", where="--set", received=key, hint=hint)
         settings[key.partition(".")[2]] = value
     return read_spec(RenewSpec, settings, where="--set renew.")
