@@ -8,7 +8,7 @@ import pytest
 
 PUBLIC = {
     "cauce": {"Loop", "Project", "UserError", "__version__", "load_project", "row"},
-    "cauce.evidence": {"paired", "independent"},
+    "cauce.evidence": {"paired", "independent", "sequential", "split", "sample_ratio", "Running"},
     "cauce.watch": {"drift_report"},
     "cauce.testing": {"check_task"},
     "cauce.client": {"AsyncClient", "CauceHTTPError", "Client", "Refused", "Retries", "Truth"},

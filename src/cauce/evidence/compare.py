@@ -1,7 +1,7 @@
 """Two models compared by their losses: on the same units (`paired`), or on two samples of units (`independent`).
 
 The one act behind choosing a rung, accepting a reduction, promoting a challenger and raising an alarm. Looks at fixed
-samples: an interval that may be looked at again and again is not made here.
+samples: an interval that may be looked at again and again is `sequential.py`'s.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ def paired(
     >>> found.verdict, round(found.lower, 3), round(found.upper, 3)
     ('better', -0.131, -0.098)
     """
-    ours, theirs = _losses(candidate, "candidate"), _losses(reference, "reference")
+    ours, theirs = losses_of(candidate, "candidate"), losses_of(reference, "reference")
     for name, labels in (("reference", theirs), ("groups", groups), ("folds", folds)):
         if labels is not None and np.shape(labels) != ours.shape:
             raise ValueError(f"{name} has shape {np.shape(labels)}, candidate {ours.shape}")
-    _check(margin, confidence, comparisons)
+    check_asked(margin, confidence, comparisons)
     apart = ours - theirs
     # Squares of losses near 1e200 would overflow, those near 1e-200 vanish.
     scale = float(np.max(np.abs(apart))) or 1.0
@@ -128,8 +128,8 @@ def independent(
     >>> independent(rng.exponential(1.3, 400), rng.exponential(1.0, 900), margin=0.01).verdict
     'worse'
     """
-    ours, theirs = _losses(candidate, "candidate"), _losses(reference, "reference")
-    _check(margin, confidence, 1)
+    ours, theirs = losses_of(candidate, "candidate"), losses_of(reference, "reference")
+    check_asked(margin, confidence, 1)
     scale = max(float(np.max(np.abs(ours))), float(np.max(np.abs(theirs)))) or 1.0
     spread = _welch(plain(ours / scale), plain(theirs / scale))
     half = _half_width(spread, confidence, 1) * scale if spread.df else WIDEST
@@ -145,7 +145,8 @@ def independent(
     )
 
 
-def _losses(values: npt.ArrayLike, name: str) -> Floats:
+def losses_of(values: npt.ArrayLike, name: str) -> Floats:
+    """Return losses per unit as an array, shape (n_units,), or raise `ValueError` that says which one is not finite."""
     losses = np.asarray(values, dtype=np.float64)
     if losses.ndim != 1 or not len(losses):
         raise ValueError(f"{name} has shape {losses.shape}: one loss per unit, at least one, is needed")
@@ -155,7 +156,8 @@ def _losses(values: npt.ArrayLike, name: str) -> Floats:
     return losses
 
 
-def _check(margin: float, confidence: float, comparisons: float) -> None:
+def check_asked(margin: float, confidence: float, comparisons: float) -> None:
+    """Raise `ValueError` where a margin, a confidence or a number of comparisons is none."""
     if not (math.isfinite(margin) and margin >= 0):
         raise ValueError(f"margin is {margin}: it is a share of the reference's mean loss, 0 or more")
     if not 0 < confidence < 1:
@@ -191,20 +193,54 @@ def _comparison(
     n_clusters: int,
     n_units: int | None = None,
 ) -> Comparison:
-    mean_reference = float(theirs.mean())
     lower, upper = (-WIDEST, WIDEST) if half >= WIDEST / 2 else (difference - half, difference + half)
-    absolute = max(margin * abs(mean_reference), MARGIN_FLOOR)
-    return Comparison(
+    return conclude(
+        (float(ours.mean()), float(theirs.mean())),
+        (difference, lower, upper),
+        margin=margin,
+        confidence=confidence,
         n_units=len(ours) if n_units is None else n_units,
         n_clusters=n_clusters,
-        mean_candidate=float(ours.mean()),
-        mean_reference=mean_reference,
+        provable=half,
+    )
+
+
+def conclude(
+    means: tuple[float, float],
+    interval: tuple[float, float, float],
+    *,
+    margin: float,
+    confidence: float,
+    n_units: int,
+    n_clusters: int,
+    provable: float,
+) -> Comparison:
+    """Return the comparison that an interval comes to: the one place where verdicts are made.
+
+    Parameters
+    ----------
+    means
+        Mean loss of the candidate and of the reference.
+    interval
+        The difference, its lower and its upper end.
+    margin
+        Relative to the reference's mean.
+    provable
+        Half the interval's width.
+    """
+    difference, lower, upper = interval
+    absolute = max(margin * abs(means[1]), MARGIN_FLOOR)
+    return Comparison(
+        n_units=n_units,
+        n_clusters=n_clusters,
+        mean_candidate=means[0],
+        mean_reference=means[1],
         difference=difference,
         lower=lower,
         upper=upper,
         confidence=confidence,
         margin=absolute,
-        provable=half,
+        provable=provable,
         verdict=_verdict(lower, upper, absolute),
     )
 
