@@ -12,10 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import cauce.evidence
 from cauce.core.artefacts import Column, Experiment, Schema, TaskSpec
 from cauce.core.names import uuid7s
-from cauce.evidence import independent, paired
 from cauce.ledger import Ledger, Truth
 from cauce.loop.context import Loop
 from cauce.loop.live_losses import measured, uncertainty
@@ -58,7 +56,7 @@ def answers(n: int, share: float) -> pa.Table:
 
 
 @pytest.fixture
-def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
+def loop(tmp_path: Path) -> Loop:
     """A project whose version 1 says 0.6 and whose version 2 says 0.8."""
     (tmp_path / "cauce.toml").write_text(TOML)
     made = Loop(load(tmp_path / "cauce.toml", {}), now=lambda: NOW)
@@ -66,17 +64,6 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
         v: SimpleNamespace(fitted=Says(s), training=SimpleNamespace(spec=SPEC)) for v, s in ((1, 0.6), (2, 0.8))
     }
     made.__dict__["tracker"] = SimpleNamespace(open=lambda _, version: (None, packages[version]))
-
-    def sequential(candidate: Any, reference: Any, *, margin: float, confidence: float, **_: Any) -> Any:
-        return paired(candidate, reference, margin=margin, confidence=confidence)
-
-    def split(candidate: Any, reference: Any, *, margin: float, confidence: float) -> Any:
-        return independent(candidate, reference, margin=margin, confidence=confidence)
-
-    doubles = {"sequential": sequential, "split": split, "sample_ratio": lambda n, m, share: 1.0 if n == m else 0.0}
-    for name, double in doubles.items():
-        if not hasattr(cauce.evidence, name):
-            monkeypatch.setattr(cauce.evidence, name, double, raising=False)
     return made
 
 

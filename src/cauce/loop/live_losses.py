@@ -110,8 +110,8 @@ def _split(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     dealt = _arms(_after(ledger.window(NEWEST), experiment.stage_at), experiment)
     n_ours, n_theirs = (_n_units(dealt, variant) for variant in ("challenger", "champion"))
     guards = _times(*(_arm(dealt, variant)[_own(dealt, "ms")] for variant in ("challenger", "champion")))
-    if n_ours + n_theirs:
-        share = loop.model(experiment.model).challenger.share
+    share = loop.model(experiment.model).challenger.share
+    if n_ours + n_theirs and 0 < share < 1:
         guards["sample_ratio_p"] = float(sample_ratio(n_ours, n_theirs, share))
     known = _firsts(_in_order(with_truth(_arms(ledger.labelled(experiment.stage_at), experiment), pair.spec.target)))
     arms = {variant: _arm(known, variant) for variant in ("challenger", "champion")}
