@@ -69,7 +69,7 @@ class Story:
             shadow=bool(rng.integers(2)),
             share=float(rng.choice([0.0, 0.2])),
             approve=str(rng.choice(["policy", "policy", "person"])),
-            arrivals={0: (1, "better")}
+            arrivals={0: (1, gate[0])}
             | {
                 int(t): (v, gate[rng.integers(5)])
                 for v, t in zip((2, 3, 4), sorted(rng.choice(range(1, 12), 3, False)), strict=True)

@@ -13,6 +13,7 @@ from cauce.core.artefacts import Comparison, Decision, Experiment, Verdict
 from cauce.core.files import from_json, to_json
 from cauce.core.specs import ChallengerSpec, RenewSpec
 from cauce.renew import Evidence, Plan, by_hand, by_person, enter, fairer, faults, step, unjudged
+from cauce.renew.promote import ByHand
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -123,7 +124,7 @@ def test_an_undecided_shadow_goes_on_until_its_limits() -> None:
 def test_before_a_split_the_shadow_lets_through_what_is_not_worse() -> None:
     begun = standing(entered("undecided", BOTH))
     for verdict in ("better", "equivalent"):
-        assert standing(after(begun, verdict, BOTH)).stage == "split"  # type: ignore[arg-type]
+        assert standing(after(begun, verdict, BOTH)).stage == "split"
     assert after(begun, "undecided", BOTH, n=20_000).rule == "limit"
     split = standing(after(begun, "better", BOTH))
     assert after(split, "better", BOTH).action == "promote"
@@ -192,10 +193,11 @@ def test_the_shadow_asks_once_and_goes_on_watching() -> None:
 
 def test_another_decision_by_hand_ends_the_experiment() -> None:
     begun = standing(entered("better", SHADOW))
-    for action, version in (("promote", 2), ("promote", 7), ("roll back", 7)):
+    acts: tuple[tuple[ByHand, int], ...] = (("promote", 2), ("promote", 7), ("roll back", 7))
+    for action, version in acts:
         said = by_hand(
             action, model="m", champion=1, challenger=version, by="ana", reason="Because I say so.", now=LATER
-        )  # type: ignore[arg-type]
+        )
         assert by_person(begun, said, SHADOW).stage == "ended"
 
 

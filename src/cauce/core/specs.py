@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cauce.core.renewing import RenewSpec
+from cauce.core.renewing import RenewSpec as RenewSpec
 from cauce.core.spec import Duration, Name, Spec, Texts
 from cauce.core.spec import seconds as seconds
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cauce.core.artefacts import Decision, Losses, Release, Watched
+from cauce.core.artefacts import Decision, Losses, Release, TaskSpec, Watched
 from cauce.core.registry import task as task_named
 from cauce.loop.carry import Overtaken, carry_out, experiment_of, mark, plan_of
 from cauce.loop.context import Loop
@@ -62,7 +62,8 @@ def _gate(loop: Loop, challenger: Release, watched: Watched | None) -> Decision:
     if not rows.num_rows:
         return renew.enter(renew.unjudged(name, **versions, now=loop.now()), renew.Evidence(), plan, unjudged=True)
     spec, settings = loop.model(name), loop.renew_spec(name)
-    our_losses, their_losses = _losses(ours, rows), _losses(theirs, rows)
+    asked = ours.training.spec  # the newest file's loss, for both
+    our_losses, their_losses = _losses(ours, rows, asked), _losses(theirs, rows, asked)
     margin = spec.margin if settings.margin is None else settings.margin
     decision = renew.judge(
         their_losses.values,
@@ -78,9 +79,7 @@ def _gate(loop: Loop, challenger: Release, watched: Watched | None) -> Decision:
     evidence = renew.Evidence(
         decision.comparison,
         guards=one_row_times(ours.fitted, theirs.fitted, rows),
-        groups=by_group(
-            our_losses, their_losses, rows, ours.training.spec.sensitive, margin=margin, confidence=settings.confidence
-        ),
+        groups=by_group(our_losses, their_losses, rows, asked.sensitive, margin=margin, confidence=settings.confidence),
     )
     return renew.enter(decision, evidence, plan)
 
@@ -93,8 +92,7 @@ def settled(loop: Loop, challenger: Release) -> bool:
     return any(decision.challenger == challenger.version for decision in decided)
 
 
-def _losses(package: Package, rows: pa.Table) -> Losses:
-    spec = package.training.spec
+def _losses(package: Package, rows: pa.Table, spec: TaskSpec) -> Losses:
     return task_named(spec.task).losses(package.fitted, rows, spec)
 
 
