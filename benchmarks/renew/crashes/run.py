@@ -86,6 +86,7 @@ def kill_all(folder: Path, n_kills: int, *, longest_s: float) -> dict[str, objec
         bad += illegal(loop)
         different += outcome(loop) != without
         stories, seed = stories + 1, seed + 1
+        sys.stderr.write(f"{kills} kills in {stories} stories\n")
     return {
         "kills": kills,
         "stories": stories,
@@ -99,7 +100,9 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--quick", action="store_true", help="3 kills")
     asked.add_argument("--kills", type=int, default=30)
-    asked.add_argument("--longest", type=float, default=0.5, help="latest kill, seconds after the process begins")
+    asked.add_argument(
+        "--longest", type=float, default=0.5, help="latest kill, seconds after it begins: a story's time"
+    )
     asked.add_argument("--folder", type=Path, help="where to work; a temporary folder when absent")
     options = asked.parse_args()
     n_kills = 3 if options.quick else options.kills
