@@ -105,7 +105,7 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loop:
     tracker = SimpleNamespace(alias=lambda _, name: aliases[name], versions=lambda _: [1, 2])
     made.__dict__["tracker"] = tracker
 
-    def carried_out(loop: Loop, decision: Decision) -> Decision:
+    def carried_out(loop: Loop, decision: Decision, *, after: str | None = None) -> Decision:
         assert admin_log.read(loop.state.record)[0].at == decision.at, "written down before it is done"
         return decision
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from cauce.core.spec_parts import CONFIG, Duration, Name, Texts, listed
+from cauce.core.spec import Duration, Name, Spec, Texts, listed
 
 AlertKind = Literal["fix data", "retrain", "promote", "roll back", "signals", "training", "watcher"]
 """What an alert is about: four decisions, alarming signals, a failed training, the watcher's own failures."""
@@ -17,11 +17,7 @@ Kinds = Annotated[
 EVERYTHING: tuple[AlertKind, ...] = ("fix data", "retrain", "promote", "roll back", "signals", "training", "watcher")
 
 
-class _Spec(BaseModel):
-    model_config = CONFIG
-
-
-class WebhookSpec(_Spec):
+class WebhookSpec(Spec):
     """`[alert.webhooks.NAME]`: a chat that takes messages by HTTP."""
 
     url_env: str
@@ -33,7 +29,7 @@ class WebhookSpec(_Spec):
     """What it is told of; all that `[alert] on` lists, when absent."""
 
 
-class MailSpec(_Spec):
+class MailSpec(Spec):
     """`[alert.mail.NAME]`: people who are written to."""
 
     host: str
@@ -54,7 +50,7 @@ class MailSpec(_Spec):
     """What they are told of; all that `[alert] on` lists, when absent."""
 
 
-class CommandSpec(_Spec):
+class CommandSpec(Spec):
     """`[alert.commands.NAME]`: a program that is run for each message, the message as JSON on its standard input."""
 
     run: Texts = Field(min_length=1)
@@ -63,7 +59,7 @@ class CommandSpec(_Spec):
     """What it is told of; all that `[alert] on` lists, when absent."""
 
 
-class AlertSpec(_Spec):
+class AlertSpec(Spec):
     """`[alert]`: who is told, and of what."""
 
     on: Kinds = EVERYTHING
@@ -78,9 +74,9 @@ class AlertSpec(_Spec):
     """After how long a cause that lasts is told again."""
     keep: Duration = "3d"
     """How long a message that could not be delivered is tried again."""
-    webhooks: dict[Name, WebhookSpec] = {}
+    webhooks: dict[Name, WebhookSpec] = Field(default={})
     """Chats, by name."""
-    mail: dict[Name, MailSpec] = {}
+    mail: dict[Name, MailSpec] = Field(default={})
     """People who are written to, by name."""
-    commands: dict[Name, CommandSpec] = {}
+    commands: dict[Name, CommandSpec] = Field(default={})
     """Programs that are run, by name."""

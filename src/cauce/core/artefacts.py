@@ -41,6 +41,7 @@ from cauce.core.watching import Estimate as Estimate
 from cauce.core.watching import ExpectedFigure as ExpectedFigure
 from cauce.core.watching import Experiment as Experiment
 from cauce.core.watching import JointDrift as JointDrift
+from cauce.core.watching import Known as Known
 from cauce.core.watching import LabelsSeen as LabelsSeen
 from cauce.core.watching import LookPoint as LookPoint
 from cauce.core.watching import Mover as Mover

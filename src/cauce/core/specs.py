@@ -6,14 +6,14 @@ descriptions become the JSON Schema that editors complete from.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from cauce.core.alert_specs import AlertSpec
-from cauce.core.errors import UserError
-from cauce.core.spec_parts import CONFIG, DURATION, Duration, Name, Texts
+from cauce.core.renewing import RenewSpec as RenewSpec
+from cauce.core.spec import Duration, Name, Spec, Texts
+from cauce.core.spec import seconds as seconds
 
 Severity = Literal["info", "warn", "block"]
 SplitKind = Literal["auto", "random", "stratified", "group", "time"]
@@ -25,12 +25,6 @@ Mitigation = Literal["off", "balance", "reweigh", "reductions", "thresholds"]
 SearchKind = Literal["bayes", "random", "grid"]
 DecisionMetric = Literal["accuracy", "balanced_accuracy", "f1", "mcc"]
 Direction = Literal["increasing", "decreasing"]
-
-
-class Spec(BaseModel):
-    """Frozen, strict about unknown keys, documented by its fields' docstrings."""
-
-    model_config = CONFIG
 
 
 class ProjectSpec(Spec):
@@ -250,6 +244,10 @@ class ModelSpec(Spec):
     log: dict[str, Literal[False, "hash"]] = {}
     """Input column → how the ledger keeps it: not at all (`false`), or as a keyed hash (`"hash"`). `unit` stands for
     the request's unit."""
+    watch: WatchSpec | None = None
+    """Keys of `[watch]` that are different for this model; the others are the project's."""
+    renew: RenewSpec | None = None
+    """Keys of `[renew]` that are different for this model; the others are the project's."""
 
 
 class CheckSpec(Spec):
@@ -285,21 +283,6 @@ class WatchSpec(Spec):
     """Confidence that a signal is not chance, over all columns together: of a day, however often one looks."""
     live: bool = True
     """Whether the service counts incoming values in the bins of training, for Prometheus."""
-
-
-class RenewSpec(Spec):
-    """`[renew]`: when to retrain and when to promote."""
-
-    min_truths: int = Field(default=300, ge=20)
-    """Fewest labelled rows from the ledger before a retraining."""
-    set_aside: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Share of the newest labelled units that judges champion against challenger and is not trained on."""
-    cool_down: Duration = "1h"
-    """Shortest time between two retrainings."""
-    margin: float | None = Field(default=None, ge=0.0, lt=1.0)
-    """Margin of the promotion; the model's own when absent."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
-    """Confidence of the paired comparison."""
 
 
 class ServeSpec(Spec):
@@ -360,21 +343,3 @@ class File(Spec):
     """The service."""
     alert: AlertSpec = AlertSpec()
     """Who is told, and of what."""
-
-
-def seconds(duration: str) -> float:
-    """Return a duration such as ``30s``, ``10m``, ``1.5h`` or ``2d`` in seconds.
-
-    Raises
-    ------
-    UserError
-        It is none.
-
-    Examples
-    --------
-    >>> seconds("1.5h")
-    5400.0
-    """
-    if not re.fullmatch(DURATION, duration):
-        raise UserError("not a duration", received=duration, hint="Write 30s, 10m, 1.5h or 2d.")
-    return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[duration[-1]]

@@ -255,6 +255,34 @@ class Decision:
     comparison: Comparison | None = None
     thresholds: Mapping[str, float | str] = field(default_factory=dict)
     """The settings it used, copied."""
+    rule: str = ""
+    """The rule that spoke, of the policy or of the experiment; empty where a person decided."""
+    known: Known | None = None
+    """What the policy knew beside the look: with it, it can be asked again. None where another decided."""
+    experiment: Experiment | None = None
+    """Where an experiment stands after this; None where this concerns none. Aliases follow it."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the policy knew of a model, beside the look at it: its history, its costs and its settings."""
+
+    last_retrain: datetime | None
+    paused: str | None
+    n_labelled: int
+    min_rows: int
+    retrained: tuple[datetime, ...] = ()
+    """When the policy or a person asked for a retraining, in the last seven days."""
+    training_s: float = 0.0
+    """Seconds that trainings took in the last seven days."""
+    last_training_s: float = 0.0
+    """Seconds that the newest training took: what the next is expected to take."""
+    stage: Stage | None = None
+    """Of the experiment that runs."""
+    thresholds: Mapping[str, float | str] = field(default_factory=dict)
+    """Settings of the look."""
+    settings: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    """`[renew]`, as it held for this model."""
 
 
 @dataclass(frozen=True)
@@ -279,3 +307,16 @@ class Experiment:
     """The newest one; its interval may be looked at at any time."""
     guards: Mapping[str, float] = field(default_factory=dict)
     """What else must hold, as measured: ``latency_ratio``, ``sample_ratio_p`` …"""
+    decision: str = ""
+    """Id of the recorded decision that brought it into this stage."""
+    asks: Literal["promote"] | None = None
+    """What it waits for a person to allow."""
+    gate: Comparison | None = None
+    """Of the gate; None where no row could judge there."""
+    groups: Mapping[str, Comparison] = field(default_factory=dict)
+    """Sensitive group (``"sex = female"``) → its comparison in this stage."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a challenger is still on its way: a probation is past it."""
+        return self.stage in {"gate", "shadow", "split"}

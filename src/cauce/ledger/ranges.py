@@ -1,4 +1,4 @@
-"""Predictions of a stretch of time, one by its id, what the newest waited for: read from the files that may hold them."""
+"""Predictions of a stretch of time, one by its id, what the newest waited for: files that may hold them are read."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Literal
 from cauce.core.admin_log import Act, append, command_line, person
 from cauce.core.artefacts import Decision
 from cauce.core.errors import Refused, UserError
+from cauce.loop.carry import Overtaken, carry_out, mark, reconcile
 from cauce.loop.context import Loop
-from cauce.loop.judge import carry_out
 
 
 def promote(loop: Loop, model: str, *, version: int | None, reason: str) -> Decision:
@@ -75,6 +75,8 @@ def _nothing_moves(loop: Loop, model: str, action: Literal["pause", "resume"], r
 def _move(loop: Loop, model: str, action: Literal["promote", "roll back"], version: int, reason: str) -> Decision:
     from cauce import renew
 
+    reconcile(loop, model)
+    after = mark(loop, model)
     versions = loop.tracker.versions(model)
     if version not in versions:
         known = ", ".join(map(str, versions)) or "none"
@@ -86,7 +88,11 @@ def _move(loop: Loop, model: str, action: Literal["promote", "roll back"], versi
         action, model=model, champion=champion, challenger=version, by=person(), reason=reason, now=loop.now()
     )
     _note(loop, decision, action, reason)
-    return carry_out(loop, decision)
+    try:
+        return carry_out(loop, decision, after=after)
+    except Overtaken as error:
+        hint = "Look at `cauce status`, then decide anew."
+        raise Refused(f"who answers for {model!r} was decided by another in this moment", hint=hint) from error
 
 
 def _note(loop: Loop, decision: Decision, verb: str, reason: str) -> None:

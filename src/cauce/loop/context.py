@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from cauce.core.errors import UserError, did_you_mean
 from cauce.core.locks import hold
 from cauce.core.progress import Progress, silent
-from cauce.core.specs import DataSpec, ModelSpec
+from cauce.core.spec import over
+from cauce.core.specs import DataSpec, ModelSpec, RenewSpec, WatchSpec
 from cauce.core.state import State
 from cauce.project import Project
 
@@ -69,6 +70,14 @@ class Loop:
         if name not in sets:
             raise UserError("no such data set", where="cauce.toml", received=name, hint=did_you_mean(name, sets))
         return sets[name]
+
+    def watch_spec(self, model: str) -> WatchSpec:
+        """Return `[watch]` as it holds for one model: its own keys of `[models.NAME.watch]` go before the project's."""
+        return over(self.project.file.watch, self.model(model).watch)
+
+    def renew_spec(self, model: str) -> RenewSpec:
+        """Return `[renew]` as it holds for one model: its own keys of `[models.NAME.renew]` go before the project's."""
+        return over(self.project.file.renew, self.model(model).renew)
 
     def record(self, name: str) -> Path:
         """Folder of what was found and decided about a model or data set."""

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cauce.core.artefacts import Decision, Losses, Release, Watched
+from cauce.core.artefacts import Decision, Losses, Release, TaskSpec, Watched
 from cauce.core.registry import task as task_named
+from cauce.loop.carry import Overtaken, carry_out, experiment_of, mark, plan_of
 from cauce.loop.context import Loop
+from cauce.loop.guards import by_group, one_row_times
 from cauce.loop.material import as_units, source_rows, stack, unit_names, unit_names_of
 from cauce.loop.watch import ledger_of, with_truth
 
@@ -19,52 +21,67 @@ if TYPE_CHECKING:
 
 
 def settle(loop: Loop, challenger: Release, watched: Watched | None = None) -> Decision:
-    """Compare a new release with the champion on rows that neither has learnt from; move the alias where it is better.
+    """Bring a new release to the gate: compared with the champion on rows that neither has learnt from.
 
     Returns
     -------
     Decision
-        `promote`, `wait`, or `fix data` where the two cannot be compared; already carried out and recorded.
+        `promote`, or `wait` where it is refused, goes on to live requests or waits for a person, or `fix data` where
+        the two cannot be compared; already carried out and recorded.
     """
+    while True:
+        after = mark(loop, challenger.training.model)
+        try:
+            return carry_out(loop, _gate(loop, challenger, watched), after=after)
+        except Overtaken:  # somebody decided by hand in the meantime
+            continue
+
+
+def _gate(loop: Loop, challenger: Release, watched: Watched | None) -> Decision:
     from cauce import renew
 
     name = challenger.training.model
     champion = loop.tracker.alias(name, "champion")
     if champion is None:
-        return carry_out(loop, renew.first(name, challenger.version, now=loop.now()))
+        return renew.first(name, challenger.version, now=loop.now())
     if champion == challenger.version:
-        return carry_out(loop, renew.nothing_new(name, champion=champion, now=loop.now()))
-    loop.tracker.set_alias(name, "challenger", challenger.version)
-    spec = loop.model(name)
-    settings = loop.project.file.renew
+        return renew.nothing_new(name, champion=champion, now=loop.now())
+    plan, under_way = plan_of(loop, name), experiment_of(loop, name)
+    if not plan.live and not (under_way is not None and under_way.running):
+        loop.tracker.set_alias(name, "challenger", challenger.version)  # for `cauce promote`, whatever comes out
     (_, ours), (_, theirs) = loop.tracker.open(name, challenger.version), loop.tracker.open(name, champion)
-    mitigated = ours.training.mitigation
-    known = theirs.training.mitigation
+    versions = {"champion": champion, "challenger": challenger.version}
+    mitigated, known = ours.training.mitigation, theirs.training.mitigation
     if mitigated is not None and (known is None or known.settings != mitigated.settings):
-        method, versions = str(mitigated.settings["method"]), {"champion": champion, "challenger": challenger.version}
-        return carry_out(loop, renew.fairer(name, **versions, method=method, now=loop.now()))
+        decision = renew.fairer(name, **versions, method=str(mitigated.settings["method"]), now=loop.now())
+        return renew.enter(decision, renew.Evidence(), plan)
     rows = unseen(loop, ours, theirs)
     gone = [column for column in theirs.training.spec.schema.names if column not in rows.column_names]
-    versions = {"champion": champion, "challenger": challenger.version}
     if gone:
-        return carry_out(loop, renew.incomparable(name, **versions, gone=gone, now=loop.now()))
+        return renew.incomparable(name, **versions, gone=gone, now=loop.now())
     if not rows.num_rows:
-        return carry_out(loop, renew.unjudged(name, **versions, now=loop.now()))
-    our_losses, their_losses = _losses(ours, rows), _losses(theirs, rows)
+        return renew.enter(renew.unjudged(name, **versions, now=loop.now()), renew.Evidence(), plan, unjudged=True)
+    spec, settings = loop.model(name), loop.renew_spec(name)
+    asked = ours.training.spec  # the newest file's loss, for both
+    our_losses, their_losses = _losses(ours, rows, asked), _losses(theirs, rows, asked)
+    margin = spec.margin if settings.margin is None else settings.margin
     decision = renew.judge(
         their_losses.values,
         our_losses.values,
         groups=our_losses.groups,
         model=name,
         **versions,
-        margin=spec.margin if settings.margin is None else settings.margin,
+        margin=margin,
         confidence=settings.confidence,
         watched=watched,
         now=loop.now(),
     )
-    if loop.tracker.alias(name, "champion") != champion:  # somebody decided by hand in the meantime
-        return settle(loop, challenger, watched)
-    return carry_out(loop, decision)
+    evidence = renew.Evidence(
+        decision.comparison,
+        guards=one_row_times(ours.fitted, theirs.fitted, rows),
+        groups=by_group(our_losses, their_losses, rows, asked.sensitive, margin=margin, confidence=settings.confidence),
+    )
+    return renew.enter(decision, evidence, plan)
 
 
 def settled(loop: Loop, challenger: Release) -> bool:
@@ -75,35 +92,7 @@ def settled(loop: Loop, challenger: Release) -> bool:
     return any(decision.challenger == challenger.version for decision in decided)
 
 
-def carry_out(loop: Loop, decision: Decision) -> Decision:
-    """Record a decision, then move the aliases as it says: after a crash in between, `reconcile` finishes it."""
-    from cauce import renew
-
-    renew.append(loop.record(decision.model), decision)
-    _move(loop, decision)
-    return decision
-
-
-def reconcile(loop: Loop, model: str) -> None:
-    """Finish a promotion or roll-back that was recorded when the process died before the alias moved."""
-    from cauce import renew
-
-    for decision in renew.read(loop.record(model)):
-        if decision.action in {"promote", "roll back"}:
-            if loop.tracker.alias(model, "champion") != decision.challenger:
-                _move(loop, decision)
-            return
-
-
-def _move(loop: Loop, decision: Decision) -> None:
-    if decision.action in {"promote", "roll back"} and decision.challenger is not None:
-        loop.tracker.set_alias(decision.model, "champion", decision.challenger)
-        if loop.tracker.alias(decision.model, "challenger") == decision.challenger:
-            loop.tracker.drop_alias(decision.model, "challenger")
-
-
-def _losses(package: Package, rows: pa.Table) -> Losses:
-    spec = package.training.spec
+def _losses(package: Package, rows: pa.Table, spec: TaskSpec) -> Losses:
     return task_named(spec.task).losses(package.fitted, rows, spec)
 
 

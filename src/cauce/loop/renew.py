@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cauce.core.admin_log import person
-from cauce.core.artefacts import Decision, Release, Watched
+from cauce.core.artefacts import Decision, Experiment, Release, Watched
 from cauce.core.errors import Blocked
 from cauce.core.files import write_artefact
+from cauce.loop.carry import carry_out, experiment_of, note, reconcile
 from cauce.loop.context import Loop
-from cauce.loop.judge import carry_out, reconcile, settle
+from cauce.loop.judge import settle
 from cauce.loop.material import LedgerRows, as_units, ledger_rows
+from cauce.loop.promotion import advance
 from cauce.loop.train import train
 from cauce.loop.watch import ledger_of, watch, with_truth, withheld
+
+if TYPE_CHECKING:
+    from cauce.renew import Situation
+
+WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,10 @@ class Renewed:
     outcome: Decision | None = None
     """What the comparison of champion and challenger came to, where there was a retraining."""
     challenger: Release | None = None
+    step: Decision | None = None
+    """What the experiment under way came to before the look, where it left its stage."""
+    experiment: Experiment | None = None
+    """Where the newest experiment stands now, ended or not."""
 
 
 def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None:
@@ -36,9 +48,17 @@ def renew(loop: Loop, model: str, *, force: str | None = None) -> Renewed | None
     force
         A reason to retrain whatever the policy says.
     """
+    reconcile(loop, model)
+    if loop.tracker.alias(model, "champion") is None:
+        return None
+    stepped = advance(loop, model)
+    renewed = _renew(loop, model, force)
+    return replace(renewed, step=stepped, experiment=experiment_of(loop, model)) if renewed is not None else None
+
+
+def _renew(loop: Loop, model: str, force: str | None) -> Renewed | None:
     from cauce import renew as room
 
-    reconcile(loop, model)
     watched = watch(loop, model)
     if watched is None:
         return None
@@ -75,33 +95,60 @@ def _decide(loop: Loop, model: str, watched: Watched, force: str | None) -> Deci
     if force is not None:
         decision = room.by_hand("retrain", model=model, champion=watched.version, by=person(), reason=force, now=now)
     else:
-        retrained = _last_retrain(loop, model)
-        settings = loop.project.file.watch
-        situation = room.Situation(
-            watched=watched,
-            last_retrain=retrained,
-            paused=room.paused(folder),
-            n_labelled=_n_new(loop, model, watched, retrained),
-            now=now,
-            champion=watched.version,
-            min_rows=settings.min_rows,
-            thresholds={f"watch.{key}": float(value) for key, value in settings.model_dump().items()},
-        )
-        decision = room.decide(situation, loop.project.file.renew)
+        spec = loop.renew_spec(model)
+        decision = room.decide(_situation(loop, model, watched, now), spec)
     write_artefact(folder / "decision.json", decision)
     if _worth_recording(loop, decision):
-        room.append(folder, decision)
+        note(loop, decision)
     return decision
 
 
+def _situation(loop: Loop, model: str, watched: Watched, now: datetime) -> Situation:
+    """Gather all that the policy may know."""
+    from cauce import renew as room
+
+    folder, settings = loop.record(model), loop.watch_spec(model)
+    asked = [one.at for one in room.read(folder) if one.action == "retrain"]  # the newest first
+    retrained = asked[0] if asked else None
+    week, newest = _trainings(loop, model, now)
+    under_way = experiment_of(loop, model)
+    numbers = {key: value for key, value in settings.model_dump().items() if isinstance(value, int | float | str)}
+    return room.Situation(
+        watched=watched,
+        last_retrain=retrained,
+        paused=room.paused(folder),
+        n_labelled=_n_new(loop, model, watched, retrained),
+        now=now,
+        champion=watched.version,
+        min_rows=settings.min_rows,
+        thresholds={f"watch.{key}": v if isinstance(v, str) else float(v) for key, v in numbers.items()},
+        retrained=tuple(at for at in reversed(asked) if now - WEEK < at),
+        training_s=week,
+        last_training_s=newest,
+        stage=under_way.stage if under_way is not None and under_way.stage != "ended" else None,
+    )
+
+
+def _trainings(loop: Loop, model: str, now: datetime) -> tuple[float, float]:
+    """Return the seconds that trainings took in the last seven days, and those of the newest one."""
+    spent, newest = 0.0, None
+    for version in reversed(loop.tracker.versions(model)):
+        training = loop.tracker.release(model, version).training
+        newest = training.seconds if newest is None else newest
+        if training.created_at <= now - WEEK:
+            break
+        spent += training.seconds
+    return spent, newest or 0.0
+
+
 def _worth_recording(loop: Loop, decision: Decision) -> bool:
-    """Whether a decision says something new: a quiet `wait` after a `wait` of the same champion does not."""
+    """Whether a decision says something new: a `wait` by the rule that made the same champion wait before does not."""
     from cauce import renew as room
 
     if decision.action != "wait":
         return True
-    newest = next(iter(room.read(loop.record(decision.model), limit=1)), None)
-    return newest is None or newest.action != "wait" or newest.champion != decision.champion
+    newest = room.newest(loop.record(decision.model), lambda line: line.get("known") is not None or room.moves(line))
+    return newest is None or (newest.action, newest.champion, newest.rule) != ("wait", decision.champion, decision.rule)
 
 
 def _n_new(loop: Loop, model: str, watched: Watched, retrained: datetime | None) -> int:
@@ -109,15 +156,6 @@ def _n_new(loop: Loop, model: str, watched: Watched, retrained: datetime | None)
     if retrained is None:
         return watched.n_labelled
     return min(watched.n_labelled, ledger_of(loop, model).n_labelled(retrained))
-
-
-def _last_retrain(loop: Loop, model: str) -> datetime | None:
-    from cauce import renew as room
-
-    for decision in room.read(loop.record(model)):
-        if decision.action == "retrain":
-            return decision.at
-    return None
 
 
 def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
@@ -142,5 +180,5 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
     if stored is None:
         return None
     n_new = int(pc.sum(pc.greater(known["at"], release.training.created_at)).as_py() or 0)
-    n_judge = round(n_new * loop.project.file.renew.set_aside)
+    n_judge = round(n_new * loop.renew_spec(model).set_aside)
     return ledger_rows(stored, n_judge, spec.target) if n_judge else None

@@ -14,6 +14,7 @@ from cauce.core.errors import Locked, UserError
 from cauce.core.locks import hold
 from cauce.loop.alert import deliver, seconds_to_delivery
 from cauce.loop.context import Loop
+from cauce.loop.probation import Probations
 from cauce.loop.watcher import Turn, turn
 from cauce.schedule import next_turn, notify
 
@@ -89,8 +90,10 @@ def run_watcher(loop: Loop, models: Sequence[str], *, every_s: float, beside: in
     stop, told = _Stop(beside), dict[str, str]()
     with _watching(loop, stop, waits=beside is not None):
         post, begun = _Post(loop), time.monotonic()
+        probations = Probations(loop, models, stop.now)
         notify("READY=1")
         while not stop.now():
+            probations.acted = False  # what it decided is told by this turn
             for model in models:
                 if not stop.now():
                     notify(f"STATUS=Looking at {model}")
@@ -98,7 +101,7 @@ def run_watcher(loop: Loop, models: Sequence[str], *, every_s: float, beside: in
             post.look(at_once=True)
             notify("STATUS=Waiting for the next look")
             again = next_turn(begun, time.monotonic(), every_s)
-            while not stop.now() and (left := again - time.monotonic()) > 0:
+            while not (stop.now() or probations.acted) and (left := again - time.monotonic()) > 0:
                 post.look()
                 time.sleep(min(left, LOOK_S))
         notify("STOPPING=1")

@@ -9,8 +9,9 @@ from datetime import datetime
 from cauce.core.artefacts import Decision
 from cauce.core.errors import UserError
 from cauce.core.files import write_artefact
+from cauce.loop.carry import experiment_of, reconcile
 from cauce.loop.context import Loop
-from cauce.loop.judge import reconcile, settle, settled
+from cauce.loop.judge import settle, settled
 from cauce.loop.train import Trained, train
 
 
@@ -57,7 +58,9 @@ def refresh(loop: Loop, name: str) -> Outcome:
     try:
         reconcile(loop, name)
         trained = train(loop, name)
-        decision = None if settled(loop, trained.release) else settle(loop, trained.release)
+        under_way = experiment_of(loop, name)
+        wait = under_way is not None and under_way.running  # the newest release has its turn after it
+        decision = None if wait or settled(loop, trained.release) else settle(loop, trained.release)
     except UserError as error:
         write_artefact(failure, Failure(str(error), loop.now()))
         return Outcome(name, None, None, error, loop.tracker.alias(name, "champion"))

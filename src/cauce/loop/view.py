@@ -71,7 +71,8 @@ def _decisions(folder: Path) -> tuple[Decision, ...]:
     recorded = tuple(read(folder, limit=N_DECISIONS))
     newest = read_artefact(folder / "decision.json", Decision)
     if newest is not None and (not recorded or newest.at > recorded[0].at):
-        return (newest, *(one for one in recorded if one.action != "wait" or one.champion != newest.champion))
+        told = (one for one in recorded if one.action != "wait" or one.champion != newest.champion or one.experiment)
+        return (newest, *told)
     return recorded
 
 

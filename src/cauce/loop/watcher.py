@@ -83,7 +83,8 @@ def _round(loop: Loop, model: str) -> Turn:
     if renewed is None:
         tell(loop, model, None, None, trained)
         return Turn(None, None, trained, tuple(said), code)
-    told = [renewed.decision] if renewed.decision.action != "wait" else []
+    told = [renewed.step] if renewed.step is not None else []
+    told += [renewed.decision] if renewed.decision.action != "wait" else []
     told += [renewed.outcome] if renewed.outcome is not None else []
     said += [f"{decision.action}. {decision.reason[language]}" for decision in told]
     outcome = renewed.outcome or trained

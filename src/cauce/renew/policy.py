@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cauce.core.artefacts import Action, Decision, Signal, SignalCode, Watched, Words
-from cauce.core.figures import numbers, percents
+from cauce.core.artefacts import Action, Decision, Known, Signal, SignalCode, Stage, Watched, Words
+from cauce.core.figures import numbers
 from cauce.core.names import uuid7
 from cauce.core.specs import RenewSpec, seconds
-from cauce.renew.words import duration, named
+from cauce.renew.causes import CAREFUL_COVERAGE, cause_of, with_details
+from cauce.renew.words import duration
 
 FAULTS: frozenset[SignalCode] = frozenset({"missing", "new_category", "out_of_range"})
 """Signals of broken data rather than of a changed population."""
+WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,55 @@ class Situation:
     """`[watch] min_rows`: fewest predictions from which anything is concluded."""
     thresholds: Mapping[str, float | str] = field(default_factory=dict)
     """Settings to copy into the decision, beside those of `[renew]`."""
+    retrained: tuple[datetime, ...] = ()
+    """When retrainings were asked for; those of the last seven days count."""
+    training_s: float = 0.0
+    """Seconds that trainings took in the last seven days."""
+    last_training_s: float = 0.0
+    """Seconds that the newest training took."""
+    stage: Stage | None = None
+    """Of the experiment that runs; None where none does."""
+
+    @classmethod
+    def of(cls, decision: Decision) -> Situation | None:
+        """Return the situation in which the policy took a recorded decision; None where it was not the policy."""
+        watched, known = decision.watched, decision.known
+        if watched is None or known is None:
+            return None
+        return cls(
+            watched=watched,
+            last_retrain=known.last_retrain,
+            paused=known.paused,
+            n_labelled=known.n_labelled,
+            now=decision.at,
+            champion=watched.version if decision.champion is None else decision.champion,
+            min_rows=known.min_rows,
+            thresholds=known.thresholds,
+            retrained=known.retrained,
+            training_s=known.training_s,
+            last_training_s=known.last_training_s,
+            stage=known.stage,
+        )
+
+    def known(self, spec: RenewSpec) -> Known:
+        """Return what is recorded of it beside the look, so that `of` gives it back."""
+        return Known(
+            last_retrain=self.last_retrain,
+            paused=self.paused,
+            n_labelled=self.n_labelled,
+            min_rows=self.min_rows,
+            retrained=self.retrained,
+            training_s=self.training_s,
+            last_training_s=self.last_training_s,
+            stage=self.stage,
+            thresholds=self.thresholds,
+            settings=spec.model_dump(),
+        )
+
+    @property
+    def lately(self) -> tuple[datetime, ...]:
+        """The retrainings of the last seven days, oldest first."""
+        return tuple(sorted(at for at in self.retrained if self.now - WEEK < at <= self.now))
 
     def alarming(self, *codes: SignalCode) -> tuple[Signal, ...]:
         """Return the alarming signals with one of `codes`, in the order of the look."""
@@ -68,7 +119,7 @@ def decide(situation: Situation, spec: RenewSpec) -> Decision:
     Decision
         `wait`, `fix data` or `retrain`; promotions are judged in `promote`.
     """
-    verdict = next(verdict for rule in RULES if (verdict := rule(situation, spec)) is not None)
+    name, verdict = next((rule.__name__, verdict) for rule in RULES if (verdict := rule(situation, spec)) is not None)
     return Decision(
         id=uuid7(int(situation.now.timestamp() * 1000)),
         model=situation.watched.model,
@@ -84,6 +135,8 @@ def decide(situation: Situation, spec: RenewSpec) -> Decision:
             "cool_down": spec.cool_down,
             **situation.thresholds,
         },
+        rule=name,
+        known=situation.known(spec),
     )
 
 
@@ -101,7 +154,7 @@ def columns_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
     if not broken:
         return None
     return Verdict(
-        "fix data", _with_details("The data no longer fit the model.", "Los datos ya no encajan con el modelo.", broken)
+        "fix data", with_details("The data no longer fit the model.", "Los datos ya no encajan con el modelo.", broken)
     )
 
 
@@ -120,6 +173,21 @@ def too_few_rows(situation: Situation, spec: RenewSpec) -> Verdict | None:
     )
 
 
+def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
+    """Ask to fix the data when a column comes in another unit, however much worse that made the predictions."""
+    changed = situation.alarming("unit_change")
+    if not changed:
+        return None
+    return Verdict(
+        "fix data",
+        with_details(
+            "A column seems to come in another unit; a retraining would learn both units as one.",
+            "Una columna parece llegar en otra unidad; un reentrenamiento aprendería ambas unidades como una sola.",
+            changed,
+        ),
+    )
+
+
 def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
     """Ask to fix the data when values are missing, unknown or out of range and no loss of performance is proven."""
     faults = situation.alarming(*FAULTS)
@@ -127,7 +195,7 @@ def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
         return None
     return Verdict(
         "fix data",
-        _with_details(
+        with_details(
             "The incoming data look faulty; a retraining would learn the fault.",
             "Los datos que llegan parecen defectuosos; un reentrenamiento aprendería el defecto.",
             faults,
@@ -135,10 +203,23 @@ def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
     )
 
 
+def experimenting(situation: Situation, spec: RenewSpec) -> Verdict | None:
+    """Wait when there is a cause to retrain and a challenger is being compared already."""
+    if situation.stage not in {"gate", "shadow", "split"} or (cause := cause_of(situation.watched)) is None:
+        return None
+    return Verdict(
+        "wait",
+        {
+            "en": f"{cause[0]} A challenger is being compared with the champion already; what comes of it decides.",
+            "es": f"{cause[1]} Ya se está comparando un aspirante con el campeón; decidirá lo que resulte de ello.",
+        },
+    )
+
+
 def more_truths_needed(situation: Situation, spec: RenewSpec) -> Verdict | None:
     """Wait when there is a cause to retrain and nothing new to learn from."""
     lacking = spec.min_truths - situation.n_labelled
-    if lacking <= 0 or (cause := _cause(situation)) is None:
+    if lacking <= 0 or (cause := cause_of(situation.watched)) is None:
         return None
     en, es = cause
     needed, known, more = numbers(spec.min_truths), numbers(situation.n_labelled), numbers(lacking)
@@ -153,9 +234,27 @@ def more_truths_needed(situation: Situation, spec: RenewSpec) -> Verdict | None:
     )
 
 
+def selective_truths(situation: Situation, spec: RenewSpec) -> Verdict | None:
+    """Wait when all that speaks for a retraining are truths of few and chosen rows."""
+    selective, labels = situation.alarming("labels"), situation.watched.labels
+    if not selective or labels is None or labels.coverage >= CAREFUL_COVERAGE:
+        return None
+    cause = cause_of(situation.watched)
+    if cause is None or cause_of(situation.watched, by_truths=False) is not None:
+        return None
+    words = with_details(
+        f"{cause[0]} But truths have come for few rows, which are not like the others, so that may be chance of "
+        "choice. Report truths of the other rows too, or retrain with `cauce renew --force`.",
+        f"{cause[1]} Pero solo hay resultados reales de pocas filas, que no son como las demás, así que puede deberse "
+        "a la selección. Comunica también los de las otras filas, o reentrena con `cauce renew --force`.",
+        selective,
+    )
+    return Verdict("wait", words)
+
+
 def cooling_down(situation: Situation, spec: RenewSpec) -> Verdict | None:
     """Wait when there is a cause to retrain and the last retraining is too recent."""
-    if situation.last_retrain is None or (cause := _cause(situation)) is None:
+    if situation.last_retrain is None or (cause := cause_of(situation.watched)) is None:
         return None
     since = situation.now - situation.last_retrain
     left = timedelta(seconds=seconds(spec.cool_down)) - since
@@ -173,17 +272,62 @@ def cooling_down(situation: Situation, spec: RenewSpec) -> Verdict | None:
     )
 
 
+def budget_spent(situation: Situation, spec: RenewSpec) -> Verdict | None:
+    """Wait when there is a cause to retrain and this week's budget does not reach for it."""
+    if (cause := cause_of(situation.watched)) is None:
+        return None
+    most, lately = spec.retrainings_a_week, situation.lately
+    if most is not None and len(lately) >= most:
+        en = f"{cause[0]} [renew] allows {most} retrainings a week, and {len(lately)} were made."
+        es = f"{cause[1]} [renew] permite {most} reentrenamientos por semana, y se han hecho {len(lately)}."
+        if lately and most:
+            wait, espera = duration((lately[-most] + WEEK - situation.now).total_seconds())
+            en, es = f"{en} The next may start in {wait}.", f"{es} El siguiente puede empezar dentro de {espera}."
+        return Verdict("wait", {"en": en, "es": es})
+    if spec.training_a_week is None:
+        return None
+    limit = seconds(spec.training_a_week)
+    if situation.training_s + situation.last_training_s <= limit:
+        return None
+    (spent, gastado), (next_, otro) = duration(situation.training_s), duration(situation.last_training_s)
+    whole, todo = duration(limit)
+    return Verdict(
+        "wait",
+        {
+            "en": f"{cause[0]} Trainings took {spent} of the week's {whole}; another, of about {next_}, is more.",
+            "es": f"{cause[1]} Los entrenamientos han ocupado {gastado} de los {todo} de la semana; otro, de unos "
+            f"{otro}, los superaría.",
+        },
+    )
+
+
+def unapproved(situation: Situation, spec: RenewSpec) -> Verdict | None:
+    """Wait for a person where the file says that one approves."""
+    if spec.approve != "person" or (cause := cause_of(situation.watched)) is None:
+        return None
+    model = situation.watched.model
+    return Verdict(
+        "wait",
+        {
+            "en": f"{cause[0]} The policy would retrain, and [renew] approve = 'person' leaves that to you: "
+            f'`cauce renew {model} --force "your reason"` does it.',
+            "es": f"{cause[1]} La política reentrenaría, y [renew] approve = 'person' te lo deja a ti: "
+            f'`cauce renew {model} --force "tu motivo"` lo hace.',
+        },
+    )
+
+
 def retrain(situation: Situation, spec: RenewSpec) -> Verdict | None:
     """Retrain when performance is worse, or inputs or predictions drifted."""
-    cause = _cause(situation)
+    cause = cause_of(situation.watched)
     if cause is None:
         return None
     known = numbers(situation.n_labelled)
     en = f"{cause[0]} {known[0]} rows with known truth have come since the last training, enough to learn from."
     es = f"{cause[1]} Desde el último entrenamiento hay {known[1]} filas con resultado conocido: bastan para aprender."
-    faults = situation.alarming(*FAULTS)
+    faults = (*situation.alarming(*FAULTS), *situation.alarming("labels"))
     if faults:
-        words = _with_details("Check the data as well.", "Revisa también los datos.", faults)
+        words = with_details("Check the data as well.", "Revisa también los datos.", faults)
         en, es = f"{en} {words['en']}", f"{es} {words['es']}"
     return Verdict("retrain", {"en": en, "es": es})
 
@@ -211,51 +355,15 @@ RULES: tuple[Rule, ...] = (
     paused,
     columns_broken,
     too_few_rows,
+    unit_changed,
     data_broken,
+    experimenting,
     more_truths_needed,
+    selective_truths,
     cooling_down,
+    budget_spent,
+    unapproved,
     retrain,
     still_good,
 )
 """The policy. The first rule that speaks wins; the last one always speaks."""
-
-
-def _cause(situation: Situation) -> tuple[str, str] | None:
-    """Return why a retraining would help, in both languages, or None."""
-    english, spanish = [], []
-    for signal in situation.alarming("performance")[:1]:
-        rise = _rise(signal.value)
-        english.append(rise[0])
-        spanish.append(rise[1])
-    columns = [signal.column for signal in situation.alarming("drift") if signal.column is not None]
-    if columns:
-        names = named(columns)
-        english.append(f"The values of {names[0]} have moved away from training.")
-        spanish.append(f"Los valores de {names[1]} se han alejado de los del entrenamiento.")
-    if situation.alarming("output_drift"):
-        english.append("The predictions have moved away from those at training.")
-        spanish.append("Las predicciones se han alejado de las del entrenamiento.")
-    return (" ".join(english), " ".join(spanish)) if english else None
-
-
-def _rise(relative: float) -> tuple[str, str]:
-    """Say how much the mean loss has risen: a percentage, or how many times from three times on."""
-    if relative >= 2:
-        times = numbers(1 + relative)
-        return (
-            f"The mean loss is {times[0]} times that of training.",
-            f"La pérdida media es {times[1]} veces la del entrenamiento.",
-        )
-    rise = percents(relative)
-    return (
-        f"The mean loss has risen by {rise[0]} against training.",
-        f"La pérdida media ha subido un {rise[1]} respecto al entrenamiento.",
-    )
-
-
-def _with_details(english: str, spanish: str, signals: tuple[Signal, ...]) -> Words:
-    """Join an opening with what the two weightiest signals say."""
-    return {
-        "en": " ".join([english, *(signal.detail["en"] for signal in signals[:2])]),
-        "es": " ".join([spanish, *(signal.detail["es"] for signal in signals[:2])]),
-    }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from cauce.core.artefacts import Action, Comparison, Decision, Watched, Words
 from cauce.core.errors import UserError
-from cauce.core.figures import numbers, percents
+from cauce.core.figures import numbers
 from cauce.core.names import uuid7
+from cauce.renew.compared import compared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,9 +103,6 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
             "es": f"Una sola unidad, o un solo grupo, no permite distinguir la versión {challenger} de la {champion}; "
             "el campeón se queda.",
         }
-    counted = numbers(found.n_units)
-    new, old = numbers(found.mean_candidate), numbers(found.mean_reference)
-    low, high, sure = numbers(found.lower), numbers(found.upper), percents(found.confidence)
     limit, smallest = numbers(found.margin), numbers(found.provable)
     endings = {
         "better": ("The challenger is better and takes over.", "El aspirante es mejor y toma el relevo."),
@@ -118,13 +116,8 @@ def _judged(found: Comparison, champion: int, challenger: int) -> Words:
             f"Eso no prueba nada: tan pocas unidades muestran diferencias desde {smallest[1]}. El campeón se queda.",
         ),
     }
-    en, es = endings[found.verdict]
-    return {
-        "en": f"On the same {counted[0]} units, version {challenger} has a mean loss of {new[0]} and version "
-        f"{champion} one of {old[0]} (difference between {low[0]} and {high[0]}, {sure[0]} interval). {en}",
-        "es": f"Sobre las mismas {counted[1]} unidades, la versión {challenger} tiene una pérdida media de {new[1]} "
-        f"y la versión {champion}, de {old[1]} (diferencia entre {low[1]} y {high[1]}, intervalo del {sure[1]}). {es}",
-    }
+    (en, es), (so, así) = compared(found, champion, challenger), endings[found.verdict]
+    return {"en": f"{en} {so}", "es": f"{es} {así}"}
 
 
 def first(model: str, version: int, *, now: datetime) -> Decision:

@@ -5,9 +5,12 @@ A crash while a line is written leaves a torn one: reading leaves it out, the ne
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cauce.core.artefacts import Decision
 from cauce.core.files import (
@@ -72,6 +75,29 @@ def read(folder: Path, limit: int | None = None, newest_first: bool = True) -> l
             break
         found.append(from_json(line, Decision, where=f"{path}:{place}"))
     return found if newest_first else found[::-1]
+
+
+def newest(folder: Path, wanted: Callable[[Mapping[str, Any]], bool] = lambda line: True) -> Decision | None:
+    """Return the newest decision whose line `wanted` takes, or None; lines that it refuses are not validated."""
+    path = folder / DECISIONS
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    for place, line in whole_lines(content):
+        if wanted(json.loads(line)):
+            return from_json(line, Decision, where=f"{path}:{place}")
+    return None
+
+
+def moves(line: Mapping[str, Any]) -> bool:
+    """Whether a decision's line moves the alias `champion`."""
+    return line.get("action") in {"promote", "roll back"}
+
+
+def places(line: Mapping[str, Any]) -> bool:
+    """Whether a decision's line says where an experiment stands."""
+    return line.get("experiment") is not None
 
 
 def pause(folder: Path, reason: str, by: str, now: datetime) -> None:

@@ -1,0 +1,78 @@
+"""What speaks for a retraining, in words: worse losses, estimates that fall or fail, values that moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cauce.core.artefacts import Signal, SignalCode, Watched, Words
+from cauce.core.figures import numbers, percents
+from cauce.renew.words import named
+
+CAREFUL_COVERAGE = 0.5
+"""Share of predictions with truths below which truths that come selectively are no cause by themselves."""
+MOST_SAID = 2
+"""Segments that a reason quotes."""
+
+
+def cause_of(watched: Watched, *, by_truths: bool = True) -> tuple[str, str] | None:
+    """Return why a retraining would help, in both languages, or None.
+
+    Parameters
+    ----------
+    by_truths
+        Whether what rests on truths that came may be a cause.
+    """
+    english, spanish = [], []
+    for signal in _alarming(watched, "performance")[:1] if by_truths else ():
+        rise = _rise(signal.value)
+        english.append(rise[0])
+        spanish.append(rise[1])
+    for signal in _said(watched, by_truths):
+        english.append(signal.detail["en"])
+        spanish.append(signal.detail["es"])
+    columns = [signal.column for signal in _alarming(watched, "drift") if signal.column is not None]
+    if columns:
+        names = named(columns)
+        english.append(f"The values of {names[0]} have moved away from training.")
+        spanish.append(f"Los valores de {names[1]} se han alejado de los del entrenamiento.")
+    if _alarming(watched, "output_drift"):
+        english.append("The predictions have moved away from those at training.")
+        spanish.append("Las predicciones se han alejado de las del entrenamiento.")
+    return (" ".join(english), " ".join(spanish)) if english else None
+
+
+def _said(watched: Watched, by_truths: bool) -> Iterator[Signal]:
+    """Give the signals whose own words are the cause: an estimate that falls counts while its kind has held so far."""
+    if watched.estimate is None or watched.estimate.reliable is not False:
+        yield from _alarming(watched, "estimate")[:1]
+    if by_truths:
+        yield from _alarming(watched, "estimate_unreliable")[:1]
+        yield from _alarming(watched, "segment")[:MOST_SAID]
+    yield from _alarming(watched, "joint_drift")[:1]
+
+
+def _alarming(watched: Watched, *codes: SignalCode) -> tuple[Signal, ...]:
+    return tuple(signal for signal in watched.signals if signal.alarming and signal.code in codes)
+
+
+def _rise(relative: float) -> tuple[str, str]:
+    """Say how much the mean loss has risen: a percentage, or how many times from three times on."""
+    if relative >= 2:
+        times = numbers(1 + relative)
+        return (
+            f"The mean loss is {times[0]} times that of training.",
+            f"La pérdida media es {times[1]} veces la del entrenamiento.",
+        )
+    rise = percents(relative)
+    return (
+        f"The mean loss has risen by {rise[0]} against training.",
+        f"La pérdida media ha subido un {rise[1]} respecto al entrenamiento.",
+    )
+
+
+def with_details(english: str, spanish: str, signals: tuple[Signal, ...]) -> Words:
+    """Join an opening with what the two weightiest signals say."""
+    return {
+        "en": " ".join([english, *(signal.detail["en"] for signal in signals[:2])]),
+        "es": " ".join([spanish, *(signal.detail["es"] for signal in signals[:2])]),
+    }
