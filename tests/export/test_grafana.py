@@ -111,7 +111,7 @@ def asked(expr: str) -> set[str]:
 
 
 def test_every_metric_that_is_asked_for_is_told() -> None:
-    texts = [one.expr for one in (*recordings(TARGET), *alerts(TARGET))]
+    texts = [one.expr for one in recordings(TARGET)] + [one.expr for one in alerts(TARGET)]
     texts += [expr for found in dashboards(TARGET).values() for expr in expressions(found)]
     for expr in texts:
         assert asked(expr), expr
@@ -119,7 +119,7 @@ def test_every_metric_that_is_asked_for_is_told() -> None:
 
 
 def test_every_gauge_of_the_watch_is_shown_or_told() -> None:
-    texts = [one.expr for one in (*recordings(TARGET), *alerts(TARGET))]
+    texts = [one.expr for one in recordings(TARGET)] + [one.expr for one in alerts(TARGET)]
     texts += [expr for found in dashboards(TARGET).values() for expr in expressions(found)]
     used = set().union(*map(asked, texts))
     beside = {  # explain others, and are there to be queried

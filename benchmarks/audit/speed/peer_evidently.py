@@ -8,8 +8,8 @@ import sys
 import time
 
 import pandas as pd
-from evidently import DataDefinition, Dataset, Report  # type: ignore[import-not-found]  # in its own environment
-from evidently.presets import DataSummaryPreset  # type: ignore[import-not-found]
+from evidently import DataDefinition, Dataset, Report  # in its own environment
+from evidently.presets import DataSummaryPreset
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Are planted causes of a change found, and is nothing named where nothing changed? See README.md.
 
-python benchmarks/watch/why/run.py [--quick]
+python -m benchmarks.watch.why.run [--quick]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from world import SCENARIOS, SCHEMA, month
+from benchmarks.watch.why.world import SCENARIOS, SCHEMA, month
 
 from cauce.core.why import Change
 from cauce.watch.why import Sample, cut, explain

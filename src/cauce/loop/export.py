@@ -58,7 +58,6 @@ def target(
     if not file.models:
         raise UserError("no model to watch", where="cauce.toml", hint="Add [models.NAME] first.")
     certificate = file.serve.tls_certificate
-    more = {} if runbooks is None else {"runbooks": runbooks}
     return Target(
         project=file.project.name,
         language=file.project.language,
@@ -66,7 +65,7 @@ def target(
         token_file=str((token_file or loop.state.token).absolute()),
         certificate=None if certificate is None else str((loop.project.folder / certificate).absolute()),
         every_s=every_s,
-        **more,
+        runbooks=Target.runbooks if runbooks is None else runbooks,
     )
 
 

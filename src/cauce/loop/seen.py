@@ -13,7 +13,7 @@ from cauce.core.files import read_kept
 from cauce.loop.context import Loop
 
 if TYPE_CHECKING:
-    from cauce.serve.seen import Seen
+    from cauce.serve.service import Seen
 
 Mark = tuple[int, int, int]
 N_DECISIONS = 200
