@@ -100,7 +100,9 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--quick", action="store_true", help="3 kills")
     asked.add_argument("--kills", type=int, default=30)
-    asked.add_argument("--longest", type=float, default=0.15, help="latest kill, seconds from the begin: a story's time")
+    asked.add_argument(
+        "--longest", type=float, default=0.15, help="latest kill, seconds from the begin: a story's time"
+    )
     asked.add_argument("--folder", type=Path, help="where to work; a temporary folder when absent")
     options = asked.parse_args()
     n_kills = 3 if options.quick else options.kills
