@@ -152,6 +152,7 @@ def renew(model: str | None = None, /, *, force: str | None = None, common: Comm
     force
         Retrain whatever the policy says, for this reason: a sentence that lands in the record.
     """
+    from cauce.cli.decisions import show_experiment
     from cauce.loop.renew import renew as run
 
     with open_loop(common) as loop:
@@ -168,11 +169,17 @@ def renew(model: str | None = None, /, *, force: str | None = None, common: Comm
             if renewed is None:
                 terminal.say(f"[bold]{name}[/]: no champion yet; `cauce train {name}` makes one")
                 continue
-            for decision in (renewed.decision, renewed.outcome):
+            for decision in (renewed.step, renewed.decision, renewed.outcome):
                 if decision is not None:
                     _show_decision(decision, language)
-    refused = any(r is not None and r.outcome is not None and r.outcome.action != "promote" for r in done.values())
-    return 4 if force is not None and refused else EXIT_DONE
+            show_experiment(renewed.experiment, language)
+    outcomes = [renewed.outcome for renewed in done.values() if renewed is not None and renewed.outcome is not None]
+    return 4 if force is not None and any(map(_refused, outcomes)) else EXIT_DONE
+
+
+def _refused(outcome: Decision) -> bool:
+    """Whether what was trained is neither champion nor on its way to it."""
+    return outcome.action != "promote" and not (outcome.experiment is not None and outcome.experiment.running)
 
 
 def _show_decision(decision: Decision, language: str) -> None:

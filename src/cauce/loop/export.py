@@ -101,7 +101,7 @@ def evidently(loop: Loop, model: str, *, rows: int | None = None, form: Format) 
     if champion is None:
         raise Refused(f"model {model!r} has no champion", hint=f"Train it first: `cauce train {model}`.")
     release, package = loop.tracker.open(model, champion)
-    current = _window(loop, model, champion, rows or loop.project.file.watch.window)
+    current = _window(loop, model, champion, rows or loop.watch_spec(model).window)
     if not current.num_rows:
         hint = "Ask it something first: POST /v1/models/NAME/predict, or `cauce predict --record`."
         raise Refused(f"version {champion} of {model!r} has not predicted anything yet", hint=hint)

@@ -6,7 +6,7 @@ comparison on both sides alike; it then speaks of the rows that have truths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAST = 20
 """Rows with truths from which anything is compared; and those with times, five times as many."""
+LOWEST = 1e-15
+"""Probability below which a log loss does not tell any more."""
 NEWEST = 100_000
 """Predictions at which a split's deal is looked at."""
 
@@ -67,7 +69,9 @@ def _shadow(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     guards = _times(rows["shadow.ms"], rows[_own(rows, "ms")])
     ours = _losses(_Said(pair.ours.fitted, "shadow."), known, pair.spec)
     theirs = _losses(_Said(pair.theirs.fitted), known, pair.spec)
-    return _paired(pair, known, (ours, theirs), n_requests=rows.num_rows, guards=guards, everyone=uncertainty(rows))
+    said = _shares(rows, "shadow."), _shares(rows)
+    judged = _Judged(known, ours, theirs, _apart(said, pair.spec), uncertainty(rows))
+    return _paired(pair, judged, n_requests=rows.num_rows, guards=guards)
 
 
 def _probation(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
@@ -86,8 +90,10 @@ def _probation(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     names = pair.theirs.training.spec.schema.names
     if withheld(known) or any(name not in known.column_names for name in names):
         return Evidence(_against_past(loop, experiment, pair, ours), n, n, guards)
-    theirs = _losses(pair.theirs.fitted, known, pair.spec)
-    return _paired(pair, known, (ours, theirs), n_requests=n, guards=guards, everyone=None)
+    predicted = pair.theirs.fitted.predict(known)
+    theirs = _losses(_Answers(pair.theirs.fitted, predicted), known, pair.spec)
+    said = _shares(known), _shares(predicted)
+    return _paired(pair, _Judged(known, ours, theirs, _apart(said, pair.spec)), n_requests=n, guards=guards)
 
 
 def _against_past(loop: Loop, experiment: Experiment, pair: _Pair, ours: Losses) -> Comparison | None:
@@ -99,7 +105,8 @@ def _against_past(loop: Loop, experiment: Experiment, pair: _Pair, ours: Losses)
     if known.num_rows < LEAST:
         return None
     theirs = _losses(_Said(pair.theirs.fitted), known, pair.spec)
-    return split(ours.values, theirs.values, margin=pair.margin, confidence=pair.confidence)
+    bound = _largest((_shares(known),), pair.spec)
+    return split(ours.values, theirs.values, margin=pair.margin, confidence=pair.confidence, bound=bound)
 
 
 def _split(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
@@ -119,37 +126,40 @@ def _split(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
         return Evidence(None, dealt.num_rows, dealt.num_rows, guards)
     ours = _losses(_Said(pair.ours.fitted), arms["challenger"], pair.spec)
     theirs = _losses(_Said(pair.theirs.fitted), arms["champion"], pair.spec)
-    found = split(ours.values, theirs.values, margin=pair.margin, confidence=pair.confidence)
+    bound = _largest([_shares(arm) for arm in arms.values()], pair.spec)
+    found = split(ours.values, theirs.values, margin=pair.margin, confidence=pair.confidence, bound=bound)
     groups = {}
     both = list(groups_in(arms["challenger"], pair.spec.sensitive))
     others = dict(groups_in(arms["champion"], pair.spec.sensitive))
     for name, where in both:
         if name in others:
             sure = 1 - (1 - pair.confidence) / len(both)
-            groups[name] = split(ours.values[where], theirs.values[others[name]], margin=pair.margin, confidence=sure)
+            arm_losses = ours.values[where], theirs.values[others[name]]
+            groups[name] = split(*arm_losses, margin=pair.margin, confidence=sure, bound=bound)
     return Evidence(found, dealt.num_rows, dealt.num_rows, guards, groups)
 
 
-def _paired(
-    pair: _Pair,
-    rows: pa.Table,
-    losses: tuple[Losses, Losses],
-    *,
-    n_requests: int,
-    guards: Mapping[str, float],
-    everyone: np.ndarray | None,
-) -> Evidence:
-    """Compare both on the same rows, in the order of their truths, and within each sensitive group.
+class _Judged(NamedTuple):
+    """Rows whose truths came, in the order of these, and both releases' losses on them."""
 
-    `everyone` is the champion's uncertainty on all requests, those without a truth included: where rows with truths
-    are surer or less sure than all, the comparison is set right for it (CUPED).
-    """
+    rows: pa.Table
+    ours: Losses
+    theirs: Losses
+    bound: float | None
+    """The largest difference that one row can show, whatever its truth; None where nobody knows."""
+    everyone: np.ndarray | None = None
+    """The champion's uncertainty on all requests, those without a truth included: where rows with truths are surer or
+    less sure than all, the comparison is set right for it (CUPED)."""
+
+
+def _paired(pair: _Pair, judged: _Judged, *, n_requests: int, guards: Mapping[str, float]) -> Evidence:
+    """Compare both on the same rows, in the order of their truths, and within each sensitive group."""
     from cauce.evidence import sequential
 
-    ours, theirs = losses
+    rows, ours, theirs = judged.rows, judged.ours, judged.theirs
     if rows.num_rows < LEAST:
         return Evidence(None, n_requests, 2 * n_requests, guards)
-    unsure = uncertainty(rows) if everyone is not None else None
+    unsure = uncertainty(rows) if judged.everyone is not None else None
 
     def compare(where: Any, confidence: float, covariate: np.ndarray | None = None) -> Comparison:
         return sequential(
@@ -158,14 +168,39 @@ def _paired(
             margin=pair.margin,
             confidence=confidence,
             covariate=covariate,
-            everyone=None if covariate is None else everyone,
+            everyone=None if covariate is None else judged.everyone,
             groups=None if ours.groups is None else ours.groups[where],
+            bound=judged.bound,
         )
 
     found = list(groups_in(rows, pair.spec.sensitive))
     groups = {name: compare(where, 1 - (1 - pair.confidence) / len(found)) for name, where in found}
     whole = compare(slice(None), pair.confidence, unsure)
     return Evidence(whole, n_requests, 2 * n_requests, guards, groups)
+
+
+def _shares(rows: pa.Table, prefix: str = "") -> Mapping[str, np.ndarray]:
+    """Return what a release said of each class: class → probabilities, shape (n_rows,)."""
+    begin = f"{prefix}prob_"
+    found = {name.removeprefix(begin): _numbers(rows[name]) for name in rows.column_names if name.startswith(begin)}
+    return {name: np.clip(values, LOWEST, 1.0) for name, values in found.items()}
+
+
+def _apart(said: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], spec: TaskSpec) -> float | None:
+    """Return the largest difference of two releases' losses that any truth could have shown on rows both answered."""
+    if spec.loss != "log":
+        return _largest((), spec)
+    ours, theirs = said
+    found = [np.nanmax(np.abs(np.log(ours[name] / theirs[name])), initial=0.0) for name in ours if name in theirs]
+    return float(max(found)) if found and spec.weight is None else None
+
+
+def _largest(said: Sequence[Mapping[str, np.ndarray]], spec: TaskSpec) -> float | None:
+    """Return the largest loss that any truth could have given a row; None where there is no largest one."""
+    if spec.loss == "zero_one" and spec.weight is None:
+        return 1.0
+    found = [np.nanmax(-np.log(values), initial=0.0) for shares in said for values in shares.values()]
+    return float(max(found)) if found and spec.loss == "log" and spec.weight is None else None
 
 
 def uncertainty(rows: pa.Table) -> np.ndarray | None:
@@ -199,7 +234,20 @@ class _Said:
         return getattr(self._fitted, name)
 
 
-def _losses(fitted: Fitted | _Said, rows: pa.Table, spec: TaskSpec) -> Losses:
+class _Answers:
+    """A release that says what it was just asked for: nothing is predicted twice."""
+
+    def __init__(self, fitted: Fitted, predicted: pa.Table) -> None:
+        self._fitted, self._predicted = fitted, predicted
+
+    def predict(self, rows: pa.Table) -> pa.Table:
+        return self._predicted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fitted, name)
+
+
+def _losses(fitted: Fitted | _Said | _Answers, rows: pa.Table, spec: TaskSpec) -> Losses:
     if not rows.num_rows:
         return Losses(np.empty(0), np.empty(0, dtype=np.str_))
     return task_named(spec.task).losses(cast("Fitted", fitted), rows, spec)

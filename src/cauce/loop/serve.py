@@ -155,7 +155,7 @@ def _served(loop: Loop, name: str, version: int) -> Served:
         target=spec.target,
         schema=spec.schema,
         fitted=package.fitted,
-        bins=profile.Bins.from_bytes(package.bins_bytes) if loop.project.file.watch.live else None,
+        bins=profile.Bins.from_bytes(package.bins_bytes) if loop.watch_spec(name).live else None,
     )
 
 

@@ -12,6 +12,7 @@ from cauce.core.views import ModelView, ProjectView
 from cauce.loop.audit import recorded
 from cauce.loop.context import Loop
 from cauce.loop.history import looks
+from cauce.loop.promotion import experiment_of
 from cauce.loop.stages import Failure
 from cauce.loop.watch import ledger_of
 
@@ -44,6 +45,7 @@ def model_view(loop: Loop, name: str) -> ModelView:
     audit = recorded(folder / "audit.json")
     error = read_artefact(folder / "error.json", Failure)
     traffic = ledger_of(loop, name).traffic(loop.now())
+    experiment = experiment_of(loop, name)
     return ModelView(
         name=name,
         spec=spec,
@@ -56,6 +58,7 @@ def model_view(loop: Loop, name: str) -> ModelView:
         watched=read_artefact(folder / "watched.json", Watched),
         decisions=_decisions(folder),
         error=error.text if error is not None else None,
+        experiment=experiment if experiment is not None and experiment.stage != "ended" else None,
         looks=looks(folder, limit=N_LOOKS),
     )
 

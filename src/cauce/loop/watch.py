@@ -67,7 +67,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     release, package = loop.tracker.open(model, champion)
     settle_ledger(loop, model)
     ledger = ledger_of(loop, model)
-    settings = loop.project.file.watch
+    settings = loop.watch_spec(model)
     rows = of_release(ledger.window(settings.window), champion)
     bins = profile.Bins.from_bytes(package.bins_bytes)
     hidden = withheld(rows)
@@ -109,7 +109,8 @@ def _evidence(loop: Loop, release: Release, package: Package, version: int) -> d
     from cauce import profile
     from cauce.watch import running
 
-    settings = loop.project.file.watch
+    model = release.training.model
+    settings = loop.watch_spec(model)
     training = running.Training(
         bins=profile.Bins.from_bytes(package.bins_bytes),
         reference=package.reference_counts,
@@ -117,7 +118,6 @@ def _evidence(loop: Loop, release: Release, package: Package, version: int) -> d
         window=settings.window,
         risk=1 - settings.confidence,
     )
-    model = release.training.model
     path, ledger = loop.record(model) / "alarms.json", ledger_of(loop, model)
     kept = running.load(path, training)
     if kept is None or kept.version != version:

@@ -42,7 +42,7 @@ def truths_of(loop: Loop, release: Release, package: Package, rows: pa.Table) ->
     rows
         The window: the newest predictions of the release.
     """
-    now, size = loop.now(), loop.project.file.watch.window
+    now, size = loop.now(), loop.watch_spec(release.training.model).window
     ledger = ledger_of(loop, release.training.model)
     arrivals = of_release(ledger.arrivals(WINDOWS * size), release.version)
     times = _times(arrivals, now)
