@@ -91,6 +91,26 @@ def test_an_answer_that_drips_is_cut_in_time() -> None:
     assert time.monotonic() - begun < 5.0
 
 
+def test_a_body_that_drips_is_cut_in_time() -> None:
+    """After its head: a connection that the server is to close is then no longer known by its socket."""
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(503)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for _ in range(100):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    with chat() as server:
+        server.answer = drip
+        begun = time.monotonic()
+        assert refused(server.url, timeout_s=0.5).why
+        taken = time.monotonic() - begun
+    assert taken < 3.0
+
+
 def test_nobody_there_is_told_as_that() -> None:
     with chat() as server:
         url = server.url

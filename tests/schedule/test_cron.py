@@ -89,16 +89,18 @@ def test_projects_do_not_all_begin_at_the_full_hour() -> None:
 
 
 def as_cron_reads(line: str) -> str:
-    """What cron hands to the shell: after the five fields, up to an unescaped %, `\\%` as %."""
-    command = line.split(" ", 5)[5]
-    out, i = "", 0
-    while i < len(command):
-        if command[i] == "\\" and command[i + 1 : i + 2] == "%":
-            out, i = out + "%", i + 2
-        elif command[i] == "%":
+    """What cron hands to the shell: after the five fields, up to an unescaped %, `\\%` as %.
+
+    As in do_command.c of Vixie's cron: a backslash escapes what follows, whatever it is, and goes where that is a %.
+    """
+    out, escaped = "", False
+    for letter in line.split(" ", 5)[5]:
+        if escaped:
+            out, escaped = (out[:-1] if letter == "%" else out) + letter, False
+            continue
+        if letter == "%":
             break
-        else:
-            out, i = out + command[i], i + 1
+        out, escaped = out + letter, letter == "\\"
     return out
 
 
@@ -111,6 +113,7 @@ names = st.text(st.characters(exclude_characters="/\n\r\0", exclude_categories=[
 @given(names)
 @example("50% off")
 @example("it's $HOME; %")
+@example("a\\%b\\\\%c\\")
 def test_the_shell_runs_the_command_in_the_folder_whatever_it_is_called(name: str) -> None:
     import tempfile
 

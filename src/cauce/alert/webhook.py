@@ -8,9 +8,10 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -37,10 +38,11 @@ def post(url: str, payload: dict[str, Any], *, timeout_s: float) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "cauce", "Connection": "close"}
     connection = _connection(parts, timeout_s)
     try:
-        with ending(connection, timeout_s):
+        with ending(connection, timeout_s) as keep:
             connection.request("POST", target, body, headers)
-            answer = connection.getresponse()
-            said = answer.read(MOST_READ)
+            keep(connection.sock)  # a connection that is to be closed forgets it, and its answer is still to be read
+            with connection.getresponse() as answer:
+                said = answer.read(MOST_READ)
     except ssl.SSLCertVerificationError as error:
         raise Undelivered(f"its certificate is not trusted ({error.verify_message})", lasting=True) from None
     except TimeoutError:
@@ -76,27 +78,33 @@ def _connection(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnect
 
 
 @contextmanager
-def ending(connection: Any, timeout_s: float) -> Iterator[None]:
+def ending(connection: Any, timeout_s: float) -> Iterator[Callable[[socket.socket], None]]:
     """Cut a connection's socket after `timeout_s` whatever it is doing: a server may give a byte now and then for ever.
 
     Parameters
     ----------
     connection
         Anything with a socket in `sock`.
+
+    Yields
+    ------
+    Callable
+        Takes a socket to be cut as well, once `connection` no longer knows it.
     """
-    cut = threading.Event()
+    cut, kept = threading.Event(), list[socket.socket]()
 
     def end() -> None:
         cut.set()
-        if connection.sock is not None:
-            with suppress(OSError):
-                connection.sock.shutdown(2)
+        for each in (connection.sock, *kept):
+            if each is not None:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(timeout_s, end)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield kept.append
     except Exception:
         if cut.is_set():
             raise TimeoutError from None

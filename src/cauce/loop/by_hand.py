@@ -8,7 +8,7 @@ from typing import Literal
 from cauce.core.admin_log import Act, append, command_line, person
 from cauce.core.artefacts import Decision
 from cauce.core.errors import Refused, UserError
-from cauce.loop.carry import Overtaken, carry_out, mark, reconcile
+from cauce.loop.carry import Overtaken, carry_out, mark
 from cauce.loop.context import Loop
 
 
@@ -75,7 +75,6 @@ def _nothing_moves(loop: Loop, model: str, action: Literal["pause", "resume"], r
 def _move(loop: Loop, model: str, action: Literal["promote", "roll back"], version: int, reason: str) -> Decision:
     from cauce import renew
 
-    reconcile(loop, model)
     after = mark(loop, model)
     versions = loop.tracker.versions(model)
     if version not in versions:

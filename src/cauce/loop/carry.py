@@ -42,7 +42,19 @@ def deciding(loop: Loop, model: str) -> Iterator[None]:
 
 
 def mark(loop: Loop, model: str) -> str:
-    """Return the id of the newest decision that moved an alias or placed an experiment; empty where there is none."""
+    """Return the id of the newest decision that moved an alias or placed an experiment; empty where there is none.
+
+    Take it before looking at aliases and experiment: these have followed it by then, and where they have moved on since
+    `carry_out` says so.
+    """
+    if not (loop.record(model) / "decisions.jsonl").exists():
+        return ""
+    with deciding(loop, model):
+        _catch_up(loop, model)
+        return _mark(loop, model)
+
+
+def _mark(loop: Loop, model: str) -> str:
     from cauce import renew
 
     newest = renew.newest(loop.record(model), lambda line: renew.moves(line) or renew.places(line))
@@ -71,7 +83,7 @@ def carry_out(loop: Loop, decision: Decision, *, after: str | None = None) -> De
 
     with deciding(loop, decision.model):
         _catch_up(loop, decision.model)
-        if after is not None and mark(loop, decision.model) != after:
+        if after is not None and _mark(loop, decision.model) != after:
             raise Overtaken
         decision = _beside(loop, decision)
         renew.append(loop.record(decision.model), decision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cauce.core.artefacts import Decision, Experiment
-from cauce.loop.carry import Overtaken, carry_out, experiment_of, mark, plan_of, progress, reconcile
+from cauce.loop.carry import Overtaken, carry_out, experiment_of, mark, plan_of, progress
 from cauce.loop.context import Loop
 from cauce.loop.live_losses import measured
 from cauce.renew import Evidence
@@ -32,7 +32,6 @@ def advance(loop: Loop, model: str, *, measure: Measure = measured) -> Decision 
     """
     from cauce import renew
 
-    reconcile(loop, model)
     after, experiment = mark(loop, model), experiment_of(loop, model)
     if experiment is None or experiment.stage == "ended" or renew.paused(loop.record(model)) is not None:
         return None

@@ -45,6 +45,8 @@ def _written(every_s: int) -> str:
 def cron_line(plan: Plan) -> str:
     """Return the line: a full turn each time; its shell's words quoted, `%` escaped, which cron reads as a line break.
 
+    Cron's backslash escapes whatever follows, another backslash too: one before `%` is parted from it by empty quotes.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -53,4 +55,5 @@ def cron_line(plan: Plan) -> str:
     cd '/srv/my school' && exec /opt/cauce/bin/python -m cauce watch --once --quiet --project '/srv/my school'
     """
     command = f"cd {shlex.quote(str(plan.folder))} && exec {shlex.join(plan.command('--once'))}"
-    return f"{expression(plan)} {command.replace('%', chr(92) + '%')}"
+    command = command.replace("\\%", "\\''%").replace("%", "\\%")  # what holds a backslash stands in single quotes
+    return f"{expression(plan)} {command}"
