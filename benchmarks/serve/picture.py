@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cauce.report.drawings import _alone as alone
-from cauce.report.drawings import _line as line
-from cauce.report.drawings import _svg as svg
-from cauce.report.drawings import _text as text
+from cauce.report.drawings import as_file as alone
+from cauce.report.drawings import line_between as line
+from cauce.report.drawings import svg_of as svg
+from cauce.report.drawings import text_at as text
 
 PANELS = (("boosting", 1, "LightGBM, 1 row"), ("boosting", 64, "LightGBM, 64 rows"), ("linear", 1, "linear, 1 row"),
           ("linear", 64, "linear, 64 rows"))  # fmt: skip

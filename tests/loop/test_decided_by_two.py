@@ -44,7 +44,8 @@ def test_who_looks_while_a_roll_back_is_carried_out_does_not_roll_back_again(
         take(open_loop(tmp_path, STORY, tick, aliases), STORY, tick)
     loop = open_loop(tmp_path, STORY, 2, aliases)
     experiment = carry.experiment_of(loop, MODEL)
-    assert experiment is not None and experiment.stage == "probation"
+    assert experiment is not None
+    assert experiment.stage == "probation"
     aliases.begun.clear()
     aliases.go.clear()
     person = threading.Thread(target=lambda: by_hand.rollback(loop, MODEL, version=None, reason="It answers nonsense."))
@@ -71,7 +72,9 @@ def test_a_mark_is_taken_after_all_has_followed(tmp_path: Path) -> None:
     loop = open_loop(tmp_path, STORY, 1, aliases)
     aliases.begun.clear()
     aliases.go.clear()
-    person = threading.Thread(target=lambda: by_hand.promote(loop, MODEL, version=3, reason="The contract asks for it."))
+    person = threading.Thread(
+        target=lambda: by_hand.promote(loop, MODEL, version=3, reason="The contract asks for it.")
+    )
     person.start()
     assert aliases.begun.wait(20.0)
     seen: list[tuple[str, int | None]] = []

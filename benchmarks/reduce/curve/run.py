@@ -30,7 +30,7 @@ from cauce.core.files import write_bytes
 from cauce.reduce import quotas
 from cauce.reduce.rows import Kept
 from cauce.reduce.search import Effort, Search
-from cauce.report.drawings import _alone as alone
+from cauce.report.drawings import as_file as alone
 from cauce.report.language import speak
 from cauce.report.reduction import share_curves
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cauce.ledger import public
-from cauce.ledger.reading import View, _id_at, _last_truths, _newest, _predictions, _read, again, look
+from cauce.ledger.reading import View, again, id_at, last_truths, look, newest_files, prediction_rows, read_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,16 +30,16 @@ def _between(view: View, start: datetime, end: datetime) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    low, high = _id_at(start), _id_at(end)
+    low, high = id_at(start), id_at(end)
     chosen = [file for file in view.prediction_files if file.last >= low and file.first <= high + "~"]
-    rows = _predictions(view, chosen, low)
+    rows = prediction_rows(view, chosen, low)
     if rows is None:
         return public.empty()
     first, last = (pa.scalar(moment, pa.timestamp("us", "UTC")) for moment in (start, end))
     rows = rows.filter(pc.and_(pc.greater_equal(rows["at"], first), pc.less(rows["at"], last)))
     if not rows.num_rows:
         return public.empty()
-    return public.table(rows, _last_truths(view, lambda file: file.last >= low))
+    return public.table(rows, last_truths(view, lambda file: file.last >= low))
 
 
 def prediction(folder: Path, id_: str) -> pa.Table:
@@ -51,11 +51,11 @@ def _prediction(view: View, id_: str) -> pa.Table:
     import pyarrow.compute as pc
 
     chosen = [file for file in view.prediction_files if file.first <= id_ <= file.last]
-    rows = _predictions(view, chosen, "")
+    rows = prediction_rows(view, chosen, "")
     rows = rows.filter(pc.equal(rows["id"], id_)) if rows is not None else None
     if rows is None or not rows.num_rows:
         return public.empty()
-    return public.table(rows, _last_truths(view, lambda file: file.first <= id_ <= file.last))
+    return public.table(rows, last_truths(view, lambda file: file.first <= id_ <= file.last))
 
 
 def arrivals(folder: Path, n: int) -> pa.Table:
@@ -67,8 +67,8 @@ def _arrivals(view: View, n: int) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    chosen, cutoff = _newest(view, n)
-    rows = _predictions(view, chosen, cutoff, ["id", "at", "version"])
+    chosen, cutoff = newest_files(view, n)
+    rows = prediction_rows(view, chosen, cutoff, ["id", "at", "version"])
     rows = rows.slice(max(0, rows.num_rows - n)) if rows is not None else None
     utc = pa.timestamp("us", "UTC")
     if rows is None or not rows.num_rows:
@@ -77,7 +77,7 @@ def _arrivals(view: View, n: int) -> pa.Table:
     rows = rows.select(["id", "at", "version"])
     oldest = rows["id"][0].as_py()
     files = [file for file in view.truth_files if file.last >= oldest]
-    parts = [_read(files, ["id", "received"])] if files else []
+    parts = [read_files(files, ["id", "received"])] if files else []
     parts += [view.truths.select(["id", "received"])] if view.truths is not None else []
     if not parts:
         return rows.append_column("received", pa.nulls(rows.num_rows, utc))

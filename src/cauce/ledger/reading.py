@@ -80,22 +80,22 @@ def _files(folder: Path) -> list[delta.DataFile]:
 
 def window(view: View, n: int, before: datetime | None = None) -> pa.Table:
     """Return the newest `n` predictions, of those made before `before` where it is given, oldest first."""
-    chosen, cutoff = _newest(view, n, _id_at(before) if before is not None else None)
-    rows = _predictions(view, chosen, cutoff)
+    chosen, cutoff = newest_files(view, n, id_at(before) if before is not None else None)
+    rows = prediction_rows(view, chosen, cutoff)
     if before is not None and rows is not None:
-        rows = _until(rows, _id_at(before))
+        rows = _until(rows, id_at(before))
     rows = rows.slice(max(0, rows.num_rows - n)) if rows is not None else None
     if rows is None or not rows.num_rows:
         return public.empty()
     days = set(rows["day"].unique().to_pylist())
-    return public.table(rows, _last_truths(view, lambda file: file.day in days))
+    return public.table(rows, last_truths(view, lambda file: file.day in days))
 
 
 def since(view: View, id_: str, most: int | None) -> pa.Table:
     """Return the predictions with ids above `id_`, oldest first; see `Ledger.since`."""
     import pyarrow.compute as pc
 
-    rows = _predictions(view, [file for file in view.prediction_files if file.last > id_], id_)
+    rows = prediction_rows(view, [file for file in view.prediction_files if file.last > id_], id_)
     rows = rows.filter(pc.greater(rows["id"], id_)) if rows is not None else None
     if rows is None or not rows.num_rows:
         return public.empty()
@@ -107,7 +107,7 @@ def inputs(view: View, columns: Sequence[str], after: datetime | None, version: 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    low = _id_at(after) if after is not None else ""
+    low = id_at(after) if after is not None else ""
     parts = []
     for file in view.prediction_files:
         if file.last >= low:
@@ -176,7 +176,7 @@ def _until(rows: pa.Table, high: str) -> pa.Table:
     return rows.filter(pc.less(rows["id"], high))
 
 
-def _newest(view: View, n: int, high: str | None = None) -> tuple[list[delta.DataFile], str]:
+def newest_files(view: View, n: int, high: str | None = None) -> tuple[list[delta.DataFile], str]:
     """Return the files that hold the newest `n` ids, of those below `high`, and the smallest of those ids."""
     chosen: list[delta.DataFile] = []
     ids = np.asarray(view.predictions["id"].to_pylist() if view.predictions is not None else [], dtype="S36")
@@ -188,7 +188,7 @@ def _newest(view: View, n: int, high: str | None = None) -> tuple[list[delta.Dat
         if len(ids) >= n and file.last < cutoff:
             break
         chosen.append(file)
-        found = np.asarray(_read([file], ["id"])["id"].to_pylist(), dtype="S36")
+        found = np.asarray(read_files([file], ["id"])["id"].to_pylist(), dtype="S36")
         ids = np.unique(np.concatenate([ids, found[found < high.encode()] if high is not None else found]))[-n:]
         cutoff = ids[0].decode() if len(ids) >= n else ""
     return chosen, cutoff
@@ -211,7 +211,7 @@ def _whole(rows: pa.Table) -> pa.Table:
 
 def paired(view: View, after: datetime | None) -> pa.Table:
     """Return the predictions made after `after` that a challenger made too, oldest first; see `Ledger.paired`."""
-    low = _id_at(after) if after is not None else ""
+    low = id_at(after) if after is not None else ""
     shadows = _once([file for file in view.shadow_files if file.last >= low], view.shadows, low)
     if shadows is None or not shadows.num_rows:
         return public.empty()
@@ -226,7 +226,7 @@ def unknown_truths(view: View, n: int) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [_read(view.truth_files, None)] if view.truth_files else []
+    parts = [read_files(view.truth_files, None)] if view.truth_files else []
     parts += [view.truths] if view.truths is not None else []
     if not parts:
         return public.no_truths()
@@ -245,8 +245,8 @@ def n_labelled(view: View, after: datetime) -> int:
 
 
 def _truths_after(view: View, after: datetime | None) -> pa.Table | None:
-    low = _id_at(after) if after is not None else ""
-    return _last_truths(view, lambda file: file.last >= low)
+    low = id_at(after) if after is not None else ""
+    return last_truths(view, lambda file: file.last >= low)
 
 
 def _with_truth(
@@ -255,10 +255,10 @@ def _with_truth(
     """Return the predictions made after `after` that `truths` speaks of, sorted by id."""
     import pyarrow.compute as pc
 
-    low = _id_at(after) if after is not None else ""
+    low = id_at(after) if after is not None else ""
     oldest, newest = pc.min(truths["id"]).as_py(), pc.max(truths["id"]).as_py()
     chosen = [file for file in view.prediction_files if file.last >= max(low, oldest) and file.first <= newest]
-    rows = _predictions(view, chosen, low, columns)
+    rows = prediction_rows(view, chosen, low, columns)
     if rows is None:
         return None
     wanted = pc.is_in(rows["id"], value_set=truths["id"].combine_chunks())
@@ -267,7 +267,7 @@ def _with_truth(
     return rows.filter(wanted)
 
 
-def _predictions(
+def prediction_rows(
     view: View, chosen: Sequence[delta.DataFile], low: str, columns: list[str] | None = None
 ) -> pa.Table | None:
     """Return predictions of the files and of the journals, each once, sorted by id."""
@@ -281,7 +281,7 @@ def _once(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [_read(chosen, columns, low)] if chosen else []
+    parts = [read_files(chosen, columns, low)] if chosen else []
     if unfolded is not None:
         fresh = unfolded.select(columns) if columns is not None else unfolded
         fresh = fresh.filter(pc.greater_equal(fresh["id"], low))
@@ -293,12 +293,12 @@ def _once(
     return pa.concat_tables(parts, promote_options="default").sort_by("id")
 
 
-def _last_truths(view: View, wanted: Callable[[delta.DataFile], bool]) -> pa.Table | None:
+def last_truths(view: View, wanted: Callable[[delta.DataFile], bool]) -> pa.Table | None:
     """Return the last truth of each id."""
     import pyarrow as pa
 
     chosen = [file for file in view.truth_files if wanted(file)]
-    parts = [_read(chosen, None)] if chosen else []
+    parts = [read_files(chosen, None)] if chosen else []
     if view.truths is not None:
         parts.append(view.truths)
     if not parts:
@@ -309,7 +309,7 @@ def _last_truths(view: View, wanted: Callable[[delta.DataFile], bool]) -> pa.Tab
     return rows.take(last["row_max"].combine_chunks())
 
 
-def _read(chosen: Iterable[delta.DataFile], columns: list[str] | None, low: str = "") -> pa.Table:
+def read_files(chosen: Iterable[delta.DataFile], columns: list[str] | None, low: str = "") -> pa.Table:
     """Return the rows with ids from `low` on; the day stands in the file's path, so it is added."""
     import pyarrow as pa
 
@@ -320,7 +320,7 @@ def _read(chosen: Iterable[delta.DataFile], columns: list[str] | None, low: str 
     return pa.concat_tables(parts, promote_options="default")
 
 
-def _id_at(moment: datetime) -> str:
+def id_at(moment: datetime) -> str:
     """Return the smallest id that may have been made at `moment`."""
     return uuid7(records.microseconds(moment) // 1000)[:13]
 
@@ -329,9 +329,9 @@ def traffic(view: View, now: datetime) -> Traffic:
     """Return what was answered over the whole ledger; the minutes are those before `now`."""
     begin = now - timedelta(minutes=MINUTES)
     fresh = view.predictions["id"].to_pylist() if view.predictions is not None else []
-    low = min([_id_at(begin), *fresh])
+    low = min([id_at(begin), *fresh])
     recent = [file for file in view.prediction_files if file.last >= low]
-    folded = set(_read(recent, ["id"], low)["id"].to_pylist()) if recent else set()
+    folded = set(read_files(recent, ["id"], low)["id"].to_pylist()) if recent else set()
     unseen = set(fresh) - folded
     ends = [id_ for file in view.prediction_files for id_ in (file.first, file.last)] + list(unseen)
     moments = [moment for id_ in ends if (moment := records.milliseconds_of(id_)) is not None]
@@ -347,7 +347,7 @@ def traffic(view: View, now: datetime) -> Traffic:
 
 def _n_ids(view: View, status: str) -> int:
     """Return how many ids have a truth of this status. A first one is `accepted`, later ones are `corrected`."""
-    folded = _of_status(_read(view.truth_files, ["id", "status"]), status) if view.truth_files else None
+    folded = _of_status(read_files(view.truth_files, ["id", "status"]), status) if view.truth_files else None
     fresh = _of_status(view.truths, status) if view.truths is not None else None
     if status == "unknown":  # whatever comes again for an unknown id is unknown too
         return len({id_ for ids in (folded, fresh) if ids is not None for id_ in ids.to_pylist()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cauce.core.artefacts import Decision, Losses, Release, TaskSpec, Watched
 from cauce.core.registry import task as task_named
@@ -98,6 +99,11 @@ def _losses(package: Package, rows: pa.Table, spec: TaskSpec) -> Losses:
 
 def unseen(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
     """Return the labelled rows, of source and ledger, that neither release was fitted on."""
+    return unseen_units(loop, ours, theirs)[0]
+
+
+def unseen_units(loop: Loop, ours: Package, theirs: Package) -> tuple[pa.Table, npt.NDArray[np.str_]]:
+    """Return what `unseen` does, and each row's unit, shape (n_rows,). `ours` is the newer one: its columns count."""
     import pyarrow as pa
 
     spec = ours.training.spec
@@ -106,7 +112,7 @@ def unseen(loop: Loop, ours: Package, theirs: Package) -> pa.Table:
     named = unit_names_of(loop, ours.training.snapshot.data, source, spec)
     units = np.concatenate([named, unit_names(ledger)])
     learnt = np.isin(units, _taught(ours)) | np.isin(units, _taught(theirs))
-    return stack(source, ledger, spec).filter(pa.array(~learnt))
+    return stack(source, ledger, spec).filter(pa.array(~learnt)), units[~learnt]
 
 
 def _taught(package: Package) -> np.ndarray:

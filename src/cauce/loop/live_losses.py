@@ -15,6 +15,7 @@ import numpy as np
 from cauce.core.artefacts import Comparison, Experiment, Losses, TaskSpec
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
+from cauce.loop.answered import Answered
 from cauce.loop.context import Loop
 from cauce.loop.guards import groups_in, latency
 from cauce.loop.watch import ledger_of, with_truth, withheld
@@ -67,8 +68,8 @@ def _shadow(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     rows = _where(rows, {"version": experiment.champion, "shadow.version": experiment.challenger})
     known = _in_order(with_truth(rows, pair.spec.target))
     guards = _times(rows["shadow.ms"], rows[_own(rows, "ms")])
-    ours = _losses(_Said(pair.ours.fitted, "shadow."), known, pair.spec)
-    theirs = _losses(_Said(pair.theirs.fitted), known, pair.spec)
+    ours = _losses(Answered(pair.ours.fitted, prefix="shadow."), known, pair.spec)
+    theirs = _losses(Answered(pair.theirs.fitted), known, pair.spec)
     said = _shares(rows, "shadow."), _shares(rows)
     judged = _Judged(known, ours, theirs, _apart(said, pair.spec), uncertainty(rows))
     return _paired(pair, judged, n_requests=rows.num_rows, guards=guards)
@@ -86,12 +87,12 @@ def _probation(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     if n < LEAST:
         return Evidence(n_requests=n, n_scores=n)
     guards = _before_and_after(ledger.window(4 * 500), experiment)
-    ours = _losses(_Said(pair.ours.fitted), known, pair.spec)
+    ours = _losses(Answered(pair.ours.fitted), known, pair.spec)
     names = pair.theirs.training.spec.schema.names
     if withheld(known) or any(name not in known.column_names for name in names):
         return Evidence(_against_past(loop, experiment, pair, ours), n, n, guards)
     predicted = pair.theirs.fitted.predict(known)
-    theirs = _losses(_Answers(pair.theirs.fitted, predicted), known, pair.spec)
+    theirs = _losses(Answered(pair.theirs.fitted, predicted), known, pair.spec)
     said = _shares(known), _shares(predicted)
     return _paired(pair, _Judged(known, ours, theirs, _apart(said, pair.spec)), n_requests=n, guards=guards)
 
@@ -104,7 +105,7 @@ def _against_past(loop: Loop, experiment: Experiment, pair: _Pair, ours: Losses)
     known = _in_order(with_truth(past.slice(max(0, past.num_rows - 5_000)), pair.spec.target))
     if known.num_rows < LEAST:
         return None
-    theirs = _losses(_Said(pair.theirs.fitted), known, pair.spec)
+    theirs = _losses(Answered(pair.theirs.fitted), known, pair.spec)
     bound = _largest((_shares(known),), pair.spec)
     return split(ours.values, theirs.values, margin=pair.margin, confidence=pair.confidence, bound=bound)
 
@@ -124,8 +125,8 @@ def _split(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     arms = {variant: _arm(known, variant) for variant in ("challenger", "champion")}
     if min(arm.num_rows for arm in arms.values()) < LEAST:
         return Evidence(None, dealt.num_rows, dealt.num_rows, guards)
-    ours = _losses(_Said(pair.ours.fitted), arms["challenger"], pair.spec)
-    theirs = _losses(_Said(pair.theirs.fitted), arms["champion"], pair.spec)
+    ours = _losses(Answered(pair.ours.fitted), arms["challenger"], pair.spec)
+    theirs = _losses(Answered(pair.theirs.fitted), arms["champion"], pair.spec)
     bound = _largest([_shares(arm) for arm in arms.values()], pair.spec)
     found = split(ours.values, theirs.values, margin=pair.margin, confidence=pair.confidence, bound=bound)
     groups = {}
@@ -218,36 +219,7 @@ def uncertainty(rows: pa.Table) -> np.ndarray | None:
     return found if np.isfinite(found).all() else None
 
 
-class _Said:
-    """A release that says of rows of the ledger what it said of them then: nothing is predicted anew."""
-
-    def __init__(self, fitted: Fitted, prefix: str = "") -> None:
-        self._fitted, self._prefix = fitted, prefix
-
-    def predict(self, rows: pa.Table) -> pa.Table:
-        if not self._prefix:
-            return rows
-        names = [name for name in rows.column_names if name.startswith(self._prefix)]
-        return rows.select(names).rename_columns([name.removeprefix(self._prefix) for name in names])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fitted, name)
-
-
-class _Answers:
-    """A release that says what it was just asked for: nothing is predicted twice."""
-
-    def __init__(self, fitted: Fitted, predicted: pa.Table) -> None:
-        self._fitted, self._predicted = fitted, predicted
-
-    def predict(self, rows: pa.Table) -> pa.Table:
-        return self._predicted
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fitted, name)
-
-
-def _losses(fitted: Fitted | _Said | _Answers, rows: pa.Table, spec: TaskSpec) -> Losses:
+def _losses(fitted: Answered, rows: pa.Table, spec: TaskSpec) -> Losses:
     if not rows.num_rows:
         return Losses(np.empty(0), np.empty(0, dtype=np.str_))
     return task_named(spec.task).losses(cast("Fitted", fitted), rows, spec)

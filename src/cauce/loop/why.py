@@ -17,9 +17,10 @@ from cauce.core.errors import UserError
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.core.why import Change, RowChange, Why
+from cauce.loop.answered import Answered
 from cauce.loop.context import Loop
-from cauce.loop.material import as_units, source_rows, stack, unit_names, unit_names_of
-from cauce.loop.watch import _Answered, ledger_of, with_truth, withheld
+from cauce.loop.judge import unseen_units
+from cauce.loop.watch import ledger_of, with_truth, withheld
 from cauce.loop.why_one import background, inputs_of, typed
 from cauce.loop.why_one import why_prediction as why_prediction
 from cauce.loop.why_one import why_row as why_row
@@ -196,7 +197,7 @@ def _answered_losses(release: Release, package: Package, rows: pa.Table) -> Floa
     spec = release.training.spec
     found, known = np.full(rows.num_rows, np.nan), pc.is_valid(rows["truth"]).to_numpy(zero_copy_only=False)
     if known.any():
-        fitted = cast("Fitted", _Answered(package.fitted))
+        fitted = cast("Fitted", Answered(package.fitted))
         found[known] = task_named(spec.task).losses(fitted, with_truth(rows, spec.target), spec).values
     return found
 
@@ -236,23 +237,13 @@ def _of_releases(loop: Loop, packages: tuple[Package, Package], versions: tuple[
 
 
 def _unseen(loop: Loop, older: Package, newer: Package) -> tuple[pa.Table, npt.NDArray[np.str_]]:
-    """Return the labelled rows that neither was fitted on, as `judge.unseen` does, and their names."""
-    import pyarrow.compute as pc
-
-    spec = newer.training.spec
-    source = source_rows(loop, newer.training.snapshot, spec)
-    ledger = as_units(with_truth(ledger_of(loop, spec.model).labelled(whole=True), spec.target))
-    named = unit_names_of(loop, newer.training.snapshot.data, source, spec)
-    units = np.concatenate([named, unit_names(ledger)])
-    taught = [package.units.filter(pc.equal(package.units["role"], "train"))["unit"] for package in (older, newer)]
-    learnt = np.isin(units, np.concatenate([np.asarray(one.to_pylist(), dtype=np.str_) for one in taught]))
-    kept = np.flatnonzero(~learnt)
-    rows = _take(stack(source, ledger, spec), kept)
+    """Return the labelled rows that neither was fitted on, and their names."""
+    rows, units = unseen_units(loop, newer, older)
     missing = [name for name in older.fitted.schema.names if name not in rows.column_names]
     if missing:
-        where, hint = f"release of {spec.model}", "Compare two releases that take the same columns."
+        where, hint = f"release of {newer.training.spec.model}", "Compare two releases that take the same columns."
         raise UserError(f"its column {missing[0]!r} is no longer there", where=where, hint=hint)
-    return rows, units[kept]
+    return rows, units
 
 
 def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, after: _Seen) -> Why:

@@ -52,7 +52,7 @@ def plots(metrics: Metrics, importance: Mapping[str, float], language: str) -> d
         "calibration.svg": calibration(metrics, words),
         "importance.svg": importance_bars(importance, words),
     }
-    return {name: _alone(svg) for name, svg in drawn.items() if svg}
+    return {name: as_file(svg) for name, svg in drawn.items() if svg}
 
 
 def confusion(metrics: Metrics, words: Language) -> Markup | None:
@@ -64,12 +64,12 @@ def confusion(metrics: Metrics, words: Language) -> Markup | None:
     names = [metrics.classes[i] for i in chosen]
     left, top = 116, 44
     size = min(88.0, (_WIDTH - left - 8) / len(names))
-    body = [_text(left + size * len(names) / 2, 14, words.say("plot_predicted"), "faint", "middle")]
-    body.append(_text(left - 8, top - 8, words.say("plot_true"), "faint", "end"))
+    body = [text_at(left + size * len(names) / 2, 14, words.say("plot_predicted"), "faint", "middle")]
+    body.append(text_at(left - 8, top - 8, words.say("plot_true"), "faint", "end"))
     above, beside = shorten(names, int(size / 8)), shorten(names, 14)
     for at, name in enumerate(names):
-        body.append(_text(left + size * (at + 0.5), top - 8, above[at], "", "middle", name))
-        body.append(_text(left - 8, top + size * (at + 0.5) + 4, beside[at], "strong", "end", name))
+        body.append(text_at(left + size * (at + 0.5), top - 8, above[at], "", "middle", name))
+        body.append(text_at(left - 8, top + size * (at + 0.5) + 4, beside[at], "strong", "end", name))
     for i, row in enumerate(rows):
         total = sum(metrics.confusion[chosen[i]]) or 1
         for j, number in enumerate(row):
@@ -83,8 +83,8 @@ def confusion(metrics: Metrics, words: Language) -> Markup | None:
     if len(names) < len(metrics.classes):
         height += 18
         note = words.say("plot_classes_shown", len(names), words.count(len(metrics.classes)))
-        body.append(_text(_WIDTH / 2, height - 6, note, "faint", "middle"))
-    return _svg(_WIDTH, height, title, desc, body)
+        body.append(text_at(_WIDTH / 2, height - 6, note, "faint", "middle"))
+    return svg_of(_WIDTH, height, title, desc, body)
 
 
 def calibration(metrics: Metrics, words: Language) -> Markup | None:
@@ -95,9 +95,9 @@ def calibration(metrics: Metrics, words: Language) -> Markup | None:
     body = [Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, side, side)]
     for step in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, y = left + side * step, top + side * (1 - step)
-        body.append(_line(left, y, left + side, y, "line"))
-        body.append(_text(left - 8, y + 4, words.percent(step, 0), "faint", "end"))
-        body.append(_text(x, top + side + 18, words.percent(step, 0), "faint", "middle"))
+        body.append(line_between(left, y, left + side, y, "line"))
+        body.append(text_at(left - 8, y + 4, words.percent(step, 0), "faint", "end"))
+        body.append(text_at(x, top + side + 18, words.percent(step, 0), "faint", "middle"))
     diagonal = Markup('<line class="ideal" x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="2"/>')
     body.append(diagonal.format(left, top + side, left + side, top))
     points = [(left + side * p, top + side * (1 - share), count) for p, share, count in metrics.calibration if count]
@@ -108,10 +108,10 @@ def calibration(metrics: Metrics, words: Language) -> Markup | None:
         hover = words.say("plot_calibration_dot", words.percent(said), words.percent(came), words.count(count))
         dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"><title>{}</title></circle>')
         body.append(dot.format(x, y, 3 + 5 * (count / most) ** 0.5, hover))
-    body.append(_text(left + side / 2, top + side + 38, words.say("plot_said"), "faint", "middle"))
+    body.append(text_at(left + side / 2, top + side + 38, words.say("plot_said"), "faint", "middle"))
     turn = Markup('<text class="faint" text-anchor="middle" transform="translate(12 {}) rotate(-90)">{}</text>')
     body.append(turn.format(top + side / 2, words.say("plot_came")))
-    return _svg(
+    return svg_of(
         left + side + 28, top + side + 48, words.say("plot_calibration"), words.say("plot_calibration_desc"), body
     )
 
@@ -130,17 +130,17 @@ def importance_bars(importance: Mapping[str, float], words: Language) -> Markup 
     labels = shorten([name for _, name in shown], 20)
     for at, (share, name) in enumerate(shown):
         y = 6 + step * at
-        body.append(_text(left - 8, y + 15, labels[at], "", "end", name))
+        body.append(text_at(left - 8, y + 15, labels[at], "", "end", name))
         bar = Markup('<rect class="bar" x="{}" y="{}" width="{:.1f}" height="18" rx="3"/>')
         body.append(bar.format(left, y + 1, max(1.0, share * scale)))
-        body.append(_text(left + share * scale + 6, y + 15, words.percent(share), "faint"))
+        body.append(text_at(left + share * scale + 6, y + 15, words.percent(share), "faint"))
     height = 12 + step * len(shown)
     rest = len(used) - len(shown)
     if rest:
         height += 20
-        body.append(_text(left, height - 8, words.say("plot_rest", words.count(rest)), "faint"))
+        body.append(text_at(left, height - 8, words.say("plot_rest", words.count(rest)), "faint"))
     desc = words.say("plot_importance_desc", ", ".join(name for _, name in shown[:3]))
-    return _svg(_WIDTH, height, words.say("plot_importance"), desc, body)
+    return svg_of(_WIDTH, height, words.say("plot_importance"), desc, body)
 
 
 def trials_plot(trials: Sequence[Trial], title: str, words: Language) -> Markup | None:
@@ -161,11 +161,11 @@ def trials_plot(trials: Sequence[Trial], title: str, words: Language) -> Markup 
     def place(trial: Trial, loss: float) -> tuple[float, float]:
         return left + across * trial.number, top + height * (1 - (min(max(loss, low), high) - low) / reach)
 
-    body = [_line(left, y, _WIDTH - 16, y, "line") for y in (top, top + height)]
-    body.append(_text(left - 8, top + height + 4, words.number(low, digits=4), "faint", "end"))
+    body = [line_between(left, y, _WIDTH - 16, y, "line") for y in (top, top + height)]
+    body.append(text_at(left - 8, top + height + 4, words.number(low, digits=4), "faint", "end"))
     if high > low:
         beyond = "≥ " if high < losses[-1] else ""
-        body.append(_text(left - 8, top + 4, beyond + words.number(high, digits=4), "faint", "end"))
+        body.append(text_at(left - 8, top + 4, beyond + words.number(high, digits=4), "faint", "end"))
     body.append(_best_so_far(complete, place))
     for trial in trials:
         if trial.mean_loss is not None:
@@ -175,12 +175,12 @@ def trials_plot(trials: Sequence[Trial], title: str, words: Language) -> Markup 
             dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>')
             kind, size = ("dot", 4) if trial.outcome == "complete" else ("wrong", 2.5)
             body.append(dot.format(kind, x, y, size, hover))
-    body.append(_text(left, top + height + 20, f"{words.say('plot_trials_number')} 1", "faint", "middle"))
+    body.append(text_at(left, top + height + 20, f"{words.say('plot_trials_number')} 1", "faint", "middle"))
     if len(trials) > 1:
-        body.append(_text(_WIDTH - 16, top + height + 20, words.count(len(trials)), "faint", "middle"))
+        body.append(text_at(_WIDTH - 16, top + height + 20, words.count(len(trials)), "faint", "middle"))
     best = min(complete, key=lambda trial: float(trial.mean_loss or 0.0))
     desc = words.say("plot_trials_desc", words.count(len(trials)), words.count(best.number + 1), words.number(low))
-    return _svg(_WIDTH, top + height + 28, words.say("plot_trials", title), desc, body)
+    return svg_of(_WIDTH, top + height + 28, words.say("plot_trials", title), desc, body)
 
 
 def _best_so_far(complete: Sequence[Trial], place: Callable[[Trial, float], tuple[float, float]]) -> Markup:
@@ -206,7 +206,7 @@ def sparkline(values: Sequence[int], words: Language) -> Markup | None:
     area = Markup('<polygon class="area" points="0,{0} {1} {2},{0}"/>').format(height - 4, " ".join(points), width)
     line = Markup('<polyline class="trend" stroke-width="1.5" points="{}"/>').format(" ".join(points))
     desc = words.say("plot_traffic_desc", words.count(sum(values)), words.count(most))
-    return _svg(width, height, words.say("plot_traffic"), desc, [area, line])
+    return svg_of(width, height, words.say("plot_traffic"), desc, [area, line])
 
 
 def columns_of_counts(heights: Sequence[float], hint: str) -> Markup:
@@ -217,7 +217,7 @@ def columns_of_counts(heights: Sequence[float], hint: str) -> Markup:
     form = Markup('<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
     sizes = [max(height * value / most, 0.6 if value else 0.0) for value in heights]
     bars = [form.format(step * at, height - size, max(step - 1, 1), size) for at, size in enumerate(sizes)]
-    return _svg(width, height, _printable(hint), "", bars)
+    return svg_of(width, height, _printable(hint), "", bars)
 
 
 def interval_line(value: float, lower: float, upper: float, low: float, high: float, *, hint: str) -> Markup:
@@ -229,18 +229,19 @@ def interval_line(value: float, lower: float, upper: float, low: float, high: fl
         ends[0], middle, ends[1], middle
     )
     dot = Markup('<circle cx="{:.1f}" cy="{}" r="4"/>').format(ends[2], middle)
-    drawn = _svg(width, 22, _printable(hint), "", [span, dot])
+    drawn = svg_of(width, 22, _printable(hint), "", [span, dot])
     return Markup(str(drawn).replace("<svg ", '<svg class="interval" ', 1))  # noqa: S704 - escaped above
 
 
-def _alone(svg: Markup) -> bytes:
+def as_file(svg: Markup) -> bytes:
     """Give a plot its own colours and background, so that it can be opened as a file."""
     head, _, rest = str(svg).partition(">")
     background = '<rect class="paper" width="100%" height="100%"/>'
     return f"{head}><style>{_STYLE}</style>{background}{rest}".encode()
 
 
-def _svg(width: float, height: float, title: str, desc: str, body: Iterable[Markup]) -> Markup:
+def svg_of(width: float, height: float, title: str, desc: str, body: Iterable[Markup]) -> Markup:
+    """Return a drawing of a body; sizes in pixels, title and description for who cannot see it."""
     frame = Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0:.0f} {1:.0f}" width="{0:.0f}" height="{1:.0f}" '
         'role="img" aria-label="{2}"><title>{2}</title><desc>{3}</desc>{4}</svg>'
@@ -248,13 +249,15 @@ def _svg(width: float, height: float, title: str, desc: str, body: Iterable[Mark
     return frame.format(width, height, title, _printable(desc), Markup("").join(body))
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start", full: str = "") -> Markup:
+def text_at(x: float, y: float, text: str, kind: str = "", anchor: str = "start", full: str = "") -> Markup:
+    """Return a text at a place, `kind` its class in the style; where it is shortened, `full` is shown on hovering."""
     hover = Markup("<title>{}</title>").format(_printable(full)) if full and full != text else ""
     form = Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}{}</text>')
     return form.format(kind, x, y, anchor, _printable(text), hover)
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+def line_between(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    """Return a line from (x1, y1) to (x2, y2)."""
     form = Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
     return form.format(kind, x1, y1, x2, y2)
 
@@ -263,7 +266,7 @@ def _cell(x: float, y: float, size: float, kind: str, share: float, text: str) -
     box = Markup('<rect class="frame" x="{0:.1f}" y="{1:.1f}" width="{2:.1f}" height="{2:.1f}"/>').format(x, y, size)
     fill = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill-opacity="{:.2f}"/>')
     inner = fill.format(kind, x + 1, y + 1, size - 2, size - 2, 0.08 + 0.42 * share if share else 0)
-    return box + inner + _text(x + size / 2, y + size / 2 + 4, text, "", "middle")
+    return box + inner + text_at(x + size / 2, y + size / 2 + 4, text, "", "middle")
 
 
 def _largest(matrix: Sequence[Sequence[int]], most: int) -> list[int]:

@@ -13,7 +13,7 @@ from cauce.core.figures import Language as Code
 from cauce.core.figures import figures
 from cauce.core.views import FairnessCurve, FairnessPoint
 from cauce.report.answer import Answer, Tone
-from cauce.report.drawings import _alone, _line, _svg, _text
+from cauce.report.drawings import as_file, line_between, svg_of, text_at
 from cauce.report.language import DASH, Language, speak
 
 METHODS: dict[str, Words] = {
@@ -98,7 +98,7 @@ class Step(NamedTuple):
 
 def fairness_svg(curve: FairnessCurve, language: str) -> bytes:
     """Return the plot as a file of its own, with what its numbers mean."""
-    return _alone(_plot(curve, speak(language), _WIDE, legend=True))
+    return as_file(_plot(curve, speak(language), _WIDE, legend=True))
 
 
 def drawing(curve: FairnessCurve, words: Language, *, narrow: bool) -> Markup:
@@ -227,49 +227,49 @@ def _plot(curve: FairnessCurve, words: Language, size: tuple[int, int], *, legen
     for _, point, gap in shown:
         if _whiskers(curve, point):
             x, y = frame.x(gap.value), frame.y(point.accuracy.value)
-            body.append(_line(frame.x(gap.lower), y, frame.x(gap.upper), y, "trend"))
-            body.append(_line(x, frame.y(point.accuracy.lower), x, frame.y(point.accuracy.upper), "trend"))
+            body.append(line_between(frame.x(gap.lower), y, frame.x(gap.upper), y, "trend"))
+            body.append(line_between(x, frame.y(point.accuracy.lower), x, frame.y(point.accuracy.upper), "trend"))
     dots = [(frame.x(gap.value), frame.y(point.accuracy.value)) for _, point, gap in shown]
     circle = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>')
     for (at, point, _), (x, y), (tx, ty) in zip(shown, dots, _places(dots, frame), strict=True):
         if math.hypot(tx - x, ty - y) > 20:
-            body.append(_line(x, y, tx, ty, "ideal"))
+            body.append(line_between(x, y, tx, ty, "ideal"))
         best = at == curve.recommended
         hint = _name(point, words)
         body.append(circle.format("dot" if point.allowed else "wrong", x, y, 6 if best else 4, hint))
-        body.append(_text(tx, ty + 4.5, str(at + 1), "strong" if best else "", "middle", hint))
+        body.append(text_at(tx, ty + 4.5, str(at + 1), "strong" if best else "", "middle", hint))
     height = size[1]
     if legend:
         names = [f"{at + 1}  {_name(point, words)}" for at, point in enumerate(curve.points)]
-        body += [_text(56 + 176 * (at % 4), height + 16 + 20 * (at // 4), name) for at, name in enumerate(names)]
+        body += [text_at(56 + 176 * (at % 4), height + 16 + 20 * (at // 4), name) for at, name in enumerate(names)]
         height += 20 * math.ceil(len(names) / 4) + 12
-    return _svg(size[0], height, words.of(TEXTS["plot"]), words.of(TEXTS["desc"]), body)
+    return svg_of(size[0], height, words.of(TEXTS["plot"]), words.of(TEXTS["desc"]), body)
 
 
 def _axes(curve: FairnessCurve, frame: _Frame, words: Language) -> list[Markup]:
     body = [
-        _line(frame.left, frame.bottom, frame.right, frame.bottom, "line"),
-        _line(frame.left, frame.top, frame.left, frame.bottom, "line"),
-        _text((frame.left + frame.right) / 2, frame.bottom + 40, words.of(TEXTS["gap_axis"]), "faint", "middle"),
-        _text(4, 14, words.of(TEXTS["accuracy"]), "faint"),
+        line_between(frame.left, frame.bottom, frame.right, frame.bottom, "line"),
+        line_between(frame.left, frame.top, frame.left, frame.bottom, "line"),
+        text_at((frame.left + frame.right) / 2, frame.bottom + 40, words.of(TEXTS["gap_axis"]), "faint", "middle"),
+        text_at(4, 14, words.of(TEXTS["accuracy"]), "faint"),
     ]
     body += [
-        _text(frame.x(share), frame.bottom + 18, _points(share, words.code), "faint", "middle")
+        text_at(frame.x(share), frame.bottom + 18, _points(share, words.code), "faint", "middle")
         for share in _ticks(0.0, frame.wide)
     ]
     body += [
-        _text(frame.left - 6, frame.y(share) + 4, words.percent(share), "faint", "end")
+        text_at(frame.left - 6, frame.y(share) + 4, words.percent(share), "faint", "end")
         for share in _ticks(frame.low, frame.high)
     ]
     if all(point.gap is None for point in curve.points):
         middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
-        body.append(_text(*middle, words.of(TEXTS["untold"]), "strong", "middle"))
+        body.append(text_at(*middle, words.of(TEXTS["untold"]), "strong", "middle"))
     if curve.max_gap is not None:
         x = frame.x(curve.max_gap)
         late = x > (frame.left + frame.right) / 2
-        body.append(_line(x, frame.top - 16, x, frame.bottom, "ideal"))
+        body.append(line_between(x, frame.top - 16, x, frame.bottom, "ideal"))
         told = f"max_gap {_points(curve.max_gap, words.code)}"
-        body.append(_text(x + (-5 if late else 5), frame.top - 8, told, "faint", "end" if late else "start"))
+        body.append(text_at(x + (-5 if late else 5), frame.top - 8, told, "faint", "end" if late else "start"))
     return body
 
 

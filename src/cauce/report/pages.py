@@ -30,7 +30,7 @@ def console_page(view: ProjectView) -> str:
     ``default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'``.
     """
     words = speak(view.language)
-    return _environment(words.code).get_template("console.html").render(view=view, now=view.at)
+    return templates(words.code).get_template("console.html").render(view=view, now=view.at)
 
 
 def model_page(view: ModelView, language: str, *, project: str, at: datetime) -> str:
@@ -53,7 +53,7 @@ def model_page(view: ModelView, language: str, *, project: str, at: datetime) ->
         HTML with its style inside; it asks for nothing from any network.
     """
     style = Markup(style_sheet())  # noqa: S704 - our own file
-    template = _environment(speak(language).code).get_template("report.html")
+    template = templates(speak(language).code).get_template("report.html")
     return template.render(m=view, project=project, now=at, style=style)
 
 
@@ -74,7 +74,7 @@ def audit_page(view: AuditView, profile: Profile | None, language: str, *, proje
         Whether it is a file of its own, with its style inside; else a page of the console.
     """
     style = Markup(style_sheet()) if alone else ""  # noqa: S704 - our own file
-    template = _environment(speak(language).code).get_template("audit.html")
+    template = templates(speak(language).code).get_template("audit.html")
     return template.render(v=view, profile=profile, project=project, style=style)
 
 
@@ -82,7 +82,7 @@ def fairness_page(curve: FairnessCurve, language: str, *, project: str) -> str:
     """Return a page for people who do not write code: what is recommended, the plot, the table."""
     words = speak(language)
     return (
-        _environment(words.code)
+        templates(words.code)
         .get_template("fairness.html")
         .render(
             c=curve,
@@ -104,11 +104,12 @@ def sign_in_page(language: str, project: str) -> str:
     It carries its style: without a session the console's files are not given.
     """
     style = Markup(style_sheet())  # noqa: S704 - our own file
-    return _environment(speak(language).code).get_template("sign_in.html").render(project=project, style=style)
+    return templates(speak(language).code).get_template("sign_in.html").render(project=project, style=style)
 
 
 @cache
-def _environment(code: str) -> Environment:
+def templates(code: str) -> Environment:
+    """Return what finds and fills the pages' templates, every value escaped, in a language."""
     words = speak(code)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from cauce.core.reduction import Reduction
-from cauce.report.drawings import _alone, _line, _svg, _text
+from cauce.report.drawings import as_file, line_between, svg_of, text_at
 from cauce.report.language import Language, speak
 
 Curve = Sequence[tuple[float, float]]
@@ -43,7 +43,7 @@ def reduction_plots(record: Reduction, points: Sequence[Point], language: str) -
     drawn = {"reduction.svg": share_curves(curves, words) if curves else None}
     if points:
         drawn["reduction_map.svg"] = map_of_rows(points, words)
-    return {name: _alone(found) for name, found in drawn.items() if found}
+    return {name: as_file(found) for name, found in drawn.items() if found}
 
 
 def share_curves(families: Mapping[str, Mapping[str, Curve]], words: Language) -> Markup:
@@ -58,9 +58,9 @@ def share_curves(families: Mapping[str, Mapping[str, Curve]], words: Language) -
     for place, way in enumerate(ways):
         y = _TOP + n_rows * (_HEIGHT + 66) + 18 * place
         body.append(_stroke([(_LEFT, y - 4), (_LEFT + 28, y - 4)], place))
-        body.append(_text(_LEFT + 36, y, way, "", "start"))
+        body.append(text_at(_LEFT + 36, y, way, "", "start"))
     width = _LEFT + min(2, len(families)) * (_WIDTH + 70)
-    return _svg(width, height, words.say("reduction_curve"), words.say("reduction_curve_desc"), body)
+    return svg_of(width, height, words.say("reduction_curve"), words.say("reduction_curve_desc"), body)
 
 
 def _panel(
@@ -77,14 +77,14 @@ def _panel(
         return left + 10 + (_WIDTH - 20) * x, top + _HEIGHT * (1 - (value - least) / span)
 
     body = [Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(left, top, _WIDTH, _HEIGHT)]
-    body.append(_text(left, top - 8, family, "strong", "start"))
+    body.append(text_at(left, top - 8, family, "strong", "start"))
     for value in (*([least] if least < -0.1 * most else []), 0.0, most / 2, most):
         _, y = at(shares[0], value)
-        body.append(_line(left, y, left + _WIDTH, y, "line"))
-        body.append(_text(left - 6, y + 4, words.percent(value, 0), "faint", "end"))
+        body.append(line_between(left, y, left + _WIDTH, y, "line"))
+        body.append(text_at(left - 6, y + 4, words.percent(value, 0), "faint", "end"))
     for share in shares:
         below = (at(share, 0.0)[0], top + _HEIGHT + 18)
-        body += [_text(*below, words.percent(share, 0), "faint", "middle")]
+        body += [text_at(*below, words.percent(share, 0), "faint", "middle")]
     for way, curve in curves.items():
         points = [at(share, value) for share, value in curve]
         body.append(_stroke(points, ways.index(way)))
@@ -113,8 +113,8 @@ def map_of_rows(points: Sequence[Point], words: Language) -> Markup:
                 body.append(dot.format(kind, opacity, left + side * x, top + side * (1 - y), radius))
     n_stayed = sum(stayed for *_, stayed in points)
     told = words.say("reduction_map_desc", words.count(n_stayed), words.count(len(points)))
-    body.append(_text(left, top + side + 20, told, "faint", "start"))
-    return _svg(left + side + 20, top + side + 32, words.say("reduction_map"), told, body)
+    body.append(text_at(left, top + side + 20, told, "faint", "start"))
+    return svg_of(left + side + 20, top + side + 32, words.say("reduction_map"), told, body)
 
 
 def _scaled(values: Sequence[float]) -> list[float]:

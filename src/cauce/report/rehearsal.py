@@ -11,9 +11,9 @@ from markupsafe import Markup
 from cauce.core.rehearsing import Against, Look, Outcome, Rehearsal, Replayed, Scenario
 from cauce.report.answer import Answer, Tone
 from cauce.report.assets import style_sheet
-from cauce.report.drawings import _alone, _line, _svg, _text
+from cauce.report.drawings import as_file, line_between, svg_of, text_at
 from cauce.report.language import DASH, Language, speak
-from cauce.report.pages import _environment
+from cauce.report.pages import templates
 from cauce.report.rehearsal_words import KINDS, SHAPES, TEXTS
 
 _WIDE, _NARROW = (760, 330), (350, 330)
@@ -53,7 +53,7 @@ def rehearsal_page(found: Rehearsal, language: str, *, project: str) -> str:
     words = speak(language)
     texts = {key: words.of(text) for key, text in TEXTS.items()}
     return (
-        _environment(words.code)
+        templates(words.code)
         .get_template("rehearsal.html")
         .render(
             r=found,
@@ -74,7 +74,7 @@ def rehearsal_page(found: Rehearsal, language: str, *, project: str) -> str:
 
 def rehearsal_svg(found: Rehearsal, language: str) -> bytes:
     """Return the picture as a file of its own."""
-    return _alone(_drawing(found, speak(language), _WIDE))
+    return as_file(_drawing(found, speak(language), _WIDE))
 
 
 def rehearsal_rows(found: Rehearsal, language: str) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
@@ -194,19 +194,19 @@ def _drawing(found: Rehearsal, words: Language, size: tuple[int, int]) -> Markup
     def y(loss: float) -> float:
         return _TOP + (bottom - _TOP) * (1 - min(1.0, (loss - low) / ((high - low) or 1.0)))
 
-    body = [_line(_LEFT, bottom, width, bottom, "line"), _line(_LEFT, _TOP, _LEFT, bottom, "line")]
-    body += [_text(_LEFT - 6, y(loss) + 4, words.number(loss), "faint", "end") for loss in (low, high)]
-    body.append(_text(4, 14, words.of(TEXTS["loss_axis"]), "faint"))
+    body = [line_between(_LEFT, bottom, width, bottom, "line"), line_between(_LEFT, _TOP, _LEFT, bottom, "line")]
+    body += [text_at(_LEFT - 6, y(loss) + 4, words.number(loss), "faint", "end") for loss in (low, high)]
+    body.append(text_at(4, 14, words.of(TEXTS["loss_axis"]), "faint"))
     for losses, kind in lines:
         pairs = zip(timeline.looks, losses, strict=True)
         points = " ".join(f"{x(look.at):.1f},{y(loss):.1f}" for look, loss in pairs if loss is not None)
         body.append(Markup('<polyline class="{}" fill="none" stroke-width="2" points="{}"/>').format(kind, points))
     body += _marks(timeline.looks, x, bottom + 14, found, words)
     body += [
-        _text(_LEFT, bottom + 72, _day(start, found, words), "faint"),
-        _text(width, bottom + 72, _day(timeline.end, found, words), "faint", "end"),
+        text_at(_LEFT, bottom + 72, _day(start, found, words), "faint"),
+        text_at(width, bottom + 72, _day(timeline.end, found, words), "faint", "end"),
     ]
-    return _svg(size[0], size[1], words.of(TEXTS["picture"]), words.of(TEXTS["desc"]), body)
+    return svg_of(size[0], size[1], words.of(TEXTS["picture"]), words.of(TEXTS["desc"]), body)
 
 
 def _marks(
@@ -228,5 +228,5 @@ def _marks(
         elif look.action == "fix data":
             body.append(dot.format("wrong", x(look.at), top + 36, 4, f"{day}: {words.of(TEXTS['act_fix'])}"))
     names = (("alarms", 8), ("short_retrain", 24), ("short_fix", 40))
-    body += [_text(_LEFT - 6, top + drop, words.of(TEXTS[key]), "faint", "end") for key, drop in names]
+    body += [text_at(_LEFT - 6, top + drop, words.of(TEXTS[key]), "faint", "end") for key, drop in names]
     return body

@@ -11,7 +11,7 @@ from cauce.core.artefacts import Action, ColumnDrift, Decision, Experiment, Labe
 from cauce.core.figures import listed
 from cauce.core.views import ModelView
 from cauce.report import measures
-from cauce.report.drawings import _line, _svg, _text
+from cauce.report.drawings import line_between, svg_of, text_at
 from cauce.report.language import DASH, Language
 
 MOST_COLUMNS = 12
@@ -157,8 +157,8 @@ def course(view: ModelView, words: Language) -> Markup | None:
     def y(value: float) -> float:
         return _TOP + _HEIGHT * (1 - (min(max(value, low), high) - low) / (high - low))
 
-    body = [_line(_LEFT, y(each), _WIDTH - _RIGHT, y(each), "line") for each in (low, high)]
-    body += [_text(_LEFT - 8, y(each) + 4, words.number(each), "faint", "end") for each in (low, high)]
+    body = [line_between(_LEFT, y(each), _WIDTH - _RIGHT, y(each), "line") for each in (low, high)]
+    body += [text_at(_LEFT - 8, y(each) + 4, words.number(each), "faint", "end") for each in (low, high)]
     body += _bands(points, x, y)
     for kind, name in (("ideal", "expected_loss"), ("trend", "realised_loss")):
         path = " ".join(f"{x(p.at.timestamp()):.1f},{y(getattr(p, name)):.1f}" for p in points)
@@ -171,10 +171,10 @@ def course(view: ModelView, words: Language) -> Markup | None:
     ]
     for moment, anchor in ((begin, "start"), (end, "end")):
         at = points[0].at if anchor == "start" else points[-1].at
-        body.append(_text(x(moment), _TOP + _HEIGHT + 20, words.moment(at), "faint", anchor))
+        body.append(text_at(x(moment), _TOP + _HEIGHT + 20, words.moment(at), "faint", anchor))
     first, last = points[0].realised_loss, points[-1].realised_loss
     desc = words.say("course_desc", words.number(first), words.number(last), words.number(points[-1].expected_loss))
-    return _svg(_WIDTH, _TOP + _HEIGHT + 28, words.say("course"), desc, body)
+    return svg_of(_WIDTH, _TOP + _HEIGHT + 28, words.say("course"), desc, body)
 
 
 def _bands(points: Sequence[LookPoint], x: Place, y: Place) -> list[Markup]:
@@ -204,5 +204,5 @@ def _dots(points: Sequence[LookPoint], x: Place, y: Place, words: Language) -> l
 def _mark(at: float, decision: Decision, words: Language) -> Markup:
     action = words.say(f"action_{decision.action.replace(' ', '_')}")
     form = Markup('<g><title>{}</title>{}<text class="strong" x="{:.1f}" y="16" text-anchor="middle">{}</text></g>')
-    line = _line(at, _TOP, at, _TOP + _HEIGHT, "line")
+    line = line_between(at, _TOP, at, _TOP + _HEIGHT, "line")
     return form.format(f"{action}, {words.moment(decision.at)}", line, at, MARKS[decision.action])

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from cauce.core.artefacts import Words
 from cauce.core.why import Change, Part, PredictionWhy, Segment, Why
 from cauce.report.assets import style_sheet
-from cauce.report.drawings import _line, _svg, _text, shorten
+from cauce.report.drawings import line_between, shorten, svg_of, text_at
 from cauce.report.language import DASH, Language, speak
 
 TEXTS: dict[str, Words] = {
@@ -220,7 +220,7 @@ def _falling(
     for number, bar in enumerate(bars):
         top = _STEP * (number + 1)
         edges = sorted((x(at), x(at + bar.amount)))
-        body.append(_text(_LEFT - 10, top + 19, labels[number], "", "end", bar.label))
+        body.append(text_at(_LEFT - 10, top + 19, labels[number], "", "end", bar.label))
         form = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="18" rx="3" fill-opacity="{}"/>')
         kind = "wrong" if bar.amount > 0 and not one else "bar"
         kind = "wrong" if one and bar.amount < 0 else kind
@@ -228,22 +228,22 @@ def _falling(
         right = edges[1]
         if bar.interval is not None:
             ends = [x(at + edge) for edge in bar.interval]
-            body.append(_line(ends[0], top + 15, ends[1], top + 15, "ideal"))
+            body.append(line_between(ends[0], top + 15, ends[1], top + 15, "ideal"))
             right = max(right, ends[1])
         sign = "+" if bar.amount > 0 else ""
-        body.append(_text(right + 6, top + 19, f"{sign}{words.number(bar.amount)}", "faint"))
+        body.append(text_at(right + 6, top + 19, f"{sign}{words.number(bar.amount)}", "faint"))
         at += bar.amount
-        body.append(_line(x(at), top + 6, x(at), top + _STEP + 6, "line"))
+        body.append(line_between(x(at), top + 6, x(at), top + _STEP + 6, "line"))
     body += _level(names[1] or words.number(end), x(end), _STEP * (len(bars) + 1), end, words)
-    return _svg(_WIDTH, _STEP * (len(bars) + 2) + 8, title, desc, body)
+    return svg_of(_WIDTH, _STEP * (len(bars) + 2) + 8, title, desc, body)
 
 
 def _level(name: str, x: float, top: float, value: float, words: Language) -> list[Markup]:
     dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="5"/>').format(x, top + 15)
     return [
-        _text(_LEFT - 10, top + 19, name, "strong", "end"),
+        text_at(_LEFT - 10, top + 19, name, "strong", "end"),
         dot,
-        _text(x + 10, top + 19, words.number(value), "strong"),
+        text_at(x + 10, top + 19, words.number(value), "strong"),
     ]
 
 
@@ -316,9 +316,9 @@ def rows_table(why: Why, words: Language) -> TableOf | None:
 
 
 def _rendered(words: Language, project: str, **values: object) -> str:
-    from cauce.report.pages import _environment
+    from cauce.report.pages import templates
 
     style = Markup(style_sheet())  # noqa: S704 - our own file
     texts = {key: say(key, words) for key in ("untold", "skipped")}
-    page = _environment(words.code).get_template("why.html")
+    page = templates(words.code).get_template("why.html")
     return page.render(project=project, style=style, texts=texts, **values)
