@@ -16,7 +16,7 @@ from cauce.watch.events import of_column, of_share, upper_limits
 @settings(deadline=None)
 def test_limits_are_those_of_clopper_and_pearson(n: int, risk: float, data: st.DataObject) -> None:
     happened = data.draw(st.integers(0, n))
-    (limit,) = upper_limits(np.array([happened]), n, risk=risk)
+    (limit,) = upper_limits(np.array([happened]), n, log_risk=np.log(risk))
     expected = 1.0 if happened == n else beta.ppf(1 - risk, happened + 1, n - happened)
     assert limit == pytest.approx(expected)
     # What the name says: with that share, so few would happen with probability `risk`.

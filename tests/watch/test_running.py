@@ -118,3 +118,29 @@ def test_a_column_that_is_kept_out_is_not_bet_on() -> None:
     _, found = advance(begin(TRAINING, version=1), rows(1000, 8, age=70).drop_columns(["age"]), TRAINING)
     assert alarming(found) == set()
     assert found["missing:age"].log <= np.log(2)  # what was staked: a day to begin with, and the day that went by
+
+
+@pytest.mark.parametrize(("n_categories", "n_training"), [(200, 1000), (300, 2000), (60, 500)])
+def test_values_that_training_chose_for_being_frequent_prove_nothing(n_categories: int, n_training: int) -> None:
+    """Own bins go to what was frequent by luck, so `other` grows as soon as luck is over: that is no drift."""
+    for seed in range(5):
+        rng = np.random.default_rng([n_categories, seed])
+        shops = pa.table({"shop": rng.integers(0, n_categories, n_training).astype(str)})
+        profile = summarise(shops.to_batches())
+        bins = make_bins(profile, profile.schema(["shop"]))
+        assert bins.columns["shop"].kind == "category"
+        taught = Training(bins, bins.count(shops), importance={"shop": 1.0}, window=1000, risk=0.01)
+        came = rows(4000, seed).append_column("shop", pa.array(rng.integers(0, n_categories, 4000).astype(str)))
+        _, found = advance(begin(taught, version=1), came, taught)
+        assert alarming(found) == set()
+
+
+def test_new_categories_are_found_where_training_chose_its_own() -> None:
+    rng = np.random.default_rng(5)
+    shops = pa.table({"shop": rng.integers(0, 12, 3000).astype(str)})
+    profile = summarise(shops.to_batches())
+    bins = make_bins(profile, profile.schema(["shop"]))
+    taught = Training(bins, bins.count(shops), importance={"shop": 1.0}, window=1000, risk=0.01)
+    came = np.where(rng.random(1000) < 0.15, "new", rng.integers(0, 12, 1000).astype(str))
+    _, found = advance(begin(taught, version=1), rows(1000, 5).append_column("shop", pa.array(came)), taught)
+    assert alarming(found) == {"drift:shop", "new_category:shop"}

@@ -26,7 +26,7 @@ class Events(NamedTuple):
     """Upper limits of their shares, shape (n_events,), all right together with the stated confidence."""
 
 
-def of_column(reference: Counts, *, ordered: bool, risk: float) -> Events:
+def of_column(reference: Counts, *, ordered: bool, risk: float, chosen: int = 0) -> Events:
     """Return the events of a column's bins.
 
     Every bin alone; of bins in an order also all up to each of them, and both tails together; and the complement of
@@ -40,6 +40,8 @@ def of_column(reference: Counts, *, ordered: bool, risk: float) -> Events:
         Whether the bins but the last stand in rising order.
     risk
         That any limit is wrong.
+    chosen
+        How many of the values in bins of their own were chosen for being frequent in the counted rows: see `choices`.
     """
     k = len(reference)
     sets = [np.arange(k) == b for b in range(k)]
@@ -51,11 +53,29 @@ def of_column(reference: Counts, *, ordered: bool, risk: float) -> Events:
     members = np.unique(np.stack(sets), axis=0)
     members = np.unique(np.concatenate([members, ~members]), axis=0)
     members = members[members.any(axis=1) & ~members.all(axis=1)]
-    happened = members @ reference
-    return Events(members, upper_limits(happened, int(reference.sum()), risk=risk / max(1, len(members))))
+    happened, n = members @ reference, int(reference.sum())
+    logs = np.full(len(members), np.log(risk / max(1, len(members))))
+    if chosen:
+        size = members.sum(axis=1)
+        one = np.where(size == 1, ~members[:, -1], (size == k - 1) & members[:, -1])  # one value, or all but one
+        logs -= np.where(one, choices(n, 1), choices(n, chosen))
+    return Events(members, upper_limits(happened, n, log_risk=logs))
 
 
-def of_share(before: tuple[int, int], *, risk: float) -> Events:
+def choices(n: int, chosen: int) -> float:
+    """Return the logarithm of in how many ways `chosen` of n counted rows could have named the values with own bins.
+
+    A value that was frequent by luck gets a bin of its own, and `other` is what is left: their shares among the same
+    rows are then no fair guess. But whatever was chosen, few of the rows name it (a compression scheme: Littlestone and
+    Warmuth 1986), so a limit that holds for every choice at once needs the risk shared among so many.
+    """
+    from scipy.special import gammaln
+
+    k = min(chosen, n)
+    return float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+
+
+def of_share(before: tuple[int, int], *, risk: float, chosen: int = 0) -> Events:
     """Return the events of a share: more, and less, rows of a kind; bins are (of the kind, not of it).
 
     Parameters
@@ -64,27 +84,38 @@ def of_share(before: tuple[int, int], *, risk: float) -> Events:
         (rows of the kind, all rows) at training.
     risk
         That either limit is wrong.
+    chosen
+        As of `of_column`, where the rows of the kind are those of no chosen value.
     """
     members = np.array([[True, False], [False, True]])
     happened = np.array([before[0], before[1] - before[0]])
-    return Events(members, upper_limits(happened, before[1], risk=risk / 2))
+    return Events(members, upper_limits(happened, before[1], log_risk=np.log(risk / 2) - choices(before[1], chosen)))
 
 
-def upper_limits(happened: Counts, n: int, *, risk: float) -> Floats:
-    """Return upper limits of shares (Clopper and Pearson 1934): exact for every n, each wrong with at most `risk`.
+def upper_limits(happened: Counts, n: int, *, log_risk: float | Floats) -> Floats:
+    """Return upper limits of shares (Clopper and Pearson 1934): exact for every n.
 
+    Parameters
+    ----------
+    happened
+        Rows of each event among n, shape (n_events,).
+    log_risk
+        Logarithm of the risk that a limit is wrong: of all, or of each.
+
+    Notes
+    -----
     They also hold for bins whose edges are order statistics of the counted rows, as ours are: the population's share
     below the j-th of n sorted values has the law Beta(j, n - j + 1) (Wilks 1941), whose limits these are.
 
     Examples
     --------
-    >>> upper_limits(np.array([0, 5, 10]), 10, risk=0.05).round(3).tolist()
+    >>> upper_limits(np.array([0, 5, 10]), 10, log_risk=np.log(0.05)).round(3).tolist()
     [0.259, 0.778, 1.0]
     """
-    from scipy.special import betaincinv
+    from scipy.special import betainccinv
 
     if n == 0:
         return np.ones(len(happened))
     inside = np.minimum(happened, n - 1)
-    limits = betaincinv(inside + 1.0, (n - inside).astype(np.float64), 1 - risk)
+    limits = betainccinv(inside + 1.0, (n - inside).astype(np.float64), np.exp(log_risk))
     return np.where(happened >= n, 1.0, np.asarray(limits, dtype=np.float64))

@@ -26,7 +26,7 @@ from cauce.watch.window import OUTPUT, Evidence
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cauce.profile import Bins
+    from cauce.profile import Bins, ColumnBins
 
 DRIFT_SHARE, JOINT_SHARE, FAULT_SHARE = 0.4, 0.1, 0.25
 """Shares of the whole risk: half to drift, most of it to single columns, a quarter to faults; the rest is for
@@ -74,7 +74,8 @@ def streams(training: Training) -> dict[str, Stream]:
         counts, bins = training.reference[name][:-1], training.bins.columns[name]
         risk = training.risk * DRIFT_SHARE * weight
         ordered = bin_positions(bins) is not None
-        found[f"drift:{name}"] = Stream(Bets(of_column(counts, ordered=ordered, risk=risk)), -np.log(risk))
+        events = of_column(counts, ordered=ordered, risk=risk, chosen=_chosen(bins))
+        found[f"drift:{name}"] = Stream(Bets(events), -np.log(risk))
     inputs = [name for name in names if name != OUTPUT]
     columns = {name: training.bins.columns[name] for name in inputs}
     before = shares(columns, training.reference, training.reference, {})
@@ -82,8 +83,15 @@ def streams(training: Training) -> dict[str, Stream]:
     kinds = {name: sum(share.column == name for share in before) for name in inputs}
     for share in before:
         risk = training.risk * FAULT_SHARE * share_of[share.column] / kinds[share.column]
-        found[_name(share)] = Stream(Bets(of_share(_edge_case(share), risk=risk)), -np.log(risk))
+        chosen = _chosen(columns[share.column]) if share.code == "new_category" else 0
+        events = of_share(_edge_case(share), risk=risk, chosen=chosen)
+        found[_name(share)] = Stream(Bets(events), -np.log(risk))
     return found
+
+
+def _chosen(bins: ColumnBins) -> int:
+    """Count the values with bins of their own that training's rows chose: `false` and `true` are nobody's choice."""
+    return 0 if bins.kind == "boolean" else len(bins.values)
 
 
 def _edge_case(share: Share) -> tuple[int, int]:
