@@ -115,6 +115,12 @@ def test_two_months_are_pages_in_both_languages(loop: Loop) -> None:
     assert "Lo que aporta cada columna" in page
 
 
+def test_a_sample_of_too_many_rows_says_that_it_is_one(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cauce.loop.why.MOST_ROWS", 150)
+    why = why_between(loop, "passed", windows=("2026-03", "2026-04"))
+    assert ["150 drawn by chance" in said["en"] for said in why.untold] == [True, True]
+
+
 def test_with_few_truths_nothing_is_said_of_the_loss_but_the_predictions_are_explained(loop: Loop) -> None:
     record(loop, students(300, seed=11, shift=4.0), datetime(2026, 6, 3, tzinfo=UTC), truths=False)
     why = why_between(loop, "passed", windows=("2026-03", "2026-06"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Schema, Words
+from cauce.core.artefacts import Schema
 from cauce.core.contributions import Contributions, contributions_of, sampled, towards
 from cauce.core.errors import UserError
 from cauce.core.protocols import Fitted
@@ -68,6 +68,8 @@ class _Seen:
     said: Sequence[Any]
     schema: Schema
     hidden: frozenset[str]
+    of: int
+    """Rows that there are, of which these were drawn."""
 
 
 def period(text: str) -> Period:
@@ -154,7 +156,7 @@ def _of_window(loop: Loop, model: str, when: Period) -> _Seen:
         raise UserError(
             "no predictions in this stretch of time", where=f"ledger of {model}", received=when.name, hint=hint
         )
-    rows = _drawn(rows)
+    n_rows, rows = rows.num_rows, _take(rows, _drawn(rows.num_rows))
     versions = np.asarray(rows["version"].to_pylist(), dtype=np.int64)
     losses, figures = np.full(rows.num_rows, np.nan), dict[str, Floats]()
     schema = Schema(())
@@ -174,7 +176,9 @@ def _of_window(loop: Loop, model: str, when: Period) -> _Seen:
     clusters = np.array([name or own for name, own in zip(named, units.tolist(), strict=True)], dtype=np.str_)
     said = rows["prediction"].to_pylist()
     given = inputs_of(rows, schema, hidden)
-    return _Seen(when.name, given, losses, figures, units, clusters if any(named) else None, said, schema, hidden)
+    return _Seen(
+        when.name, given, losses, figures, units, clusters if any(named) else None, said, schema, hidden, n_rows
+    )
 
 
 def _take(rows: pa.Table, where: npt.NDArray[np.int64]) -> pa.Table:
@@ -183,11 +187,9 @@ def _take(rows: pa.Table, where: npt.NDArray[np.int64]) -> pa.Table:
     return rows.take(pa.array(where))
 
 
-def _drawn(rows: pa.Table) -> pa.Table:
-    """Return the rows, or some by chance where they are too many."""
-    if rows.num_rows <= MOST_ROWS:
-        return rows
-    return _take(rows, np.sort(np.random.default_rng(0).permutation(rows.num_rows)[:MOST_ROWS]))
+def _drawn(n: int) -> npt.NDArray[np.int64]:
+    """Return the numbers of all rows, or of some by chance where they are too many."""
+    return np.sort(np.random.default_rng(0).permutation(n)[:MOST_ROWS])
 
 
 def _answered_losses(release: Release, package: Package, rows: pa.Table) -> Floats:
@@ -215,9 +217,8 @@ def _of_releases(loop: Loop, packages: tuple[Package, Package], versions: tuple[
             where, hint = f"model {spec.model}", "Wait for predictions, or load new rows and train."
             raise UserError("no rows that both releases can be asked about", where=where, hint=hint)
         rows, units = window, np.asarray(window["id"].to_pylist(), dtype=np.str_)
-    if rows.num_rows > MOST_ROWS:
-        kept = np.sort(np.random.default_rng(0).permutation(rows.num_rows)[:MOST_ROWS])
-        rows, units = _take(rows, kept), units[kept]
+    n_rows, kept = rows.num_rows, _drawn(rows.num_rows)
+    rows, units = _take(rows, kept), units[kept]
     seen = []
     for package, version in zip(packages, versions, strict=True):
         fitted, about = package.fitted, package.training.spec
@@ -231,7 +232,7 @@ def _of_releases(loop: Loop, packages: tuple[Package, Package], versions: tuple[
             losses, groups = judged.values, judged.groups
         seen.append(
             _Seen(str(version), typed(given, fitted.schema), losses, figures, units, groups,
-                  said["prediction"].to_pylist(), fitted.schema, frozenset())
+                  said["prediction"].to_pylist(), fitted.schema, frozenset(), n_rows)
         )  # fmt: skip
     return seen[0], seen[1]
 
@@ -257,7 +258,9 @@ def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, 
     skipped |= dict.fromkeys(sorted(hidden & set(after.schema.names)), why_words.ABSENT)
     known = np.isfinite(before.losses), np.isfinite(after.losses)
     counts = int(known[0].sum()), int(known[1].sum())
-    untold: list[Words] = []
+    untold = [
+        why_words.sampled(len(seen.said), seen.of, seen.name) for seen in (before, after) if len(seen.said) < seen.of
+    ]
     loss = None
     if min(counts) < room.FEWEST_ROWS:
         untold.append(why_words.too_few(counts, room.FEWEST_ROWS, (before.name, after.name)))
