@@ -82,7 +82,8 @@ def ask(loop: Loop, clock: Clock, model: str, rows: pa.Table, *, every_s: float)
 
 def tell(loop: Loop, clock: Clock, model: str, ids: list[str], truths: list[str] | list[float]) -> None:
     ledger = ledger_of(loop, model)
-    ledger.truths([Truth(one, truth) for one, truth in zip(ids, truths, strict=True)], now=clock.at)
+    known: list[str | float] = [*truths]
+    ledger.truths([Truth(one, truth) for one, truth in zip(ids, known, strict=True)], now=clock.at)
     ledger.close()
 
 

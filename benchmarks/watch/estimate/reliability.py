@@ -180,7 +180,10 @@ def flipped(judge: Judge, rng: np.random.Generator) -> tuple[Codes, float] | Non
         def labels(share: float, inside: Bools = inside) -> Codes:
             return np.where(inside & (luck < share), other, truth)
 
-        found = _sought(lambda share, made=labels: before - realised_of(expectation, said, made(share))["roc_auc"])
+        def cost(share: float, made: Callable[[float], Codes] = labels) -> float:
+            return before - realised_of(expectation, said, made(share))["roc_auc"]
+
+        found = _sought(cost)
         if found is not None:
             return labels(found[0]), found[1]
     return None
@@ -202,7 +205,10 @@ def changed(
         def moved(share: float, inside: Bools = inside) -> Floats:
             return np.where(inside[:, None], (1 - share) * own + share * turned, own)
 
-        found = _sought(lambda share, made=moved: before - area(made(share)))
+        def cost(share: float, made: Callable[[float], Floats] = moved) -> float:
+            return before - area(made(share))
+
+        found = _sought(cost)
         if found is not None:
             return moved(found[0]), found[1]
     return None

@@ -39,7 +39,7 @@ REDRAWN = {"spambase", "student_dropout", "banana", "ring"}
 
 def _window(case: Case) -> int:
     """Return how many rows a window has: at most a third of the pool, so that a shift is one."""
-    return min(WINDOW, case.pool.num_rows // 3)
+    return min(WINDOW, len(case.pool) // 3)
 
 
 def counted(expectation: Expectation, truth: Codes, n_classes: int) -> tuple[int, ...]:
@@ -113,9 +113,8 @@ class Peer:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def ask(self, name: str, **content: Any) -> str:
-        """Lay a case before it; return its name."""
-        if self.python is not None:
-            np.savez_compressed(self.folder / f"{name}.npz", **content)
+        """Lay a case before it, to be answered now or by a later call; return its name."""
+        np.savez_compressed(self.folder / f"{name}.npz", **content)
         return name
 
     def answer(self) -> None:

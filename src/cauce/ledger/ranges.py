@@ -1,4 +1,4 @@
-"""Predictions of a stretch of time, one by its id, what the newest waited for: read from the files that may hold them."""
+"""Predictions of a stretch of time, one by its id, what the newest waited for: from the files that may hold them."""
 
 from __future__ import annotations
 
