@@ -14,11 +14,12 @@ import pyarrow.csv
 import pytest
 
 from cauce import Loop, load_project
-from cauce.core.artefacts import Watched
+from cauce.core.artefacts import Release, Watched
 from cauce.core.files import from_json, read_artefact
 from cauce.ledger import Truth
 from cauce.loop.stages import run_stages
 from cauce.loop.watch import ledger_of, watch
+from cauce.track import Package
 from cauce.watch.estimate import Expectation
 from cauce.watch.judged import Judgement
 from e2e.school import TOML, students
@@ -81,7 +82,8 @@ def ask(loop: Loop, clock: Clock, model: str, rows: pa.Table, *, every_s: float)
 
 def tell(loop: Loop, clock: Clock, model: str, ids: list[str], truths: list[str] | list[float]) -> None:
     ledger = ledger_of(loop, model)
-    ledger.truths([Truth(*pair) for pair in zip(ids, truths, strict=True)], now=clock.at)
+    known: list[str | float] = [*truths]
+    ledger.truths([Truth(one, truth) for one, truth in zip(ids, known, strict=True)], now=clock.at)
     ledger.close()
 
 
@@ -208,10 +210,10 @@ def test_a_release_without_expectations_is_watched_as_before(
     ids = ask(loop, clock, "passed", rows, every_s=1)
     tell(loop, clock, "passed", ids, rows["passed"].to_pylist())
     tracker = type(loop.tracker)
-    opened: Callable[..., object] = tracker.open
+    opened: Callable[..., tuple[Release, Package]] = tracker.open
 
-    def old(self: object, model: str, version: int) -> object:
-        release, package = opened(self, model, version)  # type: ignore[misc]
+    def old(self: object, model: str, version: int, known: object = None) -> tuple[Release, Package]:
+        release, package = opened(self, model, version)
         return release, replace(package, expected_bytes=None, second={})
 
     monkeypatch.setattr(tracker, "open", old)

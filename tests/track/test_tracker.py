@@ -174,6 +174,19 @@ def test_a_changed_release_is_not_opened(tracker: Tracker, make_run: RunMaker) -
         tracker.open("dropout", 1)
 
 
+def test_what_is_opened_again_is_verified_again_and_parsed_once(tracker: Tracker, make_run: RunMaker) -> None:
+    tracker.register(make_run())
+    known = tracker.open("dropout", 1)
+    assert tracker.open("dropout", 1, known) is known
+    assert tracker.open("dropout", 1) is not known
+    tracker.register(make_run("f2"))
+    assert tracker.open("dropout", 2, known)[0].version == 2
+    (path, *_) = (one for one in tracker.state.models.rglob("weights.txt") if known[0].run_id in str(one))
+    path.write_text("1e9\n")
+    with pytest.raises(Tampered, match=r"weights\.txt"):
+        tracker.open("dropout", 1, known)
+
+
 def test_a_consistent_forgery_is_caught_by_the_registry(
     tracker: Tracker, make_run: RunMaker, make_package: Callable[..., str]
 ) -> None:

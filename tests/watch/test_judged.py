@@ -10,10 +10,10 @@ from cauce.watch import cbpe, dle
 from cauce.watch.estimate import Expectation, Said, estimate, estimate_signal
 from cauce.watch.judged import Held, JudgedBatch, Judgement, judge_batch, marked, unreliable_signal, verdict, verdicts
 
-Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
 
 
-def world(n: int, rng: np.random.Generator, *, shift: float = 0.0, turned: float = 0.0) -> tuple[Said, Floats]:
+def world(n: int, rng: np.random.Generator, *, shift: float = 0.0, turned: float = 0.0) -> tuple[Said, Codes]:
     """Rows whose probabilities come true, unless a share `turned` of them has come to mean the contrary."""
     odds = rng.normal(shift, 1.6, n)
     p = 1 / (1 + np.exp(-odds))

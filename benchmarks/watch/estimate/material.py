@@ -1,12 +1,13 @@
 """Real sets, a champion fitted on part of each, and ways in which the rows that come later differ from it.
 
-Three parts of every set, drawn at random: rows that the champion learns from (half), rows held out as a training holds
-them out (a sixth, which the estimates are calibrated on), and a pool (a third) from which windows are drawn.
+Three parts of every set, drawn at random: rows that the champion learns from (half, at most 7,500), rows held out as a
+training holds them out (a sixth, at most 2,500, which the estimates are calibrated on), and a pool, all the rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from cauce.profile import summarise
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 MOST_ROWS = 15_000
-"""Of a set that has more, as many are drawn: the held-out rows are then as few as a team may well have."""
+"""Of a set that has more, half of as many teach and a sixth is held out: as few as a team may well have."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +78,28 @@ def read(source: Source, data: Path) -> pa.Table:
     return table.drop_null() if table[source.target].null_count else table
 
 
-def case(source: Source, rung: str, seed: int, data: Path, loss: str | None = None) -> Case:
+def case(source: Source, rung: str, seed: int, data: Path) -> Case:
     """Divide a set and fit the champion."""
+    return divided(source, read(source, data), rung, seed)[0]
+
+
+def divided(source: Source, table: pa.Table, rung: str, seed: int) -> tuple[Case, Codes]:
+    """Divide rows, fit the champion; return the case, and the place in `table` of each row of its pool."""
     rng = np.random.default_rng([seed, *source.name.encode()])
-    table = read(source, data)
-    order = rng.permutation(table.num_rows)[:MOST_ROWS]
-    cuts = [len(order) // 2, len(order) // 2 + len(order) // 6]
-    learnt, held, pool = (table.take(pa.array(rows)).combine_chunks() for rows in np.split(order, cuts))
-    inputs = [name for name in table.column_names if name != source.target]
-    schema = summarise(learnt.to_batches()).schema(inputs)
-    loss = loss or task_named(source.task).losses_known[0]
-    spec = TaskSpec("m", source.task, source.target, schema, loss, seed=seed)
-    fitted = task_named(source.task).fit(Candidate(rung, {}), {}, learnt, spec=spec)
-    return Case(source, spec, fitted, learnt, held, pool)
+    order = rng.permutation(table.num_rows)
+    n = min(len(order), MOST_ROWS)
+    parts = np.split(order, [n // 2, n // 2 + n // 6])
+    learnt, held, pool = (table.take(pa.array(rows)).combine_chunks() for rows in parts)
+    spec = spec_of(source, learnt, seed)
+    model = task_named(source.task).fit(Candidate(rung, {}), {}, learnt, spec=spec)
+    return Case(source, spec, model, learnt, held, pool), parts[2]
+
+
+def spec_of(source: Source, rows: pa.Table, seed: int) -> TaskSpec:
+    """Return the task as these rows let state it."""
+    inputs = [name for name in rows.column_names if name != source.target]
+    loss = task_named(source.task).losses_known[0]
+    return TaskSpec("m", source.task, source.target, summarise(rows.to_batches()).schema(inputs), loss, seed=seed)
 
 
 def position(table: pa.Table, name: str) -> Floats:
@@ -109,15 +119,35 @@ def position(table: pa.Table, name: str) -> Floats:
     return np.asarray(2 * middle[place] / len(numbers) - 1)
 
 
-def shifted(case_: Case, n: int, strength: float, rng: np.random.Generator) -> Codes:
-    """Draw a window of the pool, no row twice, whose rows lean to one end of two of the columns the model uses most.
+@lru_cache(maxsize=16)
+def place_in_pool(case_: Case, name: str) -> Floats:
+    """Return each row's place along a column, in the pool."""
+    return position(case_.pool, name)
+
+
+def columns_used(case_: Case) -> list[str]:
+    """Return the six columns that the model uses most."""
+    ranked = sorted(case_.fitted.importance.items(), key=lambda item: -item[1])[:6]
+    return [name for name, _ in ranked] or list(case_.spec.schema.names)
+
+
+def shifted(
+    case_: Case, n: int, strength: float, rng: np.random.Generator, left: npt.NDArray[np.bool_] | None = None
+) -> Codes:
+    """Draw rows of the pool, none twice, that lean to one end of two of the columns the model uses most.
 
     Which rows are drawn depends on inputs alone, so that the chance of each class given the inputs is what it was:
     covariate shift, and nothing else. A weight is exp(strength × place), two places added.
+
+    Parameters
+    ----------
+    left
+        Rows that may be drawn, where not all of them.
     """
-    ranked = sorted(case_.fitted.importance.items(), key=lambda item: -item[1])[:6]
-    names = [name for name, _ in ranked] or list(case_.spec.schema.names)
+    names = columns_used(case_)
     chosen = rng.choice(len(names), min(2, len(names)), replace=False)
-    lean = sum(rng.choice([-1.0, 1.0]) * position(case_.pool, names[k]) for k in chosen)
+    lean = sum(rng.choice([-1.0, 1.0]) * place_in_pool(case_, names[k]) for k in chosen)
     keys = strength * np.asarray(lean) + rng.gumbel(size=case_.pool.num_rows)
-    return np.argsort(-keys)[: min(n, case_.pool.num_rows // 3)]
+    if left is not None:
+        keys[~left] = -np.inf
+    return np.argsort(-keys)[:n]

@@ -3,19 +3,27 @@
 The folder holds, a case each, `<case>.npz`: `held` and `window` arrays. What was estimated goes to `<case>.json`.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import nannyml
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+Given = dict[str, npt.NDArray[Any]]
 
 warnings.filterwarnings("ignore")
 
 
-def frame(shares, said, truth=None):
+def frame(
+    shares: npt.NDArray[np.float64], said: npt.NDArray[Any], truth: npt.NDArray[Any] | None = None
+) -> pd.DataFrame:
     """Return rows as NannyML takes them."""
     table = pd.DataFrame({f"p{k}": shares[:, k] for k in range(shares.shape[1])})
     table["said"] = said
@@ -24,7 +32,7 @@ def frame(shares, said, truth=None):
     return table
 
 
-def classify(content):
+def classify(content: Given) -> list[float]:
     """Return the expected ROC-AUC of each window."""
     n_classes, size = content["held_shares"].shape[1], int(content["size"])
     kind = "classification_binary" if n_classes == 2 else "classification_multiclass"
@@ -34,10 +42,10 @@ def classify(content):
     )
     estimator.fit(frame(content["held_shares"], content["held_said"], content["held_truth"]))
     found = estimator.estimate(frame(content["window_shares"], content["window_said"]))
-    return found.filter(period="analysis").to_df()[("roc_auc", "value")].tolist()
+    return list(found.filter(period="analysis").to_df()[("roc_auc", "value")])
 
 
-def regress(content):
+def regress(content: Given) -> list[float]:
     """Return the expected loss of each window."""
     names = [f"x{k}" for k in range(content["held_inputs"].shape[1])]
     held, window = (
@@ -51,13 +59,17 @@ def regress(content):
         feature_column_names=names, y_pred="said", y_true="truth", metrics=[metric], chunk_size=int(content["size"])
     )
     estimator.fit(held)
-    return estimator.estimate(window).filter(period="analysis").to_df()[(metric, "value")].tolist()
+    return list(estimator.estimate(window).filter(period="analysis").to_df()[(metric, "value")])
 
 
 for path in sorted(Path(sys.argv[1]).glob("*.npz")):
-    given = dict(np.load(path, allow_pickle=False))
+    answer = path.with_suffix(".json")
+    if answer.exists() and answer.stat().st_mtime > path.stat().st_mtime:
+        continue
+    given: Given = dict(np.load(path, allow_pickle=False))
+    told: dict[str, Any]
     try:
         told = {"values": (regress if "held_inputs" in given else classify)(given), "version": nannyml.__version__}
     except Exception as error:
         told = {"failed": f"{type(error).__name__}: {error}"[:300], "version": nannyml.__version__}
-    path.with_suffix(".json").write_text(json.dumps(told))
+    answer.write_text(json.dumps(told))

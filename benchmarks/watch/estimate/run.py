@@ -1,10 +1,11 @@
 """Do estimates without truths come true under covariate shift, and are they given up under concept shift?
 
-    python -m benchmarks.watch.estimate.run [--quick] [--seeds 3] [--runs 40] [--nannyml PYTHON] [--data FOLDER]
+    python -m benchmarks.watch.estimate.run [--quick] [--seeds 101 102] [--runs 25] [--nannyml PYTHON] [--data FOLDER]
 
 Three questions: `covariate` (ROC-AUC by CBPE against the realised one, with the held-out ROC-AUC as the naive control
-and NannyML's CBPE as the peer), `loss` (the same of DLE for regressors) and `concept` (how soon, and how often wrongly,
-estimates are called unreliable). Each case is kept under `--work`: a killed run goes on where it was.
+and NannyML's CBPE as the peer), `loss` (the same of DLE for regressors), `real` and `redrawn` (how soon, and how often
+wrongly, estimates are called unreliable; see `reliability`). Each case is kept under `--work`: a killed run goes on
+where it was.
 """
 
 from __future__ import annotations
@@ -22,42 +23,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from benchmarks.select import cases
-from benchmarks.watch.estimate import material
+from benchmarks.watch.estimate import material, reliability
 from benchmarks.watch.estimate.material import CLASSIFY, REGRESS, Case, Codes, Floats
+from benchmarks.watch.estimate.prepared import Judge, prepared
 
-from cauce.core.files import from_json
-from cauce.core.registry import task as task_named
-from cauce.loop.expect import expect, places, said_of, second_input, second_says
+from cauce.loop.expect import places, said_of
 from cauce.watch import cbpe
-from cauce.watch.estimate import Expectation, Said, expected_of, realised_of
-from cauce.watch.judged import JudgedBatch, judge_batch, verdicts
+from cauce.watch.estimate import Expectation, expected_of, realised_of
 
 HERE = Path(__file__).parent
 WINDOW = 2000
-BATCH = 1000
-DROP = 0.05
-"""Points of ROC-AUC that the concept shift costs."""
-TOO_SMALL = {"contraceptive", "german_credit"}
-"""Pools of fewer than 500 rows, of which no batch of 1,000 should be drawn."""
-Judge = tuple[Case, Expectation, Said, Codes | Floats]
+REDRAWN = {"spambase", "student_dropout", "banana", "ring"}
+"""Sets whose inputs are asked in a world of known chances too."""
 
 
-def prepared(case: Case) -> Judge:
-    """Return the case, what its held-out rows let expect, and what is said of the pool, with its truths."""
-    spec, fitted = case.spec, case.fitted
-    losses = task_named(spec.task).losses(fitted, case.held, spec)
-    made = expect(spec, fitted, case.held, fitted.predict(case.held), losses)
-    assert made.content is not None
-    expectation = from_json(made.content, Expectation)
-    said = said_of(fitted, fitted.predict(case.pool))
-    table = second_input(case.pool, spec.schema.names, said, classify=bool(fitted.classes))
-    second = {name: second_says(models, table, fitted.classes if name == "classes" else ())
-              for name, models in made.second.items()}  # fmt: skip
-    second |= {name: np.zeros((1, said.n_rows)) for name, one in expectation.scales.items() if one.constant is not None}
-    said = Said(said.shares, said.codes, second)
-    if spec.task == "classify":
-        return case, expectation, said, places(case.pool[spec.target], fitted.classes)
-    return case, expectation, said, case.pool[spec.target].to_numpy().astype(np.float64)
+def _window(case: Case) -> int:
+    """Return how many rows a window has: at most a third of the pool, so that a shift is one."""
+    return min(WINDOW, len(case.pool) // 3)
 
 
 def counted(expectation: Expectation, truth: Codes, n_classes: int) -> tuple[int, ...]:
@@ -73,7 +55,7 @@ def covariate(judge: Judge, runs: int, seed: int, peer: Peer, name: str) -> dict
     rows: list[dict[str, float]] = []
     windows: list[Codes] = []
     for _ in range(runs):
-        window = material.shifted(case, WINDOW, float(rng.uniform(0.5, 3.0)), rng)
+        window = material.shifted(case, _window(case), float(rng.uniform(0.5, 3.0)), rng)
         classes = counted(expectation, np.asarray(truth[window], np.int64), said.shares.shape[1])
         if not classes:
             continue
@@ -96,7 +78,7 @@ def loss(judge: Judge, runs: int, seed: int, peer: Peer, name: str) -> dict[str,
     """Hold the expected loss of shifted windows against what came."""
     case, expectation, said, truth = judge
     rng = np.random.default_rng([seed, 2])
-    windows = [material.shifted(case, WINDOW, float(rng.uniform(0.5, 3.0)), rng) for _ in range(runs)]
+    windows = [material.shifted(case, _window(case), float(rng.uniform(0.5, 3.0)), rng) for _ in range(runs)]
     figure, found = expectation.loss_figure, []
     for window in windows:
         some = said.rows(window)
@@ -118,73 +100,9 @@ def loss(judge: Judge, runs: int, seed: int, peer: Peer, name: str) -> dict[str,
 def _numeric(values: Any) -> Floats:
     """Return numbers, and codes of texts, which NannyML's second model takes as numbers."""
     found = values.combine_chunks().to_numpy(zero_copy_only=False)
-    return (
-        found.astype(np.float64) if found.dtype.kind in "ifb" else np.unique(found.astype(str), return_inverse=True)[1]
-    )
-
-
-def flipped(judge: Judge, rng: np.random.Generator) -> tuple[Codes, float] | None:
-    """Return the pool's truths after a change of concept that costs `DROP`, and what it cost.
-
-    Rows at one end of a column, 40 % of all, come to have another class with a chance that is sought by bisection; of
-    all rows where that is not enough. None where nothing is.
-    """
-    case, expectation, said, known = judge
-    truth = np.asarray(known, np.int64)
-    ranked = sorted(case.fitted.importance.items(), key=lambda item: -item[1])[:6]
-    names = [name for name, _ in ranked] or list(case.spec.schema.names)
-    place = material.position(case.pool, names[int(rng.integers(len(names)))]) * float(rng.choice([-1, 1]))
-    luck, n_classes = rng.random(len(truth)), said.shares.shape[1]
-    other = (truth + rng.integers(1, n_classes, len(truth))) % n_classes
-    before = realised_of(expectation, said, truth)["roc_auc"]
-    for inside in (place >= np.quantile(place, 0.6), np.ones(len(truth), np.bool_)):
-        low, high = 0.0, 1.0
-        for _ in range(14):
-            share = (low + high) / 2
-            changed = np.where(inside & (luck < share), other, truth)
-            cost = before - realised_of(expectation, said, changed)["roc_auc"]
-            low, high = (share, high) if cost < DROP else (low, share)
-        if abs(cost - DROP) < 0.005:
-            return changed, cost
-    return None
-
-
-def concept(judge: Judge, runs: int, seed: int) -> dict[str, Any]:
-    """Judge batches before and after a change of concept, and batches without any."""
-    case, expectation, said, known = judge
-    truth = np.asarray(known, np.int64)
-    rng = np.random.default_rng([seed, 3])
-
-    def batches(labels: Codes, n: int, shift: bool = False) -> list[JudgedBatch]:
-        found = []
-        for _ in range(n):
-            index = rng.integers(0, len(labels), BATCH)
-            if shift:
-                index = rng.choice(material.shifted(case, len(labels) // 3, float(rng.uniform(0.5, 3.0)), rng), BATCH)
-            found.append(judge_batch(expectation, said.rows(index), labels[index]))
-        return found
-
-    result: dict[str, Any] = {"caught": {}, "costs": [], "calm": [], "calm_shifted": []}
-    for before in (0, 5, 20):
-        result["caught"][before] = []
-    for _ in range(runs):
-        calm = batches(truth, 20)
-        result["calm"].append(any(one.reliable is False for one in verdicts(calm)))
-        moved = batches(truth, 20, shift=True)
-        result["calm_shifted"].append(any(one.reliable is False for one in verdicts(moved)))
-        change = flipped(judge, rng)
-        if change is None:
-            continue
-        after, cost = change
-        result["costs"].append(cost)
-        new = batches(after, 2)
-        for before in (0, 5, 20):
-            told = [one.reliable for one in verdicts([*calm[:before], *new])]
-            if before and told[before - 1] is False:
-                continue  # given up before: counted above
-            found = [flag is False for flag in told[before:]]
-            result["caught"][before].append(1 if found[0] else 2 if found[1] else 0)
-    return result
+    if found.dtype.kind not in "ifb":
+        found = np.unique(found.astype(str), return_inverse=True)[1]
+    return np.asarray(found, np.float64)
 
 
 class Peer:
@@ -195,9 +113,8 @@ class Peer:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def ask(self, name: str, **content: Any) -> str:
-        """Lay a case before it; return its name."""
-        if self.python is not None:
-            np.savez_compressed(self.folder / f"{name}.npz", **content)
+        """Lay a case before it, to be answered now or by a later call; return its name."""
+        np.savez_compressed(self.folder / f"{name}.npz", **content)
         return name
 
     def answer(self) -> None:
@@ -249,17 +166,20 @@ def told(found: list[dict[str, Any]], peer: Peer, *, relative: bool) -> dict[str
 
 def summed(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Return how often estimates were given up, over seeds and runs."""
+
+    def share(flags: list[bool]) -> dict[str, float]:
+        return cases.share([float(flag) for flag in flags])
+
     result: dict[str, Any] = {
-        f"within_two_batches_after_{before}": cases.share(
-            [float(k > 0) for one in found for k in one["caught"][before]]
-        )
-        for before in found[0]["caught"]
+        name: found[0][name] for name in ("size", "n_calm", "n_shifted", "n_held") if name in found[0]
     }
-    result["within_one_batch_after_0"] = cases.share(
-        [float(k == 1) for one in found for k in next(iter(one["caught"].values()))]
-    )
-    result["false_in_20_batches"] = cases.share([float(flag) for one in found for flag in one["calm"]])
-    result["false_in_20_shifted_batches"] = cases.share([float(flag) for one in found for flag in one["calm_shifted"]])
+    for before in found[0]["caught"]:
+        for name, most in (("within_two_batches", 2), ("within_one_batch", 1)):
+            hits = [0 < k <= most for one in found for k in one["caught"][before]]
+            result[f"{name}_after_{before}"] = share(hits) if hits else None
+    for name in ("calm", "calm_shifted", "repeated", "repeated_shifted"):
+        if name in found[0]:
+            result[f"false_{name}"] = share([flag for one in found for flag in one[name]])
     result["cost"] = float(np.mean([cost for one in found for cost in one["costs"]] or [0.0]))
     return result
 
@@ -272,12 +192,15 @@ def _cases(
     once = cache(lambda: prepared(material.case(source, rung, seed, given.data)))
     kind, measure = ("covariate", covariate) if source.task == "classify" else ("loss", loss)
     if given.kept:
-        paths = {one: given.work / f"{one}-{name}.json" for one in (kind, "concept")}
+        paths = {one: given.work / f"{one}-{name}.json" for one in (kind, "real", "redrawn")}
         return {one: json.loads(path.read_bytes()) for one, path in paths.items() if path.exists()}
     made = {kind: cases.kept(given.work / f"{kind}-{name}.json", lambda: measure(once(), given.runs, seed, peer, name))}
-    if source.task == "classify" and source.name not in TOO_SMALL:
-        path = given.work / f"concept-{name}.json"
-        made["concept"] = cases.kept(path, lambda: concept(once(), given.runs, seed))
+    if source.task == "classify":
+        path = given.work / f"real-{name}.json"
+        made["real"] = cases.kept(path, lambda: reliability.real(once(), given.runs, seed))
+    if source.name in REDRAWN:
+        path = given.work / f"redrawn-{name}.json"
+        made["redrawn"] = cases.kept(path, lambda: reliability.redrawn(source, rung, seed, given.runs, given.data))
     return made
 
 
@@ -285,27 +208,24 @@ def main() -> None:
     """Run all cases and write result.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two sets, few runs: does it work?")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102], help="none of them one that was tuned on")
+    parser.add_argument("--runs", type=int, default=25)
     parser.add_argument("--nannyml", type=Path, help="an interpreter that has nannyml")
     parser.add_argument("--work", type=Path, default=HERE / "work")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", nargs="+")
+    parser.add_argument("--rungs", nargs="+", default=["boosting", "linear"])
     parser.add_argument("--kept", action="store_true", help="run nothing: sum up the cases that are kept")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     peer = Peer(given.nannyml, given.work)
     sources = [one for one in (*CLASSIFY, *REGRESS) if not given.sets or one.name in given.sets]
     if given.quick:
-        sources, given.seeds, given.runs = [CLASSIFY[3], REGRESS[0]], 1, 5
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {"covariate": {}, "loss": {}, "concept": {}}
+        sources, given.seeds, given.runs = [CLASSIFY[4], REGRESS[0]], [101], 3
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {"covariate": {}, "loss": {}, "real": {}, "redrawn": {}}
     skipped = {one.name: "not there: " + one.file for one in sources if not (given.data / one.file).exists()}
     order = [
-        (seed, rung, one)
-        for seed in range(given.seeds)
-        for rung in ("boosting", "linear")
-        for one in sources
-        if one.name not in skipped
+        (seed, rung, one) for seed in given.seeds for rung in given.rungs for one in sources if one.name not in skipped
     ]
     for seed, rung, source in order:
         made = _cases(source, rung, seed, given, peer)
@@ -321,7 +241,8 @@ def main() -> None:
         nannyml_seconds=time.monotonic() - begun,
         covariate={name: told(each, peer, relative=False) for name, each in found["covariate"].items()},
         loss={name: told(each, peer, relative=True) for name, each in found["loss"].items()},
-        concept={name: summed(each) for name, each in found["concept"].items()},
+        real={name: summed(each) for name, each in found["real"].items()},
+        redrawn={name: summed(each) for name, each in found["redrawn"].items()},
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cauce.watch import Evidence
 
 
+_OPENED: dict[str, tuple[Release, Package]] = {}
+"""Folder of a model's record → its champion, as this process last opened it."""
 ROWS_AT_ONCE = 500_000
 """Rows that one step of the running evidence holds in memory."""
 
@@ -64,7 +66,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     champion = loop.tracker.alias(model, "champion")
     if champion is None:
         return None
-    release, package = loop.tracker.open(model, champion)
+    release, package = _opened(loop, model, champion)
     settle_ledger(loop, model)
     ledger = ledger_of(loop, model)
     settings = loop.watch_spec(model)
@@ -102,6 +104,13 @@ def watch(loop: Loop, model: str) -> Watched | None:
     write_artefact(loop.record(model) / "watched.json", seen)
     history.note(loop.record(model), seen)
     return seen
+
+
+def _opened(loop: Loop, model: str, version: int) -> tuple[Release, Package]:
+    """Open the champion, verified at every look and parsed at the first one of this process."""
+    place = str(loop.record(model))
+    _OPENED[place] = opened = loop.tracker.open(model, version, _OPENED.get(place))
+    return opened
 
 
 def _evidence(loop: Loop, release: Release, package: Package, version: int) -> dict[str, Evidence]:
