@@ -12,12 +12,12 @@ from cauce.core.figures import listed
 from cauce.core.views import ModelView
 from cauce.report import measures
 from cauce.report.drawings import _line, _svg, _text
-from cauce.report.language import DASH, Language
+from cauce.report.language import DASH, Language, speak
 
 MOST_COLUMNS = 12
 """Columns of the table; the weakest are counted."""
 STAGES: tuple[Stage, ...] = ("gate", "shadow", "split", "probation")
-GUARDS = ("latency_ratio", "sample_ratio_p")
+GUARDS = ("latency_ratio", "slower_ms", "sample_ratio_p")
 MARKS: dict[Action, str] = {"retrain": "◆", "promote": "▲", "roll back": "▼", "fix data": "✕"}
 Place = Callable[[float], float]
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT = 720, 200, 72, 26, 16
@@ -108,6 +108,29 @@ def _label_facts(labels: LabelsSeen, words: Language) -> tuple[Fact, ...]:
     if labels.selected:
         names = listed([f"`{name}`" for name in labels.selected[:4]], words.code)
         found.append(Fact(words.say("signal_labels"), names, "watch", words.say("labels_selected")))
+    return tuple(found)
+
+
+def look_lines(seen: Watched, language: str) -> tuple[str, ...]:
+    """Return what a look shows beside its alarms, a line of plain text each: for a terminal.
+
+    First that nothing alarms, or why nothing could be compared; then the loss in use against that at training, how the
+    truths come, and what is expected without them.
+    """
+    words = speak(language)
+    found = []
+    if not any(signal.alarming for signal in seen.signals):
+        few = [words.of(each.detail) for each in seen.signals if each.code == "drift" and each.column is None]
+        found.append(few[0] if few else words.say("no_alarm"))
+    compared = seen.realised
+    if compared is not None and compared.mean_reference:
+        scale = abs(compared.mean_reference)
+        ends = [words.signed_percent(each / scale) for each in (compared.difference, compared.lower, compared.upper)]
+        against = f"{words.say('interval', *ends)}, {words.say(f'verdict_{compared.verdict}')}"
+        found.append(f"{words.say('loss_change')}: {against}")
+    for fact in facts(seen, words):
+        tag = f", {fact.tag}" if fact.tag else ""
+        found.append(f"{fact.name}: {fact.value}{tag}".replace("`", ""))
     return tuple(found)
 
 
