@@ -166,6 +166,9 @@ def test_stretches_of_time_are_read_as_people_write_them() -> None:
     assert period("2026-02-28").end == datetime(2026, 3, 1, tzinfo=UTC)
     both = period("2026-02-01..2026-02-10")
     assert (both.start, both.end) == (datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 11, tzinfo=UTC))
-    for wrong in ("", "yesterday", "2026-13", "2026-02..2026-01"):
+    hour = period("2026-02-28T23")
+    assert (hour.start, hour.end) == (datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+    assert period("2026-02-28T08..2026-02-28T09").end == datetime(2026, 2, 28, 10, tzinfo=UTC)
+    for wrong in ("", "yesterday", "2026-13", "2026-02..2026-01", "2026-02-28T24", "2026-02T08"):
         with pytest.raises(UserError):
             period(wrong)

@@ -40,7 +40,7 @@ SHOWN = 10
 """Rows that moved most."""
 NEWEST = 10_000
 """Ledger rows on which two releases are compared where no labelled ones are left."""
-PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}))?)?)?")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Seen:
 
 
 def period(text: str) -> Period:
-    """Read a year, a month, a day, or two of them with ``..`` between: from the first one's begin to the second's end.
+    """Read a year, a month, a day, an hour, or two with ``..`` between: from the first one's begin to the second's end.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def period(text: str) -> Period:
     try:
         start, end = _bounds(first)[0], _bounds(last if dots else first)[1]
     except ValueError as error:
-        hint = "Write 2026, 2026-09, 2026-09-14, or 2026-09-01..2026-09-14."
+        hint = "Write 2026, 2026-09, 2026-09-14, 2026-09-14T08, or 2026-09-01..2026-09-14."
         raise UserError("not a stretch of time", where="--from, --to", received=text, hint=hint) from error
     if start >= end:
         raise UserError("ends before it begins", where="--from, --to", received=text, hint="Turn it round.")
@@ -98,13 +98,19 @@ def _bounds(text: str) -> tuple[datetime, datetime]:
     found = PERIOD.fullmatch(text.strip())
     if found is None:
         raise ValueError(text)
-    year, month, day = (int(part) if part else None for part in found.groups())
-    start = datetime(cast("int", year), month or 1, day or 1, tzinfo=UTC)
+    year, month, day, hour = (int(part) if part else None for part in found.groups())
+    start = datetime(cast("int", year), month or 1, day or 1, hour or 0, tzinfo=UTC)
+    if hour is not None:
+        return start, start + timedelta(hours=1)
     if day:
         return start, start + timedelta(days=1)
     if month:
         return start, (start + timedelta(days=32)).replace(day=1)
     return start, start.replace(year=start.year + 1)
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H}"
 
 
 def why_between(
@@ -149,7 +155,13 @@ def _of_window(loop: Loop, model: str, when: Period) -> _Seen:
 
     rows = ranges.between(ledger_of(loop, model).folder, when.start, when.end)
     if not rows.num_rows:
-        hint = "`cauce status` shows from when to when there are predictions."
+        traffic = ledger_of(loop, model).traffic(loop.now())
+        first, last = traffic.first, traffic.last
+        hint = (
+            "There are none yet."
+            if first is None or last is None
+            else f"There are some from {_day(first)} to {_day(last)}."
+        )
         raise UserError(
             "no predictions in this stretch of time", where=f"ledger of {model}", received=when.name, hint=hint
         )
