@@ -9,6 +9,7 @@ import pytest
 
 from cauce import report
 from cauce.core.artefacts import Estimate, Mover
+from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView, ProjectView
 from cauce.report import watching
 from cauce.report.language import speak
@@ -97,6 +98,20 @@ def test_a_terminal_is_told_of_the_loss_the_truths_and_the_estimate(long: ModelV
     assert "`" not in told
     quiet = replace(seen, signals=tuple(replace(signal, alarming=False) for signal in seen.signals))
     assert watching.look_lines(quiet, language)[0] == calm
+
+
+def test_a_stage_that_nobody_asked_for_is_not_shown_as_passed(long: ModelView) -> None:
+    assert long.experiment is not None
+    on_probation, words = replace(long.experiment, stage="probation"), speak("en")
+    asked = ChallengerSpec(shadow=True)
+    names = [(step.name, step.state) for step in watching.steps(on_probation, words, asked)]
+    assert names == [
+        (words.say("step_gate"), "done"),
+        (words.say("step_shadow"), "done"),
+        (words.say("step_probation"), "now"),
+    ]
+    split = replace(on_probation, stage="split")  # begun before the file was changed
+    assert [step.state for step in watching.steps(split, words, asked)] == ["done", "done", "now", "ahead"]
 
 
 def test_a_guard_has_a_name_in_both_languages(long: ModelView) -> None:

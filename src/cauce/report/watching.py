@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from cauce.core.artefacts import Action, ColumnDrift, Decision, Experiment, LabelsSeen, LookPoint, Stage, Watched
 from cauce.core.figures import listed
+from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView
 from cauce.report import measures
 from cauce.report.drawings import _line, _svg, _text
@@ -134,11 +135,19 @@ def look_lines(seen: Watched, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def steps(experiment: Experiment, words: Language) -> tuple[Step, ...]:
-    """Return the stages of an experiment, and how far it is."""
-    at = STAGES.index(experiment.stage) if experiment.stage in STAGES else len(STAGES)
-    states = ("done" if place < at else "now" if place == at else "ahead" for place in range(len(STAGES)))
-    return tuple(Step(words.say(f"step_{stage}"), state) for stage, state in zip(STAGES, states, strict=True))
+def steps(experiment: Experiment, words: Language, asked: ChallengerSpec | None = None) -> tuple[Step, ...]:
+    """Return the stages of an experiment, and how far it is.
+
+    Parameters
+    ----------
+    asked
+        The model's `[challenger]`: a stage that it does not ask for is left out, unless the experiment is in it.
+    """
+    live = {"shadow": asked is None or asked.shadow, "split": asked is None or asked.share > 0}
+    stages = [stage for stage in STAGES if live.get(stage, True) or stage == experiment.stage]
+    at = stages.index(experiment.stage) if experiment.stage in stages else len(stages)
+    states = ("done" if place < at else "now" if place == at else "ahead" for place in range(len(stages)))
+    return tuple(Step(words.say(f"step_{stage}"), state) for stage, state in zip(stages, states, strict=True))
 
 
 def experiment_facts(experiment: Experiment, words: Language) -> tuple[Fact, ...]:
