@@ -18,6 +18,7 @@ from renew.test_policy import NOW, signal, situation
 @pytest.mark.slow
 def test_decisions_are_shown_and_replayed(project: Path, cauce: Cauce) -> None:
     folder = project / ".cauce" / "record" / "passed"
+    assert "nothing has been decided yet" in cauce("decisions", "passed").stdout
     recent = replace(situation(signal("drift", "hours")), last_retrain=NOW - timedelta(hours=2))
     decision = decide(recent, RenewSpec())
     append(folder, decision)
@@ -26,7 +27,7 @@ def test_decisions_are_shown_and_replayed(project: Path, cauce: Cauce) -> None:
     assert "2026-03-01 12:00:00  retrain  (policy)" in shown.stdout
     same = cauce("decisions", "passed", "--replay")
     assert same.returncode == 0, same.stderr
-    assert "1 decisions of the policy asked again: 1 the same, 0 not" in same.stdout
+    assert "1 decision of the policy asked again: 1 the same, 0 not" in same.stdout
     other = cauce("decisions", "passed", "--set", "renew.cool_down=1d", "--json")
     assert other.returncode == 0, other.stderr
     (again,) = json.loads(other.stdout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +15,12 @@ import pytest
 from cauce import Loop, load_project
 from cauce.core.errors import UserError
 from cauce.ledger.known import Truth
+from cauce.loop import why as room
+from cauce.loop.periods import Period, period
 from cauce.loop.stages import run_stages
 from cauce.loop.train import train
 from cauce.loop.watch import ledger_of
-from cauce.loop.why import period, why_between, why_prediction, why_row
+from cauce.loop.why import why_between, why_prediction, why_row
 from cauce.report.why import prediction_page, why_page
 from e2e.school import TOML, students
 
@@ -128,7 +130,7 @@ def test_with_few_truths_nothing_is_said_of_the_loss_but_the_predictions_are_exp
     assert "cannot be told" in why.untold[0]["en"]
     assert why.predictions[0].proven
     assert any(part.cause == "mix" and part.column == "hours" for part in why.predictions[0].parts)
-    with pytest.raises(UserError, match="no predictions in this stretch"):
+    with pytest.raises(UserError, match=r"no predictions in this stretch.*from 2026-03-05T00 to 2026-"):
         why_between(loop, "passed", windows=("2020", "2026-03"))
 
 
@@ -166,12 +168,28 @@ def test_what_the_ledger_must_not_keep_is_said_to_be_unknown(tmp_path: Path) -> 
     assert not why.differs
 
 
+def test_it_is_told_that_other_releases_answered(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert why_between(loop, "passed", windows=("2026-03", "2026-04")).untold == ()
+    whole = room._of_window
+
+    def other(loop: Loop, model: str, when: Period) -> room._Seen:
+        return replace(whole(loop, model, when), versions=frozenset({when.start.month}))
+
+    monkeypatch.setattr(room, "_of_window", other)
+    (told,) = why_between(loop, "passed", windows=("2026-03", "2026-04")).untold
+    assert "(2026-03: 3; 2026-04: 4)" in told["en"]
+    assert "(2026-03: 3; 2026-04: 4)" in told["es"]
+
+
 def test_stretches_of_time_are_read_as_people_write_them() -> None:
     assert period("2026").end == datetime(2027, 1, 1, tzinfo=UTC)
     assert period("2026-12").end == datetime(2027, 1, 1, tzinfo=UTC)
     assert period("2026-02-28").end == datetime(2026, 3, 1, tzinfo=UTC)
     both = period("2026-02-01..2026-02-10")
     assert (both.start, both.end) == (datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 11, tzinfo=UTC))
-    for wrong in ("", "yesterday", "2026-13", "2026-02..2026-01"):
+    hour = period("2026-02-28T23")
+    assert (hour.start, hour.end) == (datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+    assert period("2026-02-28T08..2026-02-28T09").end == datetime(2026, 2, 28, 10, tzinfo=UTC)
+    for wrong in ("", "yesterday", "2026-13", "2026-02..2026-01", "2026-02-28T24", "2026-02T08"):
         with pytest.raises(UserError):
             period(wrong)

@@ -61,6 +61,9 @@ def test_other_settings_decide_otherwise() -> None:
     assert (again.action, again.now_action, again.now_rule, again.same) == ("retrain", "wait", "cooling_down", False)
     (few,) = replay([decision], {"watch.min_rows": "5000"})
     assert few.now_rule == "too_few_rows"
+    assert not few.same
+    (fewer,) = replay([reread(decide(replace(recent, min_rows=9_000_000), SPEC))], {"watch.min_rows": "8000000"})
+    assert fewer.same  # the reason names another figure; what is decided, and by which rule, is the same
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ def test_counts_percentages_durations_and_times() -> None:
     assert [EN.duration(s) for s in (0.0, 0.01, 0.4, 89.0, 90.0, 7200.0)] == [
         "0\u00a0s", "< 0.1\u00a0s", "0.4\u00a0s", "89.0\u00a0s", "1.5\u00a0min", "2.0\u00a0h",
     ]  # fmt: skip
+    assert (EN.duration(2 * 86_400), ES.duration(7.5 * 86_400)) == ("48.0\u00a0h", "7,5\u00a0d")  # truths take weeks
     at = datetime(2026, 1, 5, 0, 30, tzinfo=timezone(timedelta(hours=1)))
     assert (EN.moment(at), ES.moment(at)) == ("4 Jan 2026, 23:30 UTC", "4 ene 2026, 23:30 UTC")
 

@@ -9,6 +9,7 @@ import pytest
 
 from cauce import report
 from cauce.core.artefacts import Estimate, Mover
+from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView, ProjectView
 from cauce.report import watching
 from cauce.report.language import speak
@@ -84,3 +85,38 @@ def test_an_experiment_that_ended_has_all_steps_done(long: ModelView) -> None:
     assert long.experiment is not None
     ended = replace(long.experiment, stage="ended", stage_at=long.experiment.stage_at + timedelta(1))
     assert {step.state for step in watching.steps(ended, speak("en"))} == {"done"}
+
+
+@pytest.mark.parametrize(("language", "calm"), [("en", "Nothing alarms."), ("es", "Nada da la alarma.")])
+def test_a_terminal_is_told_of_the_loss_the_truths_and_the_estimate(long: ModelView, language: str, calm: str) -> None:
+    seen = long.watched
+    assert seen is not None
+    told = "\n".join(watching.look_lines(seen, language))
+    assert ("0.842" if language == "en" else "0,842") in told
+    assert speak(language).say("estimate_unreliable") in told
+    assert calm not in told
+    assert "`" not in told
+    quiet = replace(seen, signals=tuple(replace(signal, alarming=False) for signal in seen.signals))
+    assert watching.look_lines(quiet, language)[0] == calm
+
+
+def test_a_stage_that_nobody_asked_for_is_not_shown_as_passed(long: ModelView) -> None:
+    assert long.experiment is not None
+    on_probation, words = replace(long.experiment, stage="probation"), speak("en")
+    asked = ChallengerSpec(shadow=True)
+    names = [(step.name, step.state) for step in watching.steps(on_probation, words, asked)]
+    assert names == [
+        (words.say("step_gate"), "done"),
+        (words.say("step_shadow"), "done"),
+        (words.say("step_probation"), "now"),
+    ]
+    split = replace(on_probation, stage="split")  # begun before the file was changed
+    assert [step.state for step in watching.steps(split, words, asked)] == ["done", "done", "now", "ahead"]
+
+
+def test_a_guard_has_a_name_in_both_languages(long: ModelView) -> None:
+    assert long.experiment is not None
+    held = replace(long.experiment, guards={"latency_ratio": 1.5, "slower_ms": 2.0, "sample_ratio_p": 0.4})
+    for code in ("en", "es"):
+        names = [fact.name for fact in watching.experiment_facts(held, speak(code))]
+        assert not {"latency_ratio", "slower_ms", "sample_ratio_p"} & set(names)

@@ -8,7 +8,7 @@ from cauce.core.alert_specs import AlertKind
 from cauce.core.artefacts import SignalCode, Words
 
 KINDS: dict[AlertKind, Words] = {
-    "fix data": {"en": "Fix the data", "es": "Arreglar los datos"},
+    "fix data": {"en": "Fix the data", "es": "Corregir los datos"},
     "retrain": {"en": "Retrained", "es": "Reentrenado"},
     "promote": {"en": "New champion", "es": "Nuevo campeón"},
     "roll back": {"en": "Rolled back", "es": "Vuelta atrás"},

@@ -53,6 +53,8 @@ def decisions(
             terminal.show_json(found)
         for one in () if common.json else found:
             _show(one, language)
+        if not found and not common.json:
+            terminal.say(f"[bold]{terminal.escape(model)}[/]: nothing has been decided yet")
         return EXIT_DONE
     again = room.replay(reversed(found), changes)
     if common.json:
@@ -81,17 +83,22 @@ def _show_replayed(again: Sequence[Replayed], language: str) -> None:
     for one in again:
         if one.same:
             continue
-        terminal.say(f"{one.at:%Y-%m-%d %H:%M:%S}  was {one.action} ({one.rule}), now [bold]{one.now_action}[/]")
+        terminal.say(
+            f"{one.at:%Y-%m-%d %H:%M:%S}  was {one.action} ({one.rule}), now [bold]{one.now_action}[/] ({one.now_rule})"
+        )
         terminal.say(f"  {terminal.escape(one.now_reason[language])}")
     n_same = sum(one.same for one in again)
-    terminal.say(f"{len(again)} decisions of the policy asked again: {n_same} the same, {len(again) - n_same} not")
+    asked = terminal.counted(len(again), "decision")
+    terminal.say(f"{asked} of the policy asked again: {n_same} the same, {len(again) - n_same} not")
 
 
-def show_experiment(experiment: Experiment | None, language: str) -> None:
-    """Show where a model's newest experiment stands, unless it has ended."""
+def show_experiment(experiment: Experiment | None, language: str, *, told: Sequence[Decision] = ()) -> None:
+    """Show where a model's newest experiment stands, unless it has ended; its reason where nothing `told` gave it."""
     if experiment is None or experiment.stage == "ended":
         return
+    known = any(one.reason == experiment.reason for one in told)
+    reason = "" if known else f" {terminal.escape(experiment.reason[language])}"
     terminal.say(
         f"[bold]{experiment.model}[/]: version {experiment.challenger} in {experiment.stage}, "
-        f"{experiment.n_requests} requests so far. {terminal.escape(experiment.reason[language])}"
+        f"{terminal.counted(experiment.n_requests, 'request')} so far.{reason}"
     )

@@ -91,9 +91,12 @@ def watch(
         every_s = None if every is None else seconds(every)
         if every_s is not None and every_s <= 0:
             raise UserError("no time between two turns", where="--every", received=every, hint="Write 10m, say.")
+        if once and every is not None:
+            hint = "--once is one turn, --every 10m one every ten minutes until stopped."
+            raise UserError("two ways at once", where="--once, --every", received=every, hint=hint)
         if print_ is not None:
             return _print_schedule(loop, model, every, print_, image=image, common=common)
-        if every_s is not None and not once:
+        if every_s is not None:
             run_watcher(loop, names, every_s=every_s, beside=beside)
             return EXIT_DONE
         turns = run_once(loop, names) if once else None
@@ -114,17 +117,22 @@ def _look(loop: Loop, names: list[str]) -> dict[str, Watched | None]:
 
 
 def _show_looks(seen: Mapping[str, Watched | None], language: str) -> None:
+    """Say what alarms, or that nothing does, and what is known of the loss, of late truths and without truths."""
+    from cauce.report import look_lines
+
     for name, watched in seen.items():
         if watched is None:
-            terminal.say(f"[bold]{name}[/]: no champion yet")
+            terminal.say(f"[bold]{name}[/]: no champion yet; `cauce train {name}` makes one")
             continue
         terminal.say(
-            f"[bold]{name}[/] version {watched.version}: {watched.n_predictions} predictions in the window, "
-            f"{watched.n_truths} with their truth"
+            f"[bold]{name}[/] version {watched.version}: {terminal.counted(watched.n_predictions, 'prediction')} "
+            f"in the window, {watched.n_truths} with their truth"
         )
         for signal in watched.signals:
             if signal.alarming:
                 terminal.say(f"  [yellow]{signal.code}[/] {terminal.escape(signal.detail[language])}")
+        for line in look_lines(watched, language):
+            terminal.say(f"  {terminal.escape(line)}")
 
 
 def _print_schedule(
@@ -169,10 +177,11 @@ def renew(model: str | None = None, /, *, force: str | None = None, common: Comm
             if renewed is None:
                 terminal.say(f"[bold]{name}[/]: no champion yet; `cauce train {name}` makes one")
                 continue
-            for decision in (renewed.step, renewed.decision, renewed.outcome):
-                if decision is not None:
-                    _show_decision(decision, language)
-            show_experiment(renewed.experiment, language)
+            decided = (renewed.step, renewed.decision, renewed.outcome)
+            told = [one for one in decided if one is not None]
+            for decision in told:
+                _show_decision(decision, language)
+            show_experiment(renewed.experiment, language, told=told)
     outcomes = [renewed.outcome for renewed in done.values() if renewed is not None and renewed.outcome is not None]
     return 4 if force is not None and any(map(_refused, outcomes)) else EXIT_DONE
 

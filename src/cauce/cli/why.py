@@ -48,7 +48,7 @@ def why(
     release
         Version that is asked about `--row`; the champion when absent.
     from_
-        Stretch of time before: 2026, 2026-09, 2026-09-14, or 2026-09-01..2026-09-14 (UTC).
+        Stretch of time before: 2026, 2026-09, 2026-09-14, 2026-09-14T08, or 2026-09-01..2026-09-14 (UTC).
     to
         Stretch of time after.
     releases
@@ -64,7 +64,10 @@ def why(
     from cauce.report.why import prediction_page, why_page
 
     asked = sum(given is not None for given in (prediction, row, from_ or to, releases))
-    if asked != 1 or (from_ is None) != (to is None):
+    if asked == 1 and (from_ is None) != (to is None):
+        hint = "Two are compared: --from 2026-09 --to 2026-10; hours too, as 2026-09-14T08."
+        raise UserError("one stretch of time alone", where="cauce why", received=from_ or to, hint=hint)
+    if asked != 1:
         hint = "One of --prediction ID, --row JSON, --from A --to B, --releases 3 5."
         raise UserError("say what to explain", where="cauce why", hint=hint)
     if output is not None and output.suffix != ".html":

@@ -10,6 +10,7 @@ from cauce.core.admin_log import person
 from cauce.core.artefacts import Decision, Experiment, Release, Watched
 from cauce.core.errors import Blocked
 from cauce.core.files import write_artefact
+from cauce.core.watching import SignalCode
 from cauce.loop.carry import carry_out, experiment_of, note, reconcile
 from cauce.loop.context import Loop
 from cauce.loop.judge import settle
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from cauce.renew import Situation
 
 WEEK = timedelta(days=7)
+FAULTS: frozenset[SignalCode] = frozenset({"schema", "unit_change", "missing", "new_category", "out_of_range"})
+"""Signals of broken data: what `fix data` is about."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +145,26 @@ def _trainings(loop: Loop, model: str, now: datetime) -> tuple[float, float]:
 
 
 def _worth_recording(loop: Loop, decision: Decision) -> bool:
-    """Whether a decision says something new: a `wait` by the rule that made the same champion wait before does not."""
+    """Whether a decision says something new.
+
+    A `wait` or a `fix data` by the rule that decided the same of the same champion before does not, unless it is about
+    other columns: a fault that lasts for days is one line of the record, not one a look.
+    """
     from cauce import renew as room
 
-    if decision.action != "wait":
+    if decision.action not in {"wait", "fix data"}:
         return True
     newest = room.newest(loop.record(decision.model), lambda line: line.get("known") is not None or room.moves(line))
-    return newest is None or (newest.action, newest.champion, newest.rule) != ("wait", decision.champion, decision.rule)
+    return newest is None or _says(newest) != _says(decision)
+
+
+def _says(decision: Decision) -> tuple[object, ...]:
+    """Return what a decision says, without the figures that are others at every look."""
+    faults = frozenset[tuple[str, str | None]]()
+    if decision.action == "fix data" and decision.watched is not None:
+        seen = (one for one in decision.watched.signals if one.alarming and one.code in FAULTS)
+        faults = frozenset((one.code, one.column) for one in seen)
+    return decision.action, decision.champion, decision.rule, faults
 
 
 def _n_new(loop: Loop, model: str, watched: Watched, retrained: datetime | None) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -14,12 +12,14 @@ import numpy.typing as npt
 from cauce.core.artefacts import Schema
 from cauce.core.contributions import Contributions, contributions_of, sampled, towards
 from cauce.core.errors import UserError
+from cauce.core.findings import Words
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.core.why import Change, RowChange, Why
 from cauce.loop.answered import Answered
 from cauce.loop.context import Loop
 from cauce.loop.judge import unseen_units
+from cauce.loop.periods import Period, hour, period
 from cauce.loop.watch import ledger_of, with_truth, withheld
 from cauce.loop.why_one import background, inputs_of, typed
 from cauce.loop.why_one import why_prediction as why_prediction
@@ -41,16 +41,6 @@ SHOWN = 10
 """Rows that moved most."""
 NEWEST = 10_000
 """Ledger rows on which two releases are compared where no labelled ones are left."""
-PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-
-
-@dataclass(frozen=True)
-class Period:
-    """A stretch of time, UTC: from `start` (inclusive) to `end` (exclusive)."""
-
-    name: str
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,44 +60,8 @@ class _Seen:
     hidden: frozenset[str]
     of: int
     """Rows that there are, of which these were drawn."""
-
-
-def period(text: str) -> Period:
-    """Read a year, a month, a day, or two of them with ``..`` between: from the first one's begin to the second's end.
-
-    Raises
-    ------
-    UserError
-        It is none of these.
-
-    Examples
-    --------
-    >>> found = period("2026-02")
-    >>> str(found.start), str(found.end)
-    ('2026-02-01 00:00:00+00:00', '2026-03-01 00:00:00+00:00')
-    """
-    first, dots, last = text.partition("..")
-    try:
-        start, end = _bounds(first)[0], _bounds(last if dots else first)[1]
-    except ValueError as error:
-        hint = "Write 2026, 2026-09, 2026-09-14, or 2026-09-01..2026-09-14."
-        raise UserError("not a stretch of time", where="--from, --to", received=text, hint=hint) from error
-    if start >= end:
-        raise UserError("ends before it begins", where="--from, --to", received=text, hint="Turn it round.")
-    return Period(text, start, end)
-
-
-def _bounds(text: str) -> tuple[datetime, datetime]:
-    found = PERIOD.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(text)
-    year, month, day = (int(part) if part else None for part in found.groups())
-    start = datetime(cast("int", year), month or 1, day or 1, tzinfo=UTC)
-    if day:
-        return start, start + timedelta(days=1)
-    if month:
-        return start, (start + timedelta(days=32)).replace(day=1)
-    return start, start.replace(year=start.year + 1)
+    versions: frozenset[int] = frozenset()
+    """Releases that answered; empty where both were asked about the same rows."""
 
 
 def why_between(
@@ -152,7 +106,13 @@ def _of_window(loop: Loop, model: str, when: Period) -> _Seen:
 
     rows = ranges.between(ledger_of(loop, model).folder, when.start, when.end)
     if not rows.num_rows:
-        hint = "`cauce status` shows from when to when there are predictions."
+        traffic = ledger_of(loop, model).traffic(loop.now())
+        first, last = traffic.first, traffic.last
+        hint = (
+            "There are none yet."
+            if first is None or last is None
+            else f"There are some from {hour(first)} to {hour(last)}."
+        )
         raise UserError(
             "no predictions in this stretch of time", where=f"ledger of {model}", received=when.name, hint=hint
         )
@@ -176,9 +136,21 @@ def _of_window(loop: Loop, model: str, when: Period) -> _Seen:
     clusters = np.array([name or own for name, own in zip(named, units.tolist(), strict=True)], dtype=np.str_)
     said = rows["prediction"].to_pylist()
     given = inputs_of(rows, schema, hidden)
-    return _Seen(
-        when.name, given, losses, figures, units, clusters if any(named) else None, said, schema, hidden, n_rows
-    )
+    known = clusters if any(named) else None
+    answered = frozenset(np.unique(versions).tolist())
+    return _Seen(when.name, given, losses, figures, units, known, said, schema, hidden, n_rows, answered)
+
+
+def _other_releases(before: _Seen, after: _Seen) -> Words:
+    """Say that not the same releases answered in both."""
+    named = [f"{seen.name}: {', '.join(map(str, sorted(seen.versions)))}" for seen in (before, after)]
+    both = "; ".join(named)
+    return {
+        "en": f"Not the same versions answered ({both}): that rows fare otherwise may come from the other version, "
+        "not from the world. --releases compares two on the same rows.",
+        "es": f"No respondieron las mismas versiones ({both}): que las filas se comporten de otro modo puede venir de "
+        "la otra versión y no del mundo. --releases compara dos con las mismas filas.",
+    }
 
 
 def _take(rows: pa.Table, where: npt.NDArray[np.int64]) -> pa.Table:
@@ -271,6 +243,8 @@ def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, 
         ]
         within = [_within(one, *known) for one in segments]
         loss = room.explain("loss", samples, within, paired=paired)
+    if not paired and before.versions | after.versions != before.versions & after.versions:
+        untold.append(_other_releases(before, after))
     predictions = _predictions(before, after, segments, paired=paired)
     rows, share = _rows(before, after, paired=paired)
     names = (before.name, after.name)

@@ -30,7 +30,7 @@ class Replayed:
     now_rule: str
     now_reason: Words
     same: bool
-    """Whether action and reason are those of the record."""
+    """Whether action and reason are those of the record; with other settings, which a reason may name, the rule."""
 
 
 def replay(decisions: Iterable[Decision], changes: Mapping[str, str] | None = None) -> tuple[Replayed, ...]:
@@ -57,7 +57,8 @@ def _again(decision: Decision, changes: Mapping[str, str]) -> Replayed | None:
     if MIN_ROWS in changes:
         situation = replace(situation, min_rows=_whole(changes[MIN_ROWS]))
     now = decide(situation, spec)
-    same = now.action == decision.action and now.reason == decision.reason
+    alike = now.rule == decision.rule if changes else now.reason == decision.reason
+    same = now.action == decision.action and alike
     return Replayed(decision.id, decision.at, decision.action, decision.rule, now.action, now.rule, now.reason, same)
 
 

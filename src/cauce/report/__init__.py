@@ -7,6 +7,7 @@ from cauce.report.fairness import fairness_rows, fairness_svg
 from cauce.report.pages import audit_page, console_page, fairness_page, model_page, sign_in_page
 from cauce.report.reduction import reduction_plots
 from cauce.report.rehearsal import rehearsal_page, rehearsal_rows, rehearsal_svg
+from cauce.report.watching import look_lines
 
 __all__ = [
     "audit_page",
@@ -14,6 +15,7 @@ __all__ = [
     "fairness_page",
     "fairness_rows",
     "fairness_svg",
+    "look_lines",
     "model_page",
     "plots",
     "reduction_plots",

@@ -73,11 +73,13 @@ class Language:
         return f"{'>' if share > 0 else '<'}\u00a0{text}" if beyond else text
 
     def duration(self, seconds: float | None) -> str:
-        """Write seconds: ``0.4 s``, ``3.2 min``, ``1.5 h``."""
+        """Write seconds: ``0.4 s``, ``3.2 min``, ``1.5 h``, from three days on ``7.0 d``."""
         if seconds is None:
             return DASH
         if seconds < 0.05:
             return f"< {figures('0.1', self.code)}\u00a0s" if seconds else "0\u00a0s"
+        if seconds >= 3 * 86_400:
+            return f"{figures(f'{seconds / 86_400:.1f}', self.code)}\u00a0d"
         for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
             if seconds >= 1.5 * size or unit == "s":
                 return f"{figures(f'{seconds / size:.1f}', self.code)}\u00a0{unit}"

@@ -153,7 +153,7 @@ def _functions(words: Language) -> Mapping[str, object]:
         "course": lambda view: watching.course(view, words),
         "watch_facts": lambda seen: watching.facts(seen, words),
         "drift_rows": lambda seen: watching.column_rows(seen, words),
-        "experiment_steps": lambda experiment: watching.steps(experiment, words),
+        "experiment_steps": lambda experiment, asked: watching.steps(experiment, words, asked),
         "experiment_facts": lambda experiment: watching.experiment_facts(experiment, words),
         "verdict": lambda view: audit.verdict(view, words),
         "told": lambda view: audit.told(view, words),

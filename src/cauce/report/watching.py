@@ -9,15 +9,16 @@ from markupsafe import Markup
 
 from cauce.core.artefacts import Action, ColumnDrift, Decision, Experiment, LabelsSeen, LookPoint, Stage, Watched
 from cauce.core.figures import listed
+from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView
 from cauce.report import measures
 from cauce.report.drawings import line_between, svg_of, text_at
-from cauce.report.language import DASH, Language
+from cauce.report.language import DASH, Language, speak
 
 MOST_COLUMNS = 12
 """Columns of the table; the weakest are counted."""
 STAGES: tuple[Stage, ...] = ("gate", "shadow", "split", "probation")
-GUARDS = ("latency_ratio", "sample_ratio_p")
+GUARDS = ("latency_ratio", "slower_ms", "sample_ratio_p")
 MARKS: dict[Action, str] = {"retrain": "◆", "promote": "▲", "roll back": "▼", "fix data": "✕"}
 Place = Callable[[float], float]
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT = 720, 200, 72, 26, 16
@@ -111,11 +112,42 @@ def _label_facts(labels: LabelsSeen, words: Language) -> tuple[Fact, ...]:
     return tuple(found)
 
 
-def steps(experiment: Experiment, words: Language) -> tuple[Step, ...]:
-    """Return the stages of an experiment, and how far it is."""
-    at = STAGES.index(experiment.stage) if experiment.stage in STAGES else len(STAGES)
-    states = ("done" if place < at else "now" if place == at else "ahead" for place in range(len(STAGES)))
-    return tuple(Step(words.say(f"step_{stage}"), state) for stage, state in zip(STAGES, states, strict=True))
+def look_lines(seen: Watched, language: str) -> tuple[str, ...]:
+    """Return what a look shows beside its alarms, a line of plain text each: for a terminal.
+
+    First that nothing alarms, or why nothing could be compared; then the loss in use against that at training, how the
+    truths come, and what is expected without them.
+    """
+    words = speak(language)
+    found = []
+    if not any(signal.alarming for signal in seen.signals):
+        few = [words.of(each.detail) for each in seen.signals if each.code == "drift" and each.column is None]
+        found.append(few[0] if few else words.say("no_alarm"))
+    compared = seen.realised
+    if compared is not None and compared.mean_reference:
+        scale = abs(compared.mean_reference)
+        ends = [words.signed_percent(each / scale) for each in (compared.difference, compared.lower, compared.upper)]
+        against = f"{words.say('interval', *ends)}, {words.say(f'verdict_{compared.verdict}')}"
+        found.append(f"{words.say('loss_change')}: {against}")
+    for fact in facts(seen, words):
+        tag = f", {fact.tag}" if fact.tag else ""
+        found.append(f"{fact.name}: {fact.value}{tag}".replace("`", ""))
+    return tuple(found)
+
+
+def steps(experiment: Experiment, words: Language, asked: ChallengerSpec | None = None) -> tuple[Step, ...]:
+    """Return the stages of an experiment, and how far it is.
+
+    Parameters
+    ----------
+    asked
+        The model's `[challenger]`: a stage that it does not ask for is left out, unless the experiment is in it.
+    """
+    live = {"shadow": asked is None or asked.shadow, "split": asked is None or asked.share > 0}
+    stages = [stage for stage in STAGES if live.get(stage, True) or stage == experiment.stage]
+    at = stages.index(experiment.stage) if experiment.stage in stages else len(stages)
+    states = ("done" if place < at else "now" if place == at else "ahead" for place in range(len(stages)))
+    return tuple(Step(words.say(f"step_{stage}"), state) for stage, state in zip(stages, states, strict=True))
 
 
 def experiment_facts(experiment: Experiment, words: Language) -> tuple[Fact, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict
 from markupsafe import Markup
 
 from cauce.core.artefacts import Words
+from cauce.core.figures import figures
 from cauce.core.why import Change, Part, PredictionWhy, Segment, Why
 from cauce.report.assets import style_sheet
 from cauce.report.drawings import line_between, shorten, svg_of, text_at
@@ -290,10 +291,21 @@ def _segment(one: Segment, words: Language) -> list[str]:
 def _columns(change: Change, words: Language) -> TableOf:
     head = [say(key, words) for key in ("column", "by_mix", "by_rest", "p_mix", "p_relation")]
     body = [
-        [one.column, *(words.number(value) for value in (one.mix, one.relation, one.p_mix, one.p_relation))]
+        [one.column, words.number(one.mix), words.number(one.relation), _p(one.p_mix, words), _p(one.p_relation, words)]
         for one in change.columns[:12]
     ]
     return {"title": say("columns", words), "head": head, "body": body, "note": say("columns_note", words)}
+
+
+def _p(value: float, words: Language) -> str:
+    """Write a p-value.
+
+    Examples
+    --------
+    >>> _p(0.0302, speak("en")), _p(1.43e-33, speak("es"))
+    ('0.0302', '< 0,0001')
+    """
+    return words.number(value) if not value < 1e-4 else f"< {figures('0.0001', words.code)}"
 
 
 def rows_table(why: Why, words: Language) -> TableOf | None:
