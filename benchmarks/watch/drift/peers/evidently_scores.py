@@ -55,7 +55,7 @@ def check(path: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "scores":
         folder = Path(sys.argv[2])
-        for title in ("calm_number", "calm_category"):
+        for title in ("normal_calm_0.0", "category_calm_0.0"):
             check(folder / f"{title}.npz")
         print(json.dumps({path.stem: scores(path) for path in sorted(folder.glob("*.npz"))}))
     else:
