@@ -104,7 +104,7 @@ def ours(path: Path) -> dict[str, list[float]]:
     from cauce.watch.events import of_column
     from cauce.watch.quick import quick_bins
 
-    arrays = np.load(path)
+    arrays = dict(np.load(path))
     names = [f"c{i}" for i in range(arrays["reference"].shape[1])]
     tables = [
         pa.table({name: pa.array(arrays[side][:, i].copy()) for i, name in enumerate(names)})
@@ -126,34 +126,48 @@ def ours(path: Path) -> dict[str, list[float]]:
     }
 
 
+def theirs(pythons: Mapping[str, str], folder: Path) -> dict[str, dict[str, list[float]]]:
+    """Return every peer's scores. RuntimeError where one fails."""
+    scores = {}
+    for tool, python in pythons.items():
+        script = HERE / "peers" / f"{tool.partition('-')[0]}_scores.py"
+        mode = ["scores"] if "evidently" in tool else []
+        done = subprocess.run([python, str(script), *mode, str(folder)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{tool} failed: {done.stderr[-800:]}")
+        scores[tool] = json.loads(done.stdout.strip().splitlines()[-1])
+    return scores
+
+
 def run(pythons: Mapping[str, str], *, n_calm: int, n_columns: int, seed: int) -> dict[str, Any]:
     """Return the power of every tool in every cell, and ours less each peer's, with 95 % intervals.
 
     RuntimeError where a peer fails, or leaves a cell out.
     """
-    scores: dict[str, dict[str, list[float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), n_calm, n_columns, seed)
-        for tool, python in pythons.items():
-            script = HERE / "peers" / f"{tool.partition('-')[0]}_scores.py"
-            mode = ["scores"] if "evidently" in tool else []
-            done = subprocess.run([python, str(script), *mode, folder], capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(f"{tool} failed: {done.stderr[-800:]}")
-            scores[tool] = json.loads(done.stdout.strip().splitlines()[-1])
-        for path in sorted(Path(folder).glob("*.npz")):
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make(folder, n_calm, n_columns, seed)
+        scores = theirs(pythons, folder)
+        for path in sorted(folder.glob("*.npz")):
             for tool, values in ours(path).items():
                 scores.setdefault(tool, {})[path.stem] = values
+    return figures(scores, tuple(pythons), n_calm=n_calm, n_columns=n_columns, seed=seed)
+
+
+def figures(
+    scores: Mapping[str, Mapping[str, list[float]]], peers: tuple[str, ...], *, n_calm: int, n_columns: int, seed: int
+) -> dict[str, Any]:
+    """Return what `run` does, of scores."""
     for tool, found in scores.items():
         for cell in [*CALM, *CELLS]:
             given = np.array(found.get(cell.name, []))
             if len(given) != (n_calm if cell.shift == "calm" else n_columns) or np.isnan(given).any():
                 raise RuntimeError(f"{tool}: no score for each column of {cell.name}")
     rng = np.random.default_rng(seed + 1)
-    cells = [{**_cell(cell, scores, tuple(pythons), rng)} for cell in CELLS]
     return {
         "seed": seed, "calm columns a family": n_calm, "columns a cell": n_columns, "rate": RATE,
-        "rows": {"reference": N_REFERENCE, "window": N_WINDOW}, "cells": cells,
+        "rows": {"reference": N_REFERENCE, "window": N_WINDOW},
+        "cells": [_cell(cell, scores, peers, rng) for cell in CELLS],
     }  # fmt: skip
 
 

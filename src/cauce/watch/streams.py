@@ -36,10 +36,10 @@ class PageHinkley:
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
-    >>> detector = PageHinkley(limit=20.0)
+    >>> detector = PageHinkley(limit=50.0)
     >>> values = [*rng.normal(0, 1, 500), *rng.normal(2, 1, 500)]
     >>> next(i for i, value in enumerate(values) if detector.update(value))
-    511
+    508
     """
 
     fewest: int = 30
@@ -229,8 +229,8 @@ def last_rise(losses: Iterable[float], *, delta: float = 0.002) -> Rise | None:
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> rise = last_rise([*rng.exponential(0.3, 600), *rng.exponential(0.6, 400)])
-    >>> rise is not None and 600 < rise.found < 800 and abs(rise.begun - 600) < 100
+    >>> rise = last_rise([*rng.exponential(0.1, 600), *rng.exponential(0.4, 400)])
+    >>> rise is not None and 600 < rise.found < 900 and abs(rise.begun - 600) < 50
     True
     """
     window, rise, settled = Adwin(delta), None, 0.0

@@ -35,7 +35,7 @@ def scores(path: Path) -> list[float]:
     """
     from evidently.legacy.calculations.stattests.registry import get_stattest
 
-    arrays, found = np.load(path), []
+    arrays, found = dict(np.load(path)), []
     kind = "cat" if arrays["reference"].dtype.kind in "US" else "num"
     for column in range(arrays["reference"].shape[1]):
         reference, current = (pd.Series(arrays[side][:, column]) for side in ("reference", "current"))
@@ -47,7 +47,7 @@ def scores(path: Path) -> list[float]:
 
 def check(path: Path) -> None:
     """Hold our way of asking for scores against the preset's own figures."""
-    arrays = np.load(path)
+    arrays = dict(np.load(path))
     frames = [pd.DataFrame(arrays[s][:, :2], columns=["c0", "c1"]) for s in ("reference", "current")]
     metrics = [m["value"] for m in report(*frames)["metrics"] if isinstance(m["value"], int | float)]
     assert np.allclose(sorted(map(abs, metrics))[-2:], sorted(map(abs, scores(path)[:2]))), (metrics, scores(path)[:2])
