@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +95,7 @@ def test_a_long_stretch_is_told_from_kept_counts(plant: Loop, monkeypatch: pytes
     from cauce.ledger import counted
     from cauce.loop.watch_since import drift_since
     from cauce.profile import Bins
+    from cauce.watch.counts import psi
 
     begun = datetime.now(UTC) + timedelta(days=20)
     seen(serve(plant, readings(500, 3), begun))
@@ -117,8 +117,6 @@ def test_a_long_stretch_is_told_from_kept_counts(plant: Loop, monkeypatch: pytes
     _, package = plant.tracker.open("worn", version)
     bins = Bins.from_bytes(package.bins_bytes)
     both = pa.concat_tables([readings(500, 3), moved])
-    from cauce.watch.counts import psi
-
     again = {name: psi(package.reference_counts[name][:-1], n[:-1]) for name, n in bins.count(both).items()}
     assert {each.column: each.psi for each in month.drifts if each.column != "prediction"} == pytest.approx(
         {name: again[name] for name in ("heat", "load", "noise")}

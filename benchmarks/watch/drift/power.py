@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 SHIFTS: Mapping[str, tuple[str, Mapping[str, tuple[float, ...]]]] = {
-    "mean": ("deviations that the mean moved", {"normal": (0.05, 0.1, 0.2), "skewed": (0.05, 0.1), "whole": (0.05, 0.1)}),
+    "mean": ("deviations that it moved", {"normal": (0.05, 0.1, 0.2), "skewed": (0.05, 0.1), "whole": (0.05, 0.1)}),
     "variance": ("factor of the deviation", {"normal": (1.1, 1.2), "skewed": (1.1,)}),
     "sudden": ("deviations, from half of the window on", {"normal": (0.2,)}),
     "gradual": ("deviations at the end, linear from 0", {"normal": (0.2,)}),

@@ -100,8 +100,8 @@ def ways(folder: Path, reference: pa.Table, current: pa.Table) -> dict[str, Call
 def run(python: str, n: int, *, repeats: int = 5) -> dict[str, Any]:
     """Return seconds of both: ours is the median of `repeats`, theirs is run once.
 
-    Both hold the same two tables: training's in memory, the window in a ledger (ours) or in memory (theirs). Kept counts
-    are filled before, as a look does: what that takes is told.
+    Both hold the same two tables: training's in memory, the window in a ledger (ours) or in memory (theirs). Kept
+    counts are filled before, as a look does: what that takes is told.
     """
     reference, current = table(n, 1), table(n, 2)
     with tempfile.TemporaryDirectory() as scratch:

@@ -130,7 +130,8 @@ def _show_since(loop: Loop, names: list[str], since_s: float, common: Common) ->
         )
         for each in report.drifts:
             moved = ", ".join(f"{m.label} {m.before:.1%} → {m.now:.1%}" for m in each.movers[:2])
-            line = terminal.escape(f"{each.column}: PSI {each.psi:.3f}, Jensen-Shannon {each.jensen_shannon:.3f}; {moved}")
+            figures = f"PSI {each.psi:.3f}, Jensen-Shannon {each.jensen_shannon:.3f}"
+            line = terminal.escape(f"{each.column}: {figures}; {moved}")
             terminal.say(f"  [yellow]drifted[/] {line}" if each.drifted else f"  {line}")
     return EXIT_DONE
 

@@ -256,8 +256,8 @@ def tail_test(reference: Counts, current: Counts) -> float:
     n, m, tests = int(reference.sum()), int(current.sum()), []
     for before, now in ((reference, current), (reference[::-1], current[::-1])):
         sums = np.cumsum(before)[:-1]
-        for place in np.flatnonzero((sums > 0) & (sums <= TAIL * n)):
-            tests.append(share_test((int(sums[place]), n), (int(now[: place + 1].sum()), m)))
+        places = np.flatnonzero((sums > 0) & (sums <= TAIL * n))
+        tests += [share_test((int(sums[i]), n), (int(now[: i + 1].sum()), m)) for i in places]
     return min(1.0, len(tests) * min(tests)) if tests else 1.0
 
 

@@ -79,9 +79,7 @@ def measure(
     pairs = {name: (reference[name][:-1], current[name][:-1]) for name in names}
     places = {name: bin_positions(bins[name]) if bins and name in bins else None for name in names}
     fine = {name: (before[:-1], now[:-1]) for name, (before, now) in (fine or {}).items()}
-    p_values = np.array(
-        [moved(*pairs[name], ordered=places[name] is not None, fine=fine.get(name)) for name in names]
-    )
+    p_values = np.array([moved(*pairs[name], ordered=places[name] is not None, fine=fine.get(name)) for name in names])
     corrected = holm(p_values)
     found = []
     for name, p, p_all in zip(names, p_values, corrected, strict=True):
