@@ -185,20 +185,20 @@ def _cell(
     moved = {tool: np.array(found[cell.name]) for tool, found in scores.items()}
     n_calm, n = len(calm[OURS]), len(moved[OURS])
     power = {tool: float((moved[tool] > _limits(calm[tool])).mean()) for tool in scores}
-    drawn: dict[str, list[float]] = {tool: [] for tool in scores}
-    for _ in range(N_RESAMPLES):
-        at_calm, at = rng.integers(0, n_calm, n_calm), rng.integers(0, n, n)
-        for tool in scores:
-            drawn[tool].append(float((moved[tool][at] > _limits(calm[tool][at_calm])).mean()))
+    at_calm, at = rng.integers(0, n_calm, (N_RESAMPLES, n_calm)), rng.integers(0, n, (N_RESAMPLES, n))
+    drawn = {
+        tool: (moved[tool][at] > _limits(calm[tool][at_calm])[:, None]).mean(axis=1).astype(np.float64)
+        for tool in scores
+    }
     best = max(peers, key=lambda tool: power[tool])
 
     def bounds(values: Values) -> list[float]:
         return [round(float(v), 3) for v in np.quantile(values, [0.025, 0.975])]
 
-    apart = {peer: np.array(drawn[OURS]) - np.array(drawn[peer]) for peer in peers}
+    apart = {peer: drawn[OURS] - drawn[peer] for peer in peers}
     return {
         "family": cell.family, "shift": cell.shift, "size": cell.size, "unit": SHIFTS[cell.shift][0],
-        "power": {tool: [round(power[tool], 3), *bounds(np.array(drawn[tool]))] for tool in scores},
+        "power": {tool: [round(power[tool], 3), *bounds(drawn[tool])] for tool in scores},
         "best peer": best,
         "ours less": {peer: [round(power[OURS] - power[peer], 3), *bounds(apart[peer])] for peer in peers},
     }  # fmt: skip
