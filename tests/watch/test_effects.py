@@ -132,7 +132,7 @@ def test_a_tail_of_one_row_in_a_hundred_is_found_where_ranks_see_nothing() -> No
     found = drift_report(pa.table({"x": before}), pa.table({"x": now}))["x"]
     coarse = np.quantile(before, np.arange(1, 10) / 10)
     sides = [np.append(np.bincount(np.searchsorted(coarse, each), minlength=10), 0) for each in (before, now)]
-    assert found.p_value < 1e-4 < 0.01 < counts.moved(sides[0], sides[1], ordered=True)
+    assert found.p_value < 0.002 < 0.05 < counts.moved(sides[0], sides[1], ordered=True)
 
 
 def test_no_tail_is_called_moved_more_often_than_stated() -> None:
