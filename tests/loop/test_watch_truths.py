@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -232,3 +233,30 @@ def test_what_is_expected_lies_in_the_package_and_names_no_row(trained: Path) ->
     assert made.reference["roc_auc"] == pytest.approx(package.training.metrics.values["roc_auc"])
     assert made.reference["log_loss"] == pytest.approx(package.training.held_out_loss)
     assert len(package.expected_bytes) < 20_000
+
+
+def test_where_performance_alarms_it_says_since_when_losses_rose(school: tuple[Loop, Clock]) -> None:
+    loop, clock = school
+    rows = students(1000, seed=9)
+    ids = ask(loop, clock, "passed", rows, every_s=60)
+    truths = rows["passed"].to_pylist()
+    turned = clock.at - timedelta(minutes=400)
+    tell(loop, clock, "passed", ids, truths[:600] + swapped(truths[600:]))
+    (told,) = [signal for signal in seen(loop, "passed").signals if signal.code == "performance"]
+    assert told.alarming
+    said = re.search(r"Losses rose at about (.*) UTC: from (\S+) to (\S+)\.$", told.detail["en"])
+    assert said is not None
+    since = datetime.strptime(said[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    assert abs(since - turned) <= timedelta(minutes=200)
+    assert float(said[3]) > 2 * float(said[2])
+    assert f"Las pérdidas subieron hacia {said[1]} UTC: de " in told.detail["es"]
+
+
+def test_where_the_whole_window_is_worse_no_moment_is_named(school: tuple[Loop, Clock]) -> None:
+    loop, clock = school
+    rows = students(1000, seed=10)
+    ids = ask(loop, clock, "passed", rows, every_s=60)
+    tell(loop, clock, "passed", ids, swapped(rows["passed"].to_pylist()))
+    (told,) = [signal for signal in seen(loop, "passed").signals if signal.code == "performance"]
+    assert told.alarming
+    assert "Losses rose" not in told.detail["en"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from scipy.special import rel_entr
 
 from cauce.profile import ColumnBins
 from cauce.watch import counts
-from cauce.watch.drift import bin_positions
+from cauce.watch.drift import bin_positions, drift_report
+from cauce.watch.quick import coarser, finer_bins, quick_bins
 
 numbers = st.integers(0, 10_000)
 pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30).filter(
@@ -121,3 +123,34 @@ def test_a_small_shift_is_found_more_often_than_by_chi_square_alone() -> None:
         ours += counts.moved(before, now, ordered=True) < 0.01
         theirs += counts.two_sample(before, now).p_value < 0.01
     assert ours > theirs + 20
+
+
+def test_a_tail_of_one_row_in_a_hundred_is_found_where_ranks_see_nothing() -> None:
+    rng = np.random.default_rng(3)
+    before, now = rng.normal(size=5000), rng.normal(size=1000)
+    now[:12] += 6
+    found = drift_report(pa.table({"x": before}), pa.table({"x": now}))["x"]
+    coarse = np.quantile(before, np.arange(1, 10) / 10)
+    sides = [np.append(np.bincount(np.searchsorted(coarse, each), minlength=10), 0) for each in (before, now)]
+    assert found.p_value < 0.002 < 0.05 < counts.moved(sides[0], sides[1], ordered=True)
+
+
+def test_no_tail_is_called_moved_more_often_than_stated() -> None:
+    rng, shares = np.random.default_rng(4), np.array([0.002, 0.008, 0.98, 0.008, 0.002])
+    alarms = [
+        counts.tail_test(rng.multinomial(3000, shares), rng.multinomial(n, shares)) <= 0.05
+        for n in (200, 1000)
+        for _ in range(300)
+    ]
+    assert np.mean(alarms) <= 0.05
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=200), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=20)
+def test_finer_bins_add_up_to_the_others(values: list[float], seed: int) -> None:
+    table = pa.table({"x": np.random.default_rng(seed).normal(size=3000)})
+    bins, rows = quick_bins(table), pa.table({"x": pa.array([*values, None, float("nan")])})
+    fine = finer_bins(table, bins)
+    assert len(fine.columns["x"].edges) > 2 * len(bins.columns["x"].edges)
+    added = coarser(fine.count(rows)["x"], fine.columns["x"], bins.columns["x"])
+    assert added.tolist() == bins.count(rows)["x"].tolist()

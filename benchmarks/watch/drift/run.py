@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help="speed, power, alarms; all where none is named")
     parser.add_argument("--quick", action="store_true", help="small: to see that it works; writes no result")
     parser.add_argument("--envs", default="envs", help="folder with the environments of evidently, nannyml and alibi")
+    parser.add_argument("--seed", type=int, default=20261127, help="of power")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - {"speed", "power", "alarms"}:
         parser.error(f"not a part: {', '.join(sorted(unknown))}")
@@ -38,8 +39,9 @@ def main() -> None:
         if part == "speed":
             found: object = speed.run(pythons["evidently"], 20_000 if asked.quick else 1_000_000)
         elif part == "power":
-            size = (100, 40) if asked.quick else (2_000, 400)
-            found = power.run(pythons, n_calm=size[0], n_columns=size[1], seed=7)
+            size = (100, 40) if asked.quick else (1_500, 400)
+            found = power.run(pythons, n_calm=size[0], n_columns=size[1], seed=asked.seed)
+            print(power.table(found))
         else:
             found = alarm_runs(quick=asked.quick)
         kept[part] = {"python": platform.python_version(), "cores": os.cpu_count(), "figures": found}

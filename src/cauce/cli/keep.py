@@ -56,6 +56,7 @@ def watch(
     once: Annotated[bool, Parameter(negative=())] = False,
     print_: Annotated[Literal["systemd", "cron", "kubernetes"] | None, Parameter(name="--print")] = None,
     image: str | None = None,
+    since: str | None = None,
     beside: Annotated[int | None, Parameter(show=False)] = None,
     common: Common = DEFAULT,
 ) -> int:
@@ -77,6 +78,8 @@ def watch(
         Kubernetes CronJob.
     image
         Image of the CronJob: Cauce, and the project in /project.
+    since
+        Print how far each column of the champion's predictions has moved over 12h, 7d, 30d, in whole days, instead.
     beside
         Process that started this one, and with which it ends.
     """
@@ -88,6 +91,8 @@ def watch(
         names = [model] if model else list(loop.project.file.models)
         for name in names:
             loop.model(name)
+        if since is not None:
+            return _show_since(loop, names, seconds(since), common)
         every_s = None if every is None else seconds(every)
         if every_s is not None and every_s <= 0:
             raise UserError("no time between two turns", where="--every", received=every, hint="Write 10m, say.")
@@ -107,6 +112,31 @@ def watch(
     else:
         _show_looks(seen, language)
     return max((turn.exit_code for turn in (turns or {}).values()), default=EXIT_DONE)
+
+
+def _show_since(loop: Loop, names: list[str], since_s: float, common: Common) -> int:
+    """Print a drift report of a long stretch."""
+    from cauce.loop.watch_since import drift_since
+
+    with loop.locked(wait_s=5.0):
+        found = {name: drift_since(loop, name, seconds=since_s) for name in names}
+    if common.json:
+        terminal.show_json(found)
+        return EXIT_DONE
+    for name, report in found.items():
+        if report is None:
+            terminal.say(f"[bold]{name}[/]: no predictions of a champion in this time")
+            continue
+        terminal.say(
+            f"[bold]{name}[/] version {report.version}: {report.n_predictions} predictions from {report.first_day} "
+            f"to {report.last_day}"
+        )
+        for each in report.drifts:
+            moved = ", ".join(f"{m.label} {m.before:.1%} → {m.now:.1%}" for m in each.movers[:2])
+            figures = f"PSI {each.psi:.3f}, Jensen-Shannon {each.jensen_shannon:.3f}"
+            line = terminal.escape(f"{each.column}: {figures}; {moved}")
+            terminal.say(f"  [yellow]drifted[/] {line}" if each.drifted else f"  {line}")
+    return EXIT_DONE
 
 
 def _look(loop: Loop, names: list[str]) -> dict[str, Watched | None]:

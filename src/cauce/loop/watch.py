@@ -59,6 +59,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     """Look at one model's newest window and record what was seen; None while it has no champion."""
     from cauce import profile
     from cauce import watch as room
+    from cauce.loop.watch_since import counts_of
     from cauce.loop.watch_truths import truths_of
     from cauce.watch import running
     from cauce.watch.joint import MATTERS
@@ -72,6 +73,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     settings = loop.watch_spec(model)
     rows = of_release(ledger.window(settings.window), champion)
     bins = profile.Bins.from_bytes(package.bins_bytes)
+    counts_of(loop, release, bins)  # what was folded is counted now, so that a month's report reads no rows
     hidden = withheld(rows)
     evidence = _evidence(loop, release, package, champion)
     asked = joint(loop, release, package, rows.drop_columns(sorted(hidden & set(rows.column_names))), bins)

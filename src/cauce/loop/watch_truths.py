@@ -66,6 +66,7 @@ def truths_of(loop: Loop, release: Release, package: Package, rows: pa.Table) ->
         has_truth=_has_truth(closed),
         groups=_groups(expectation, known),
         judgement=judgement,
+        moments_s=_seconds(known["at"]) if known.num_rows else np.zeros(0),
     )
 
 

@@ -21,7 +21,7 @@ from cauce.watch.counts import Counts, Floats, chi_square, holm, jensen_shannon,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cauce.profile import ColumnBins
+    from cauce.profile import Bins, ColumnBins
 
 MOST_MOVED = 3
 """Bins that a sentence names."""
@@ -55,6 +55,7 @@ def measure(
     threshold: float,
     confidence: float,
     bins: Mapping[str, ColumnBins] | None = None,
+    fine: Mapping[str, tuple[Counts, Counts]] | None = None,
 ) -> tuple[ColumnDrift, ...]:
     """Compare bin counts column by column.
 
@@ -71,11 +72,14 @@ def measure(
         That no column is called drifted by chance, all together.
     bins
         Column → its bins: which have an order, and where they stand. Without them no column has either.
+    fine
+        Column → reference and current in finer bins, of columns that have some: only tests use them.
     """
     names = [name for name in reference if name in current]
     pairs = {name: (reference[name][:-1], current[name][:-1]) for name in names}
     places = {name: bin_positions(bins[name]) if bins and name in bins else None for name in names}
-    p_values = np.array([moved(*pairs[name], ordered=places[name] is not None) for name in names])
+    fine = {name: (before[:-1], now[:-1]) for name, (before, now) in (fine or {}).items()}
+    p_values = np.array([moved(*pairs[name], ordered=places[name] is not None, fine=fine.get(name)) for name in names])
     corrected = holm(p_values)
     found = []
     for name, p, p_all in zip(names, p_values, corrected, strict=True):
@@ -183,9 +187,9 @@ def drift_report(
     names = [name for name in reference.column_names if name in current.column_names]
     _check_comparable(reference, current, names)
     bins = quick_bins(reference.select(names))
-    before, now = bins.count(reference.select(names)), bins.count(current.select(names))
+    before, now, fine = _counted(reference.select(names), current.select(names), bins)
     labels = {name: bins.labels(name) for name in before}
-    columns = measure(before, now, labels, threshold=threshold, confidence=confidence, bins=bins.columns)
+    columns = measure(before, now, labels, threshold=threshold, confidence=confidence, bins=bins.columns, fine=fine)
     return DriftReport(
         n_reference=reference.num_rows,
         n_current=current.num_rows,
@@ -193,6 +197,24 @@ def drift_report(
         confidence=confidence,
         columns=tuple(sorted(columns, key=lambda column: (not column.drifted, -column.psi))),
     )
+
+
+def _counted(
+    reference: pa.Table, current: pa.Table, bins: Bins
+) -> tuple[dict[str, Counts], dict[str, Counts], dict[str, tuple[Counts, Counts]]]:
+    """Count both tables, once: in finer bins where there are some, which add up to the others."""
+    from cauce.profile import Bins
+    from cauce.watch.quick import coarser, finer_bins
+
+    finer = finer_bins(reference, bins).columns
+    used = Bins({**bins.columns, **finer})
+    sides = used.count(reference), used.count(current)
+    fine = {name: (sides[0][name], sides[1][name]) for name in finer}
+    before, now = (
+        {n: coarser(each, finer[n], bins.columns[n]) if n in finer else each for n, each in side.items()}
+        for side in sides
+    )
+    return before, now, fine
 
 
 def _check_comparable(reference: pa.Table, current: pa.Table, names: list[str]) -> None:

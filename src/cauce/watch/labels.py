@@ -65,6 +65,8 @@ class TruthsView:
     groups: Mapping[str, Codes] = field(default_factory=dict)
     """Column → the segment of each row of `losses`, −1 where it has none, shape (n_losses,)."""
     judgement: Judgement | None = None
+    moments_s: Floats = field(default_factory=lambda: np.zeros(0))
+    """When each row of `losses` was predicted, seconds since 1970, rising; shape (n_losses,), empty: not told."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Comparison, Estimate, LabelsSeen, SegmentFigure, Signal
 from cauce.core.specs import WatchSpec
-from cauce.watch import estimate, judged, labels, segments, words
+from cauce.watch import estimate, judged, labels, performance_words, segments, words
 from cauce.watch.labels import TruthsView
+from cauce.watch.streams import last_rise
 from cauce.watch.window import Window
 
 
@@ -44,14 +46,15 @@ def judge(window: Window, spec: WatchSpec, risk: float) -> Performance:
     found = labels.selection(view, risk / 32, min(spec.min_rows, 100))
     corrected = _corrected(view, found) if found.columns else None
     seen = labels.labels_seen(view, found.columns, corrected)
-    signals = [*plain.signals, labels.labels_signal(found, seen, plain.realised_loss)]
+    told = [_with_rise(signal, view, window.held_out_losses) for signal in plain.signals]
+    signals = [*told, labels.labels_signal(found, seen, plain.realised_loss)]
     figures: tuple[SegmentFigure, ...] = ()
     expected = None
     if view.expectation is not None:
         figures = segments.judge(view, view.expectation, risk / 32, window.margin)
         signals += [signal for signal in [segments.segment_signal(figures, window.margin)] if signal is not None]
-        expected, told = _estimated(view, view.expectation, window, spec, risk)
-        signals += told
+        expected, others = _estimated(view, view.expectation, window, spec, risk)
+        signals += others
     return Performance(
         tuple(signals), plain.expected_loss, plain.realised_loss, plain.realised, expected, seen, figures
     )
@@ -67,6 +70,19 @@ def _realised(window: Window, losses: npt.NDArray[np.float64], spec: WatchSpec, 
         return Performance((few,), expected, realised)
     comparison = compare_losses(losses, window.held_out_losses, margin=window.margin, confidence=1 - error)
     return Performance((performance_signal(comparison, n_truths),), expected, realised, comparison)
+
+
+def _with_rise(signal: Signal, view: TruthsView, held_out: npt.NDArray[np.float64]) -> Signal:
+    """Say since when losses are higher, where performance alarms and they rose within the rows it rests on."""
+    losses = view.losses
+    if not signal.alarming or len(view.moments_s) != len(losses):
+        return signal
+    rise = last_rise(losses / (float(np.quantile(np.abs(held_out), 0.99)) or 1.0))
+    if rise is None or rise.begun == 0:
+        return signal
+    since = datetime.fromtimestamp(float(view.moments_s[rise.begun]), UTC)
+    said = performance_words.rose(since, float(losses[: rise.begun].mean()), float(losses[rise.begun :].mean()))
+    return replace(signal, detail={language: signal.detail[language] + said[language] for language in signal.detail})
 
 
 def _estimated(

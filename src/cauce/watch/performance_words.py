@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from cauce.core.artefacts import Estimate, ExpectedFigure, LabelsSeen, SegmentFigure, Words
 from cauce.core.figures import listed, numbers, percents
@@ -90,6 +91,23 @@ def duration(seconds: float) -> tuple[str, str]:
             return f"{value[0]} {english}", f"{value[1]} {spanish}"
     value = numbers(float(round(seconds, 1)))
     return f"{value[0]} seconds", f"{value[1]} segundos"
+
+
+def rose(since: datetime, before: float, after: float) -> Words:
+    """Say since when losses are higher, and how high they were and are: joins the sentence about performance.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> rose(datetime(2026, 3, 1, 14, 20, tzinfo=UTC), 0.31, 0.62)["en"]
+    ' Losses rose at about 2026-03-01 14:20 UTC: from 0.31 to 0.62.'
+    """
+    was, is_ = numbers(before), numbers(after)
+    at = f"{since:%Y-%m-%d %H:%M} UTC"
+    return {
+        "en": f" Losses rose at about {at}: from {was[0]} to {is_[0]}.",
+        "es": f" Las pérdidas subieron hacia {at}: de {was[1]} a {is_[1]}.",
+    }
 
 
 def labels(selected: Sequence[str], seen: LabelsSeen, realised: float | None) -> Words:

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+SAME_RISE = 32
+"""Values within which another cut of ADWIN's belongs to the rise before it."""
+
 
 @dataclass
 class PageHinkley:
@@ -33,10 +36,10 @@ class PageHinkley:
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
-    >>> detector = PageHinkley(limit=20.0)
+    >>> detector = PageHinkley(limit=50.0)
     >>> values = [*rng.normal(0, 1, 500), *rng.normal(2, 1, 500)]
     >>> next(i for i, value in enumerate(values) if detector.update(value))
-    511
+    508
     """
 
     fewest: int = 30
@@ -205,34 +208,38 @@ def changes(values: Iterable[float], detector: PageHinkley | Adwin) -> list[int]
 
 
 @dataclass(frozen=True)
-class Step:
+class Rise:
     """A rise of a stream's mean."""
 
-    place: int
+    found: int
     """The value at which it was found, from 0."""
-    before: float
-    """Mean of the values before the last cut that the window still held then."""
-    after: float
-    """Mean of the window now."""
+    begun: int
+    """The first value that counts as risen: the oldest one that the window still held when the rise was found."""
 
 
-def last_rise(losses: Iterable[float], *, delta: float = 0.002) -> Step | None:
-    """Return the last rise that ADWIN finds in losses in the order in which truths came, or None.
+def last_rise(losses: Iterable[float], *, delta: float = 0.002) -> Rise | None:
+    """Return the last rise that ADWIN finds in losses in their order, or None: where they fell since, none.
+
+    Parameters
+    ----------
+    losses
+        In a unit in which few are beyond 1.
 
     Examples
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> step = last_rise([*rng.exponential(0.3, 600), *rng.exponential(0.6, 400)])
-    >>> step is not None and 600 < step.place < 800 and step.after > 1.5 * step.before
+    >>> rise = last_rise([*rng.exponential(0.1, 600), *rng.exponential(0.4, 400)])
+    >>> rise is not None and 600 < rise.found < 900 and abs(rise.begun - 600) < 50
     True
     """
-    window, found, settled = Adwin(delta), None, 0.0
+    window, rise, settled = Adwin(delta), None, 0.0
     for place, value in enumerate(losses):
         mean = window.mean
-        if window.update(float(value)):
-            if found is None or place - found > 32:
-                settled = mean
-            if window.mean > settled:
-                found = place
-    return Step(found, settled, window.mean) if found is not None and window.mean > settled else None
+        if not window.update(float(value)):
+            continue
+        if rise is None or place - rise.found > SAME_RISE:
+            settled = mean
+        if window.mean > settled:
+            rise = Rise(place, place + 1 - window.n)
+    return rise if rise is not None and window.mean > settled else None
