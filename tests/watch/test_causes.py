@@ -34,6 +34,21 @@ def test_a_population_that_moved_is_no_change_of_unit(shift: tuple[float, float]
     assert unit_change(AGES, REFERENCE, np.random.default_rng(2).normal(40, 10, 1000)) is None
 
 
+@pytest.mark.parametrize("scale", [0.5, 0.7, 2.0, 2.9, 1.5])
+def test_a_population_of_the_same_shape_is_no_change_of_unit(scale: float) -> None:
+    """Weekly hours that halve are not hours in pounds; where 7 % lie between, one window in five may look so."""
+    rng = np.random.default_rng(3)
+    table = pa.table({"hours": rng.gamma(2.0, 3.0, 5000)})
+    profile = summarise(table.to_batches())
+    bins = make_bins(profile, profile.schema(["hours"]))
+    reference = bins.count(table)["hours"][:-1]
+    draws = [np.random.default_rng(seed).gamma(2.0, 3.0, 1000) for seed in range(40)]
+    wrong = [unit_change(bins.columns["hours"], reference, draw * scale) for draw in draws]
+    assert sum(unit is not None for unit in wrong) <= 10
+    named = [unit_change(bins.columns["hours"], reference, draw * 0.45359237) for draw in draws]
+    assert sum(unit is not None and unit.factor == 0.45359237 for unit in named) >= 30
+
+
 def test_one_of_several_feeds_that_changed_its_unit_is_named() -> None:
     values = np.random.default_rng(3).normal(40, 10, 1000)
     values[::3] *= 100

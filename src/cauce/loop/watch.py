@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from cauce.core.files import write_artefact
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.loop import history
+from cauce.loop.answered import Answered
 from cauce.loop.context import Loop
 from cauce.loop.watch_joint import joint
 
@@ -168,7 +169,7 @@ def realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
     known = with_truth(rows, spec.target)
     if not known.num_rows:
         return np.empty(0)
-    fitted = cast("Fitted", _Answered(package.fitted)) if withheld(rows) else package.fitted
+    fitted = cast("Fitted", Answered(package.fitted)) if withheld(rows) else package.fitted
     return task_named(spec.task).losses(fitted, known, spec).values
 
 
@@ -177,19 +178,6 @@ def withheld(rows: pa.Table) -> frozenset[str]:
     from cauce.ledger import public
 
     return public.withheld(rows)
-
-
-class _Answered:
-    """A model whose inputs the ledger holds in part: of these rows it says what it did say, as they stand there."""
-
-    def __init__(self, fitted: Fitted) -> None:
-        self._fitted = fitted
-
-    def predict(self, rows: pa.Table) -> pa.Table:
-        return rows
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fitted, name)
 
 
 def with_truth(rows: pa.Table, target: str) -> pa.Table:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Schema
+from cauce.core.artefacts import Schema, Words
 from cauce.core.contributions import Contributions, contributions_of, sampled, towards
 from cauce.core.errors import UserError
-from cauce.core.findings import Words
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.core.why import Change, RowChange, Why

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Source
-from cauce.watch.counts import Counts, Floats, psi
+from cauce.watch.counts import Counts, Floats, psi, rank_tests
 from cauce.watch.window import OUTPUT
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ FEWEST_ROWS = 20
 NUMBERS = frozenset({"number", "integer"})
 KEPT_INDEX = 0.1
 """Share of a column's index that may be left once a change of unit is undone, and the most that may be left."""
+NEAR = 4.0
+"""Factor up to which, up and down, a population may move too."""
+FITS = 0.1
+"""p-value of a shift from which on there is none."""
 LEAST_LEFT = 0.02
 """An index that is no more than this is none, whatever it was before."""
 
@@ -58,7 +62,8 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
 
     Each known change is undone in turn, on all values and on those alone that lie outside training's range (one of
     several feeds changed), and what comes out is counted in training's bins. It is a change of unit where next to
-    nothing of the index is left. A population that moved is not mended so: its shape stays another.
+    nothing of the index is left. Factors that a population may move by as well (`NEAR`) must fit to the point where a
+    test for a shift finds nothing: hours that halved are not hours in kilograms.
 
     Parameters
     ----------
@@ -73,15 +78,22 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
         return None
     before = psi(reference, _counted(bins, values))
     outside = (values < bins.low) | (values > bins.high)
-    best: tuple[float, Unit] | None = None
-    for unit in UNITS:
+    if before <= 2 * LEAST_LEFT:
+        return None
+
+    def left(unit: Unit) -> float:
         undone = (values - unit.offset) / unit.factor
         tries = [undone] if outside.all() or not outside.any() else [undone, np.where(outside, undone, values)]
-        left = min(psi(reference, _counted(bins, each)) for each in tries)
-        if best is None or left < best[0]:
-            best = left, unit
-    assert best is not None
-    return best[1] if best[0] <= max(LEAST_LEFT, KEPT_INDEX * min(1.0, before)) and before > 2 * LEAST_LEFT else None
+        return min(psi(reference, _counted(bins, each)) for each in tries)
+
+    remains, best = min((left(unit), place) for place, unit in enumerate(UNITS))
+    if remains > max(LEAST_LEFT, KEPT_INDEX * min(1.0, before)):
+        return None
+    unit = UNITS[best]
+    if unit.offset == 0 and 1 / NEAR < unit.factor < NEAR:
+        undone = rank_tests(reference[:-1], _counted(bins, values / unit.factor)[:-1])
+        return unit if undone.location >= FITS else None
+    return unit
 
 
 def _counted(bins: ColumnBins, values: Floats) -> Counts:

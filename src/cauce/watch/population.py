@@ -51,7 +51,8 @@ def judge(window: Window, spec: WatchSpec, risk: float) -> Population:
     told = [_drift_signal(each, spec, fault=each.column in broken) for each in drifts]
     changed = [_unit_signal(name, unit, window) for name, unit in units.items()]
     alone = window.joint_alarm and not any(signal.alarming for signal in (*told, *changed, *quality))
-    joint = [_joint_signal(window.joint, alarming=alone)] if window.joint is not None else []
+    known = window.joint_alarm
+    joint = [_joint_signal(window.joint, alarming=alone, proven=known)] if window.joint is not None else []
     strongest = sorted(drifts, key=lambda each: (not each.drifted, -each.psi))
     return Population((*signals, *told, *changed, *quality, *joint), tuple(strongest), window.joint)
 
@@ -113,5 +114,6 @@ def _drift_signal(found: ColumnDrift, spec: WatchSpec, *, fault: bool) -> Signal
     return Signal(code, found.column, found.psi, spec.drift, found.drifted and not fault, detail)
 
 
-def _joint_signal(found: JointDrift, *, alarming: bool) -> Signal:
-    return Signal("joint_drift", None, found.auc, 0.5, alarming, words.joint(found, alarming=alarming))
+def _joint_signal(found: JointDrift, *, alarming: bool, proven: bool) -> Signal:
+    detail = words.joint(found, alarming=alarming, proven=proven)
+    return Signal("joint_drift", None, found.auc, 0.5, alarming, detail)

@@ -82,14 +82,25 @@ def unit_change(column: str, unit: str) -> Words:
     }
 
 
-def joint(found: JointDrift, *, alarming: bool) -> Words:
-    """Say how well a classifier tells the window from training."""
+def joint(found: JointDrift, *, alarming: bool, proven: bool) -> Words:
+    """Say how well a classifier tells the window from training.
+
+    Parameters
+    ----------
+    proven
+        Whether chance is ruled out; where it then does not alarm, single columns say it already.
+    """
     auc, low, high = numbers(found.auc), numbers(found.lower), numbers(found.upper)
     named = ", ".join(f"`{name}`" for name in list(found.columns)[:3])
     en = f"All columns together: a classifier tells the window's rows from training's with a ROC-AUC of {auc[0]} "
     es = "Todas las columnas juntas: un clasificador distingue las filas de la ventana de las del entrenamiento "
     en += f"({low[0]} to {high[0]}; 0.5 is chance)"
     es += f"con un ROC-AUC de {auc[1]} ({low[1]} a {high[1]}; 0,5 es azar)"
+    if proven and not alarming:
+        return {
+            "en": f"{en}, by {named}: what changed in single columns says it already.",
+            "es": f"{es}, por {named}: ya lo dice lo que cambió en columnas sueltas.",
+        }
     if not alarming:
         return {"en": f"{en}: no more than chance may give.", "es": f"{es}: no más de lo que el azar puede dar."}
     return {
