@@ -60,11 +60,11 @@ COMMAND = "from cauce.loop.rehearse import work; work()"
 class Asked:
     """What is asked of a rehearsal."""
 
-    seeds: int = 3
-    """Times that each scenario is replayed, the rows in another order and struck by other chance. Strategies other than
+    seeds: int | None = None
+    """3 when thorough, else 1, when absent. Times that each scenario is replayed, the rows in another order and struck by other chance. Strategies other than
     the loop and never-retrain take part in the first."""
     seed: int = 0
-    rows: int = 50_000
+    rows: int = 20_000
     """Newest rows of the history that are used."""
     every: str | None = None
     """Time between looks; about a hundred in the replay when absent."""
@@ -73,11 +73,15 @@ class Asked:
     pace: str = "10m"
     """Time between rows, where no column tells it."""
     quick: bool = False
-    """Sudden drift only, one seed, no recommendation."""
+    """One seed, and no recommendation."""
     workers: int | None = None
     """Processes; one a core when absent."""
     thorough: bool = False
-    """Always-retrain in every scenario too, not in the past as it was alone: it takes most of the time."""
+    """Every scenario, always-retrain in each of them, every setting of the grid: hours rather than minutes."""
+    always_every: int = 1
+    """Looks between two fits of always-retrain, which costs most; its cost is counted for every look."""
+    only: tuple[str, ...] = ()
+    """Names of the scenarios to play; those that `thorough` asks for when empty."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def rehearse(loop: Loop, model: str, asked: Asked | None = None) -> Rehearsal:
     if n - first < 1000:
         warnings.append(said.FEW)
     rung = rung_of(loop, apart, history, first)
-    watch, renew = loop.project.file.watch, loop.project.file.renew
+    watch, renew = loop.watch_spec(model), loop.renew_spec(model)
     kit, columns = _tried(Kit(history.spec, rung.candidate, watch, renew, settings.margin), history, first)
     plan = Plan(kit, columns, _pace(history, first, asked), asked.seed)
     current = Settings(watch.window, watch.drift, renew.min_truths, renew.cool_down)
@@ -153,16 +157,18 @@ def _rehearsed(
 ) -> Rehearsal:
     n = history.table.num_rows
     first = round(FIRST * n)
-    seeds = 1 if asked.quick else max(1, asked.seeds)
-    chosen = [one for one in scenarios(drift_only=asked.quick) if _possible(plan, history, one, first)]
+    seeds = asked.seeds or (3 if asked.thorough else 1)
+    seeds = 1 if asked.quick else seeds
+    chosen = [one for one in scenarios(thorough=asked.thorough, only=asked.only) if _possible(plan, history, one, first)]
     jobs = [
-        Job(one, seed, current, first, n, taking_part(one, seed, thorough=asked.thorough))
+        Job(one, seed, current, first, n, taking_part(one, seed, thorough=asked.thorough), asked.always_every)
         for one in chosen
         for seed in range(1 if one.kind == "history" else seeds)
     ]
     done = run_jobs(crew, jobs, loop.progress)
     by_scenario = {one: [each for each in done if each.job.scenario == one] for one in chosen}
-    recommended = None if asked.quick else _recommendation(loop, crew, plan, current, first, n)
+    few = not asked.thorough
+    recommended = None if asked.quick else _recommendation(loop, crew, plan, current, first, n, few=few)
     candidate = plan.kit.candidate
     return Rehearsal(
         model=plan.kit.spec.model,
@@ -185,9 +191,11 @@ def _rehearsed(
     )
 
 
-def _recommendation(loop: Loop, crew: Crew, plan: Plan, current: Settings, first: int, n: int) -> Recommendation:
+def _recommendation(
+    loop: Loop, crew: Crew, plan: Plan, current: Settings, first: int, n: int, *, few: bool
+) -> Recommendation:
     middle, margin = first + (n - first) // 2, plan.kit.margin
-    tried = grid(current, look_every_s=plan.pace.look_every_s)
+    tried = grid(current, look_every_s=plan.pace.look_every_s, few=few)
     kinds = Scenario("history"), Scenario("still")
     jobs = [Job(kind, 0, settings, first, middle, ("loop",)) for settings in tried for kind in kinds]
     done = run_jobs(crew, jobs, loop.progress, stage="tune-rehearsal")

@@ -157,7 +157,7 @@ def realised(release: Release, package: Package, rows: pa.Table) -> np.ndarray:
     known = with_truth(rows, spec.target)
     if not known.num_rows:
         return np.empty(0)
-    fitted = cast("Fitted", _Answered(package.fitted)) if withheld(rows) else package.fitted
+    fitted = cast("Fitted", answered(package.fitted)) if withheld(rows) else package.fitted
     return task_named(spec.task).losses(fitted, known, spec).values
 
 
@@ -166,6 +166,11 @@ def withheld(rows: pa.Table) -> frozenset[str]:
     from cauce.ledger import public
 
     return public.withheld(rows)
+
+
+def answered(fitted: Fitted) -> object:
+    """Return a model that says of rows what it did say, as that stands in them."""
+    return _Answered(fitted)
 
 
 class _Answered:

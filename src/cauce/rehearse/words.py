@@ -211,14 +211,13 @@ def _signed(share: float) -> Pair:
 
 
 def _costs(found: Outcome) -> Pair:
-    always = next((one for one in found.against if one.strategy == "always"), None)
-    if always is None or always.cost_ratio is None:
+    if found.cost_share is None:
         return "", ""
-    ours, theirs = numbers(round(found.loop_retrained, 1)), numbers(round(always.n_retrained, 1))
-    share = percents(always.cost_ratio)
+    ours, share = numbers(round(found.loop_retrained, 1)), percents(found.cost_share)
+    one = found.loop_retrained == 1
     return (
-        f"{ours[0]} retrainings instead of {theirs[0]}, {share[0]} of the rows.",
-        f"{ours[1]} reentrenamientos en vez de {theirs[1]}, el {share[1]} de las filas.",
+        f"{ours[0]} retraining{'' if one else 's'}, {share[0]} of the rows that one at every look would fit.",
+        f"{ours[1]} reentrenamiento{'' if one else 's'}, el {share[1]} de las filas que ajustaría uno en cada mirada.",
     )
 
 

@@ -10,6 +10,9 @@ from cauce.renew.words import named
 
 CAREFUL_COVERAGE = 0.5
 """Share of predictions with truths below which truths that come selectively are no cause by themselves."""
+OUTPUT = "prediction"
+FREQUENT = 0.05
+"""Share of a value at training from which it is told that no row has it any more."""
 MOST_SAID = 2
 """Segments that a reason quotes."""
 
@@ -53,6 +56,33 @@ def _said(watched: Watched, by_truths: bool) -> Iterator[Signal]:
 
 def _alarming(watched: Watched, *codes: SignalCode) -> tuple[Signal, ...]:
     return tuple(signal for signal in watched.signals if signal.alarming and signal.code in codes)
+
+
+def weighty(watched: Watched, fault: Signal) -> bool:
+    """Whether the model uses a faulty column at least as much as its average input; False where nothing tells."""
+    uses = {each.column: each.importance for each in watched.drifts if each.column != OUTPUT}
+    total = sum(uses.values())
+    if fault.column not in uses:
+        return False
+    return uses[fault.column] / total >= 1 / len(uses) if total > 0 else True
+
+
+def vanished(watched: Watched) -> tuple[str, str] | None:
+    """Say which frequent value of a drifted column has not come at all, or None.
+
+    A partition that is missing cannot be told from a population that changed by the rows that do come: a person can.
+    """
+    for each in watched.drifts:
+        gone = [mover for mover in each.movers if mover.now == 0 and mover.before >= FREQUENT]
+        if each.drifted and each.column != OUTPUT and gone:
+            share = percents(gone[0].before)
+            return (
+                f"No row had {gone[0].label} in `{each.column}`, as {share[0]} had at training: if a feed stopped, "
+                "mend that first.",
+                f"Ninguna fila tuvo {gone[0].label} en `{each.column}`, como el {share[1]} en el entrenamiento: si se "
+                "cortó una fuente de datos, arréglala primero.",
+            )
+    return None
 
 
 def _rise(relative: float) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from cauce.core.artefacts import Action, Decision, Known, Signal, SignalCode, St
 from cauce.core.figures import numbers
 from cauce.core.names import uuid7
 from cauce.core.specs import RenewSpec, seconds
-from cauce.renew.causes import CAREFUL_COVERAGE, cause_of, with_details
+from cauce.renew.causes import CAREFUL_COVERAGE, cause_of, vanished, weighty, with_details
 from cauce.renew.words import duration
 
 FAULTS: frozenset[SignalCode] = frozenset({"missing", "new_category", "out_of_range"})
@@ -189,18 +189,23 @@ def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
 
 
 def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
-    """Ask to fix the data when values are missing, unknown or out of range and no loss of performance is proven."""
-    faults = situation.alarming(*FAULTS)
-    if not faults or situation.alarming("performance"):
+    """Ask to fix the data when values are missing, unknown or out of range.
+
+    Where a loss of performance is proven as well, only the faults of columns count that the model uses as much as its
+    average column: such a fault makes predictions worse by itself, and a retraining would learn it. A small fault
+    explains no loss; then the retraining goes on, and mentions it.
+    """
+    faults, fell = situation.alarming(*FAULTS), bool(situation.alarming("performance"))
+    if fell:
+        faults = tuple(fault for fault in faults if weighty(situation.watched, fault))
+    if not faults:
         return None
-    return Verdict(
-        "fix data",
-        with_details(
-            "The incoming data look faulty; a retraining would learn the fault.",
-            "Los datos que llegan parecen defectuosos; un reentrenamiento aprendería el defecto.",
-            faults,
-        ),
-    )
+    en = "The incoming data look faulty; a retraining would learn the fault."
+    es = "Los datos que llegan parecen defectuosos; un reentrenamiento aprendería el defecto."
+    if fell:
+        en += " The losses have risen too, which such a fault does by itself."
+        es += " También han subido las pérdidas, cosa que un defecto así provoca por sí solo."
+    return Verdict("fix data", with_details(en, es, faults))
 
 
 def experimenting(situation: Situation, spec: RenewSpec) -> Verdict | None:
@@ -329,6 +334,9 @@ def retrain(situation: Situation, spec: RenewSpec) -> Verdict | None:
     if faults:
         words = with_details("Check the data as well.", "Revisa también los datos.", faults)
         en, es = f"{en} {words['en']}", f"{es} {words['es']}"
+    gone = vanished(situation.watched)
+    if gone is not None:
+        en, es = f"{en} {gone[0]}", f"{es} {gone[1]}"
     return Verdict("retrain", {"en": en, "es": es})
 
 

@@ -25,6 +25,9 @@ FEWEST_ROWS = 20
 NUMBERS = frozenset({"number", "integer"})
 KEPT_INDEX = 0.1
 """Share of a column's index that may be left once a change of unit is undone, and the most that may be left."""
+LEAST_VALUES = 5.0
+"""Values, or bins, that a column needs on either side to have a shape by which a unit can be told: a window that holds
+one season, or two months, is a multiple of another one by chance. Of unequal shares fewer count (`_values`)."""
 LEAST_LEFT = 0.02
 """An index that is no more than this is none, whatever it was before."""
 
@@ -71,6 +74,8 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
     """
     if bins.kind not in NUMBERS or not len(values) or bins.low is None or bins.high is None or bins.low == bins.high:
         return None
+    if _values(reference) < LEAST_VALUES or _values(np.unique(values, return_counts=True)[1]) < LEAST_VALUES:
+        return None
     before = psi(reference, _counted(bins, values))
     outside = (values < bins.low) | (values > bins.high)
     best: tuple[float, Unit] | None = None
@@ -82,6 +87,12 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
             best = left, unit
     assert best is not None
     return best[1] if best[0] <= max(LEAST_LEFT, KEPT_INDEX * min(1.0, before)) and before > 2 * LEAST_LEFT else None
+
+
+def _values(counts: Counts) -> float:
+    """Return how many equally frequent values have the same entropy: the Hill number of order 1 (Hill 1973)."""
+    shares = counts[counts > 0] / max(1, counts.sum())
+    return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
 def _counted(bins: ColumnBins, values: Floats) -> Counts:
