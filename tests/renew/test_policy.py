@@ -104,7 +104,9 @@ def test_a_fault_of_a_column_that_hardly_matters_does_not_hold_up_a_worse_model(
     decision = decide(replace(small, watched=seen), SPEC)
     assert decision.action == "retrain"
     assert decision.reason["en"].endswith("Check the data as well. missing of city.")
-    alone = replace(seen, signals=(signal("missing", "city"), signal("drift", "age")))
+    drifted = replace(seen, signals=(signal("missing", "city"), signal("drift", "age")))
+    assert decide(replace(small, watched=drifted), SPEC).action == "retrain"
+    alone = replace(seen, signals=(signal("missing", "city"), signal("drift", "city")))
     assert decide(replace(small, watched=alone), SPEC).action == "fix data"
 
 
@@ -118,7 +120,9 @@ def test_a_frequent_value_that_is_gone_is_named_since_only_a_person_can_tell_why
     gone = ColumnDrift("plan", 0.5, 0.3, 0.0, 0.0, True, 0.0, 0.0, (Mover("pro", 0.3, 0.0),))
     found = situation(signal("drift", "plan"))
     reason = decide(replace(found, watched=replace(found.watched, drifts=(gone,))), SPEC).reason
-    assert reason["en"].endswith("No row had pro in `plan`, as 30% had at training: if a feed stopped, mend that first.")
+    assert reason["en"].endswith(
+        "No row had pro in `plan`, as 30% had at training: if a feed stopped, mend that."
+    )
     assert "Ninguna fila tuvo pro en `plan`" in reason["es"]
 
 

@@ -42,7 +42,7 @@ def moving(length: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def regimes(stay: float, rng: np.random.Generator, *, share: float = 0.5) -> np.ndarray:
-    """Two regimes that last `stay` values in the mean, the second with `share` of the time, and noise of half a step."""
+    """Two regimes of `stay` values in the mean, the second with `share` of the time, and noise of half a step."""
     out, back = 1 / stay, 1 / (stay * (1 - share) / share) if share < 0.5 else 1 / stay
     state = rng.random(RUNS) < share
     made = np.empty((RUNS, N))

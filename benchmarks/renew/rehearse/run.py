@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--thorough", action="store_true")
     parser.add_argument("--always-every", type=int, default=1, help="looks between two fits of always-retrain")
-    parser.add_argument("--ladder", action="store_true", help="let the whole ladder be climbed, not the linear rung alone")
+    parser.add_argument("--ladder", action="store_true", help="climb the whole ladder, not the linear rung alone")
     parser.add_argument("--scenarios", default="", help="names, with commas; all that --thorough asks for when absent")
     parser.add_argument("--folder", type=Path, help="keep the projects, and finished replays, here")
     parser.add_argument("--out", type=Path, default=HERE / "result.json")
@@ -129,6 +129,7 @@ def main() -> None:
             begun = time.monotonic()
             played = Asked(
                 seeds=asked.seeds,
+                every="7d",
                 rows=50_000,
                 quick=asked.quick,
                 workers=asked.workers,

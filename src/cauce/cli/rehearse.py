@@ -21,7 +21,7 @@ def rehearse(
     language: Literal["en", "es"] | None = None,
     seeds: int | None = None,
     seed: int = 0,
-    rows: int = 20_000,
+    rows: int = 10_000,
     every: str | None = None,
     delay: str | None = None,
     pace: str = "10m",
@@ -50,7 +50,7 @@ def rehearse(
     rows
         Newest rows of the history that are used.
     every
-        Time between looks, as 7d; about a hundred looks when absent.
+        Time between looks, as 7d; about fifty looks, with --thorough a hundred, when absent.
     delay
         Time from a row to its truth, as 3d; as between looks when absent.
     pace

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 FIRST = 0.3
 """Share of the history that the first model is made from."""
 FEWEST = 300
+SELDOM = 8
+"""Looks between two fits of always-retrain in a short rehearsal."""
 COMMAND = "from cauce.loop.rehearse import work; work()"
 
 
@@ -61,13 +63,13 @@ class Asked:
     """What is asked of a rehearsal."""
 
     seeds: int | None = None
-    """3 when thorough, else 1, when absent. Times that each scenario is replayed, the rows in another order and struck by other chance. Strategies other than
-    the loop and never-retrain take part in the first."""
+    """Times that each scenario is replayed, the rows in another order and struck by other chance; 1, when thorough 3,
+    when absent. Strategies other than the loop and never-retrain take part in the first."""
     seed: int = 0
-    rows: int = 20_000
+    rows: int = 10_000
     """Newest rows of the history that are used."""
     every: str | None = None
-    """Time between looks; about a hundred in the replay when absent."""
+    """Time between looks; about fifty in the replay when absent, when thorough a hundred."""
     delay: str | None = None
     """Time from a row to its truth; as between looks when absent."""
     pace: str = "10m"
@@ -78,8 +80,9 @@ class Asked:
     """Processes; one a core when absent."""
     thorough: bool = False
     """Every scenario, always-retrain in each of them, every setting of the grid: hours rather than minutes."""
-    always_every: int = 1
-    """Looks between two fits of always-retrain, which costs most; its cost is counted for every look."""
+    always_every: int | None = None
+    """Looks between two fits of always-retrain, which costs most; 8, when thorough 1, when absent. What it would cost
+    at every look is counted."""
     only: tuple[str, ...] = ()
     """Names of the scenarios to play; those that `thorough` asks for when empty."""
 
@@ -157,11 +160,13 @@ def _rehearsed(
 ) -> Rehearsal:
     n = history.table.num_rows
     first = round(FIRST * n)
-    seeds = asked.seeds or (3 if asked.thorough else 1)
-    seeds = 1 if asked.quick else seeds
-    chosen = [one for one in scenarios(thorough=asked.thorough, only=asked.only) if _possible(plan, history, one, first)]
+    seeds = 1 if asked.quick else asked.seeds or (3 if asked.thorough else 1)
+    seldom = asked.always_every or (1 if asked.thorough else SELDOM)
+    chosen = [
+        one for one in scenarios(thorough=asked.thorough, only=asked.only) if _possible(plan, history, one, first)
+    ]
     jobs = [
-        Job(one, seed, current, first, n, taking_part(one, seed, thorough=asked.thorough), asked.always_every)
+        Job(one, seed, current, first, n, taking_part(one, seed, thorough=asked.thorough), seldom)
         for one in chosen
         for seed in range(1 if one.kind == "history" else seeds)
     ]
@@ -186,7 +191,7 @@ def _rehearsed(
         outcomes=tuple(outcome(each, margin=plan.kit.margin) for each in by_scenario.values()),
         timeline=by_scenario[chosen[0]][0],
         recommendation=recommended,
-        warnings=warnings,
+        warnings=(*warnings, said.seldom(seldom)) if seldom > 1 else warnings,
         fingerprint=stamp,
     )
 
@@ -266,7 +271,7 @@ def _possible(plan: Plan, history: History, scenario: Scenario, first: int) -> b
 
 def _pace(history: History, first: int, asked: Asked) -> Pace:
     span = float(history.times[-1] - history.times[first])
-    every = seconds(asked.every) if asked.every else nice_interval(span)
+    every = seconds(asked.every) if asked.every else nice_interval(span, most=100 if asked.thorough else 50)
     delay = seconds(asked.delay) if asked.delay else every
     return Pace(every, delay, history.step_s)
 

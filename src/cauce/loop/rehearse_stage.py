@@ -158,4 +158,3 @@ class RealStage:
         counts = {**bins.count(self.inputs.take(accepted)), **bins_out.count(outputs)}
         sample = np.random.default_rng(self.kit.spec.seed).permutation(accepted)[:MOST_ROWS] if first else None
         return Reference(profile.Bins({**bins.columns, **bins_out.columns}), counts, sample)
-

@@ -15,7 +15,7 @@ from cauce.rehearse.clock import look_times
 from cauce.rehearse.stage import Floats, Model, Rows, Seen, Stage
 
 N_BLOCKS = 96
-"""Blocks of consecutive rows that losses are compared on; neighbouring ones may resemble each other (`evidence.serial`)."""
+"""Blocks of consecutive rows that losses are compared on; neighbours may resemble each other (`evidence.serial`)."""
 FIRST_JUDGED = 0.2
 """Share of the first rows that is set aside to judge the first model."""
 

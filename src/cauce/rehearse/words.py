@@ -64,6 +64,16 @@ def cut(kept: int, whole: int) -> Words:
     }
 
 
+def seldom(looks: int) -> Words:
+    """Say that always-retrain was not fitted at every look."""
+    return {
+        "en": f"Always-retrain was fitted at every {looks}th look, to save time; what it would cost at each of them is "
+        "counted.",
+        "es": f"El reentreno continuo se ajustó una de cada {looks} miradas, para ahorrar tiempo; lo que costaría en "
+        "todas está contado.",
+    }
+
+
 def unadjusted() -> Words:
     """Say that a mitigation of gaps is not rehearsed."""
     return {

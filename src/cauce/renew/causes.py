@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cauce.core.artefacts import Signal, SignalCode, Watched, Words
 from cauce.core.figures import numbers, percents
@@ -67,6 +68,12 @@ def weighty(watched: Watched, fault: Signal) -> bool:
     return uses[fault.column] / total >= 1 / len(uses) if total > 0 else True
 
 
+def apart_from(watched: Watched, faults: tuple[Signal, ...]) -> Watched:
+    """Return the look without what the faulty columns themselves signal."""
+    columns = {fault.column for fault in faults}
+    return replace(watched, signals=tuple(one for one in watched.signals if one.column not in columns))
+
+
 def vanished(watched: Watched) -> tuple[str, str] | None:
     """Say which frequent value of a drifted column has not come at all, or None.
 
@@ -75,13 +82,10 @@ def vanished(watched: Watched) -> tuple[str, str] | None:
     for each in watched.drifts:
         gone = [mover for mover in each.movers if mover.now == 0 and mover.before >= FREQUENT]
         if each.drifted and each.column != OUTPUT and gone:
-            share = percents(gone[0].before)
-            return (
-                f"No row had {gone[0].label} in `{each.column}`, as {share[0]} had at training: if a feed stopped, "
-                "mend that first.",
-                f"Ninguna fila tuvo {gone[0].label} en `{each.column}`, como el {share[1]} en el entrenamiento: si se "
-                "cortó una fuente de datos, arréglala primero.",
-            )
+            share, value = percents(gone[0].before), gone[0].label
+            en = f"No row had {value} in `{each.column}`, as {share[0]} had at training: if a feed stopped, mend that."
+            es = f"Ninguna fila tuvo {value} en `{each.column}`, como el {share[1]} en el entrenamiento: si se cortó "
+            return en, f"{es}una fuente de datos, arréglala."
     return None
 
 

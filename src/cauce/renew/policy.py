@@ -14,7 +14,7 @@ from cauce.core.artefacts import Action, Decision, Known, Signal, SignalCode, St
 from cauce.core.figures import numbers
 from cauce.core.names import uuid7
 from cauce.core.specs import RenewSpec, seconds
-from cauce.renew.causes import CAREFUL_COVERAGE, cause_of, vanished, weighty, with_details
+from cauce.renew.causes import CAREFUL_COVERAGE, apart_from, cause_of, vanished, weighty, with_details
 from cauce.renew.words import duration
 
 FAULTS: frozenset[SignalCode] = frozenset({"missing", "new_category", "out_of_range"})
@@ -191,15 +191,17 @@ def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
 def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
     """Ask to fix the data when values are missing, unknown or out of range.
 
-    Where a loss of performance is proven as well, only the faults of columns count that the model uses as much as its
-    average column: such a fault makes predictions worse by itself, and a retraining would learn it. A small fault
-    explains no loss; then the retraining goes on, and mentions it.
+    Faults of columns that the model uses as much as its average column win whatever else is seen: they make predictions
+    worse by themselves, and a retraining would learn them. Those of other columns explain neither a loss nor what other
+    columns do; where these speak for a retraining it goes on, and mentions the fault.
     """
     faults, fell = situation.alarming(*FAULTS), bool(situation.alarming("performance"))
-    if fell:
-        faults = tuple(fault for fault in faults if weighty(situation.watched, fault))
     if not faults:
         return None
+    weighing = tuple(fault for fault in faults if weighty(situation.watched, fault))
+    if not weighing and cause_of(apart_from(situation.watched, faults)) is not None:
+        return None
+    faults = weighing or faults
     en = "The incoming data look faulty; a retraining would learn the fault."
     es = "Los datos que llegan parecen defectuosos; un reentrenamiento aprendería el defecto."
     if fell:
