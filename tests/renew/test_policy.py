@@ -120,9 +120,7 @@ def test_a_frequent_value_that_is_gone_is_named_since_only_a_person_can_tell_why
     gone = ColumnDrift("plan", 0.5, 0.3, 0.0, 0.0, True, 0.0, 0.0, (Mover("pro", 0.3, 0.0),))
     found = situation(signal("drift", "plan"))
     reason = decide(replace(found, watched=replace(found.watched, drifts=(gone,))), SPEC).reason
-    assert reason["en"].endswith(
-        "No row had pro in `plan`, as 30% had at training: if a feed stopped, mend that."
-    )
+    assert reason["en"].endswith("No row had pro in `plan`, as 30% had at training: if a feed stopped, mend that.")
     assert "Ninguna fila tuvo pro en `plan`" in reason["es"]
 
 

@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cauce import project
-from cauce.core.files import to_json
+from cauce.core.files import from_json, to_json
+from cauce.core.rehearsing import Replayed, Scenario
 from cauce.loop.context import Loop
 from cauce.loop.rehearse import Asked, rehearse
+from cauce.rehearse import outcome
 
 HERE = Path(__file__).parent
 TOML = """[project]
@@ -47,6 +49,7 @@ window = 1000
 min_truths = 300
 cool_down = "{cool_down}"
 """
+MARGIN = 0.01
 LADDER = "--ladder" in sys.argv
 COOL_DOWN = "28d"
 """Set before anything was measured: a month between retrainings at least, as a team would."""
@@ -102,6 +105,22 @@ def tell(stage: str, done: int, total: int, note: str = "") -> None:
         print(f"{time.strftime('%H:%M:%S')} {stage} {done}/{total} {note}", flush=True)
 
 
+def finished(folder: Path, name: str) -> dict[str, object]:
+    """Sum up the replays that a run has finished so far, also of one that was cut off."""
+    places = sorted(folder.glob(f".cauce/runs/rehearse/{name}-*/replays/*.json"))
+    replays = [from_json(place.read_bytes(), Replayed) for place in places]
+    by_scenario: dict[Scenario, list[Replayed]] = {}
+    for each in replays:
+        by_scenario.setdefault(each.job.scenario, []).append(each)
+    found = [outcome(each, margin=MARGIN) for each in by_scenario.values()]
+    for one in found:
+        print(f"{name} {one.scenario.name:18} {one.reason['en']}", flush=True)
+    past = [each for each in replays if each.job.scenario.kind == "history"]
+    looks = [[look.n_served, look.action, look.promoted, list(look.alarms)] for look in past[0].looks] if past else []
+    losses = {course.strategy: [course.mean_loss, list(course.block_losses)] for course in past[0].courses}
+    return {"outcomes": json.loads(to_json(found)), "looks": looks, "block_losses": losses}
+
+
 def main() -> None:
     """Rehearse both and write result.json."""
     parser = argparse.ArgumentParser()
@@ -115,7 +134,14 @@ def main() -> None:
     parser.add_argument("--scenarios", default="", help="names, with commas; all that --thorough asks for when absent")
     parser.add_argument("--folder", type=Path, help="keep the projects, and finished replays, here")
     parser.add_argument("--out", type=Path, default=HERE / "result.json")
+    parser.add_argument("--report", action="store_true", help="sum up what lies in --folder, run nothing")
     asked = parser.parse_args()
+    if asked.report:
+        told = {name: finished(asked.folder / name, name) for name in SETS if (asked.folder / name).exists()}
+        about = {"partial": True, "seeds": 1, "always_every": {"elec2": 4, "bike": 1}}
+        text = json.dumps({**told, "about": about}, indent=1, ensure_ascii=False)
+        asked.out.write_text(text + "\n", encoding="utf-8")
+        return
     kept = asked.out is not None and asked.out.exists() and asked.only
     result = json.loads(asked.out.read_text()) if kept else {}
     with tempfile.TemporaryDirectory() as scratch:
