@@ -88,7 +88,7 @@ def uses(**shares: float) -> tuple[ColumnDrift, ...]:
 
 @pytest.mark.parametrize("code", ["missing", "new_category", "out_of_range", "unit_change"])
 def test_a_fault_of_a_column_that_matters_is_not_learnt_however_bad_the_losses(code: SignalCode) -> None:
-    broken = situation(signal("performance", value=0.8), signal(code, "age"), signal("drift", "age"))
+    broken = situation(signal("performance", value=0.8), signal(code, "age", value=0.6), signal("drift", "age"))
     seen = replace(broken.watched, drifts=uses(age=0.5, plan=0.3, city=0.2))
     decision = decide(replace(broken, watched=seen), SPEC)
     assert decision.action == "fix data"
@@ -96,6 +96,15 @@ def test_a_fault_of_a_column_that_matters_is_not_learnt_however_bad_the_losses(c
     if code != "unit_change":
         assert "The losses have risen too" in decision.reason["en"]
         assert "También han subido las pérdidas" in decision.reason["es"]
+
+
+def test_some_numbers_out_of_range_do_not_hold_up_a_worse_model_for_ever() -> None:
+    """A population that moved leaves the range too."""
+    moved = situation(signal("performance", value=0.8), signal("out_of_range", "age", value=0.3))
+    seen = replace(moved.watched, drifts=uses(age=0.5, plan=0.3, city=0.2))
+    assert decide(replace(moved, watched=seen), SPEC).action == "retrain"
+    before = replace(seen, signals=(signal("out_of_range", "age", value=0.3), signal("drift", "age")))
+    assert decide(replace(moved, watched=before), SPEC).action == "fix data"
 
 
 def test_a_fault_of_a_column_that_hardly_matters_does_not_hold_up_a_worse_model() -> None:

@@ -12,6 +12,8 @@ from cauce.renew.words import named
 CAREFUL_COVERAGE = 0.5
 """Share of predictions with truths below which truths that come selectively are no cause by themselves."""
 OUTPUT = "prediction"
+MOST = 0.5
+"""Rise of the share of numbers out of range from which the column as a whole must be something else."""
 FREQUENT = 0.05
 """Share of a value at training from which it is told that no row has it any more."""
 MOST_SAID = 2
@@ -59,8 +61,16 @@ def _alarming(watched: Watched, *codes: SignalCode) -> tuple[Signal, ...]:
     return tuple(signal for signal in watched.signals if signal.alarming and signal.code in codes)
 
 
-def weighty(watched: Watched, fault: Signal) -> bool:
-    """Whether the model uses a faulty column at least as much as its average input; False where nothing tells."""
+def weighty(watched: Watched, fault: Signal, *, fell: bool) -> bool:
+    """Whether the model uses a faulty column at least as much as its average input; False where nothing tells.
+
+    Parameters
+    ----------
+    fell
+        Whether a loss of performance is proven: then some numbers out of range are no fault that is sure enough.
+    """
+    if fell and fault.code == "out_of_range" and fault.value < MOST:
+        return False
     uses = {each.column: each.importance for each in watched.drifts if each.column != OUTPUT}
     total = sum(uses.values())
     if fault.column not in uses:

@@ -193,12 +193,13 @@ def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
 
     Faults of columns that the model uses as much as its average column win whatever else is seen: they make predictions
     worse by themselves, and a retraining would learn them. Those of other columns explain neither a loss nor what other
-    columns do; where these speak for a retraining it goes on, and mentions the fault.
+    columns do; where these speak for a retraining it goes on, and mentions the fault. So do numbers out of range where a
+    loss is proven, unless most are (`causes.MOST`): a population that moved leaves the range too, and for ever.
     """
     faults, fell = situation.alarming(*FAULTS), bool(situation.alarming("performance"))
     if not faults:
         return None
-    weighing = tuple(fault for fault in faults if weighty(situation.watched, fault))
+    weighing = tuple(fault for fault in faults if weighty(situation.watched, fault, fell=fell))
     if not weighing and cause_of(apart_from(situation.watched, faults)) is not None:
         return None
     faults = weighing or faults
