@@ -181,6 +181,13 @@ def _fault(found: Outcome) -> Pair:
         es = f"Pidió arreglar los datos en el {share[1]} de las pruebas, tras {delay[1]}"
     if not found.retrained_on_fault:
         return f"{en}, and learnt nothing from the fault.", f"{es}, y no aprendió nada del fallo."
+    if found.scenario.kind == "partition":
+        return (
+            f"{en}; it retrained {times[0]} times: by the rows that come, rows that do not cannot be told from a "
+            "population that changed.",
+            f"{es}; reentrenó {times[1]} veces: por las filas que llegan, las que faltan no se distinguen de una "
+            "población que cambió.",
+        )
     return (
         f"{en}; it retrained {times[0]} times on broken data, which is a mistake.",
         f"{es}; reentrenó {times[1]} veces con datos defectuosos, lo que es un error.",

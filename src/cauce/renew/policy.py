@@ -193,8 +193,8 @@ def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
 
     Faults of columns that the model uses as much as its average column win whatever else is seen: they make predictions
     worse by themselves, and a retraining would learn them. Those of other columns explain neither a loss nor what other
-    columns do; where these speak for a retraining it goes on, and mentions the fault. So do numbers out of range where a
-    loss is proven, unless most are (`causes.MOST`): a population that moved leaves the range too, and for ever.
+    columns do; where these speak for a retraining it goes on, and mentions the fault. Neither do numbers out of range
+    hold it up where a loss is proven, unless most are: a population that moved leaves the range too, and for ever.
     """
     faults, fell = situation.alarming(*FAULTS), bool(situation.alarming("performance"))
     if not faults:
