@@ -79,7 +79,7 @@ Interval = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 def t_of(blocks: np.ndarray) -> np.ndarray:
     """Half width of the t interval over independent blocks."""
     k = blocks.shape[1]
-    return stats.t.ppf((1 + PROMISED) / 2, k - 1) * blocks.std(axis=1, ddof=1) / math.sqrt(k)
+    return np.asarray(stats.t.ppf((1 + PROMISED) / 2, k - 1) * blocks.std(axis=1, ddof=1) / math.sqrt(k))
 
 
 def batches(k: int) -> Interval:
@@ -106,7 +106,7 @@ def cosine(power: float, factor: float) -> Interval:
         b = max(1, round(factor * n**power))
         waves = np.sqrt(2 / n) * np.cos(np.pi * np.arange(1, b + 1)[:, None] * (np.arange(1, n + 1) - 0.5) / n)
         own = (series - series.mean(axis=1, keepdims=True)) @ waves.T
-        return stats.t.ppf((1 + PROMISED) / 2, b) * np.sqrt((own**2).mean(axis=1) / n)
+        return np.asarray(stats.t.ppf((1 + PROMISED) / 2, b) * np.sqrt((own**2).mean(axis=1) / n))
 
     return half
 
@@ -121,7 +121,7 @@ def bartlett(share: float) -> Interval:
         variance = (apart**2).mean(axis=1)
         for lag in range(1, width):
             variance += 2 * (1 - lag / width) * (apart[:, lag:] * apart[:, :-lag]).sum(axis=1) / n
-        return np.sqrt(np.maximum(variance, 0) / n)
+        return np.asarray(np.sqrt(np.maximum(variance, 0) / n))
 
     noise = np.random.default_rng(5).normal(size=(40_000, N))
     critical = float(np.quantile(np.abs(noise.mean(axis=1)) / root(noise), PROMISED))

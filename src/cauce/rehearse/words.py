@@ -182,12 +182,9 @@ def _fault(found: Outcome) -> Pair:
     if not found.retrained_on_fault:
         return f"{en}, and learnt nothing from the fault.", f"{es}, y no aprendió nada del fallo."
     if found.scenario.kind == "partition":
-        return (
-            f"{en}; it retrained {times[0]} times: by the rows that come, rows that do not cannot be told from a "
-            "population that changed.",
-            f"{es}; reentrenó {times[1]} veces: por las filas que llegan, las que faltan no se distinguen de una "
-            "población que cambió.",
-        )
+        en = f"{en}; it retrained {times[0]} times: what does not come cannot be told from a population that changed."
+        es = f"{es}; reentrenó {times[1]} veces: lo que no llega no se distingue de una población que cambió."
+        return en, es
     return (
         f"{en}; it retrained {times[0]} times on broken data, which is a mistake.",
         f"{es}; reentrenó {times[1]} veces con datos defectuosos, lo que es un error.",
