@@ -46,11 +46,12 @@ class FakeStage:
         return self.losses_of(model.fitted, rows)
 
     def look(self, seen: Seen) -> Watched:
-        self.asked.append(("look", seen.now, seen.window))
-        self.asked.append(("truth", seen.now, seen.window[seen.labelled]))
+        self.asked.append(("look", seen.now, seen.answered))
+        self.asked.append(("truth", seen.now, seen.answered[seen.labelled]))
+        assert np.array_equal(self.past.known_at[seen.answered[seen.labelled]], seen.received[seen.labelled])
         alarming = seen.now >= self.alarm_from and not seen.model.fitted
         signal = Signal("performance", None, 1.0, 0.5, alarming, {"en": "worse", "es": "peor"})
-        return Watched("m", seen.model.version, moment(seen.now), len(seen.window), int(seen.labelled.sum()),
+        return Watched("m", seen.model.version, moment(seen.now), len(seen.answered), int(seen.labelled.sum()),
                        seen.n_labelled, None, None, 0.1, None, None, (signal,))  # fmt: skip
 
     def decide(self, watched: Watched, seen: Seen) -> Decision:

@@ -17,7 +17,7 @@ from cauce.rehearse.scenarios import scenarios
 
 N, FIRST = 2000, 600
 COLUMNS = Columns(("x", "k"), ("city", "on"), "y", ("a", "b"))
-INJECTED = [one for one in scenarios() if one.injected]
+INJECTED = [one for one in scenarios(thorough=True) if one.injected]
 
 
 def table(seed: int = 0) -> pa.Table:
@@ -150,7 +150,12 @@ def test_what_cannot_happen_to_the_columns_is_no_scenario() -> None:
 
 
 def test_every_kind_and_shape_of_the_issue_is_rehearsed() -> None:
-    made = scenarios()
+    made = scenarios(thorough=True)
     assert {one.kind for one in made} == set(get_args(ScenarioKind))
     assert {one.shape for one in made} == set(get_args(Shape))
     assert len({one.name for one in made}) == len(made)
+
+
+def test_a_short_rehearsal_plays_one_of_each_thing_that_a_loop_must_get_right() -> None:
+    assert {one.name for one in scenarios()} == {"history", "still", "mean", "label", "unit", "outage"}
+    assert [one.name for one in scenarios(only=("partition",))] == ["history", "partition"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,8 +60,19 @@ def test_strategies_pay_and_gain_in_the_order_that_they_must() -> None:
     assert cost["never"].n_retrained == 0
     assert cost["loop"].n_retrained == cost["scheduled"].n_retrained == 2
     assert cost["always"].n_retrained == 27
+    assert cost["always"].rows_fitted == found.rows_always
+
     assert cost["loop"].cpu_seconds == 1.0
     assert cost["loop"].rows_fitted < cost["always"].rows_fitted
+
+
+def test_always_may_be_fitted_at_fewer_looks_and_its_whole_cost_is_counted() -> None:
+    found, _ = run()
+    seldom = replay(replace(job(), always_every=4), past(), FakeStage(past(), past().changed.astype(np.float64)))
+    course = seldom.course("always")
+    assert course is not None
+    assert course.n_retrained == 7
+    assert seldom.rows_always == found.rows_always
 
 
 def test_losses_after_the_change_are_those_compared() -> None:
@@ -107,6 +120,6 @@ def test_the_window_holds_rows_of_the_model_in_service_alone() -> None:
     found = replay(job(), rows, stage)
     promoted = next(look.at for look in found.looks if look.promoted)
     windows = [(at, window) for what, at, window in stage.asked if what == "look"]
-    assert all(len(window) <= 100 for _, window in windows)
+    assert all((rows.times[window] >= rows.times[300] - 1e-9).all() for _, window in windows)
     after = next(window for at, window in windows if at > promoted)
     assert (rows.times[after] > promoted - 1e-9).all()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cauce.core.artefacts import Action, Comparison, Decision, Signal, SignalCode, Verdict, Watched
+from cauce.core.artefacts import Action, ColumnDrift, Comparison, Decision, Mover, Signal, SignalCode, Verdict, Watched
 from cauce.core.files import from_json, to_json
 from cauce.core.specs import RenewSpec
 from cauce.renew import Situation, decide
@@ -77,6 +77,60 @@ def test_faulty_data_with_a_proven_loss_of_performance_retrain_and_are_mentioned
     decision = decide(situation(signal("performance", value=0.14), signal("missing", "age")), SPEC)
     assert decision.action == "retrain"
     assert decision.reason["en"].endswith("Check the data as well. missing of age.")
+
+
+def uses(**shares: float) -> tuple[ColumnDrift, ...]:
+    """Columns as a look has them, with the model's use of each."""
+    return tuple(
+        ColumnDrift(name, 0.0, 0.0, 1.0, 1.0, False, 0.0, 0.0, (), importance=share) for name, share in shares.items()
+    )
+
+
+@pytest.mark.parametrize("code", ["missing", "new_category", "out_of_range", "unit_change"])
+def test_a_fault_of_a_column_that_matters_is_not_learnt_however_bad_the_losses(code: SignalCode) -> None:
+    broken = situation(signal("performance", value=0.8), signal(code, "age", value=0.6), signal("drift", "age"))
+    seen = replace(broken.watched, drifts=uses(age=0.5, plan=0.3, city=0.2))
+    decision = decide(replace(broken, watched=seen), SPEC)
+    assert decision.action == "fix data"
+    assert f"{code} of age." in decision.reason["en"]
+    if code != "unit_change":
+        assert "The losses have risen too" in decision.reason["en"]
+        assert "También han subido las pérdidas" in decision.reason["es"]
+
+
+def test_some_numbers_out_of_range_do_not_hold_up_a_worse_model_for_ever() -> None:
+    """A population that moved leaves the range too."""
+    moved = situation(signal("performance", value=0.8), signal("out_of_range", "age", value=0.3))
+    seen = replace(moved.watched, drifts=uses(age=0.5, plan=0.3, city=0.2))
+    assert decide(replace(moved, watched=seen), SPEC).action == "retrain"
+    before = replace(seen, signals=(signal("out_of_range", "age", value=0.3), signal("drift", "age")))
+    assert decide(replace(moved, watched=before), SPEC).action == "fix data"
+
+
+def test_a_fault_of_a_column_that_hardly_matters_does_not_hold_up_a_worse_model() -> None:
+    small = situation(signal("performance", value=0.8), signal("missing", "city"))
+    seen = replace(small.watched, drifts=uses(age=0.6, plan=0.35, city=0.05, prediction=0.0))
+    decision = decide(replace(small, watched=seen), SPEC)
+    assert decision.action == "retrain"
+    assert decision.reason["en"].endswith("Check the data as well. missing of city.")
+    drifted = replace(seen, signals=(signal("missing", "city"), signal("drift", "age")))
+    assert decide(replace(small, watched=drifted), SPEC).action == "retrain"
+    alone = replace(seen, signals=(signal("missing", "city"), signal("drift", "city")))
+    assert decide(replace(small, watched=alone), SPEC).action == "fix data"
+
+
+def test_a_model_that_tells_no_importance_takes_every_fault_seriously() -> None:
+    told = situation(signal("performance", value=0.8), signal("missing", "city"))
+    seen = replace(told.watched, drifts=uses(age=0.0, city=0.0))
+    assert decide(replace(told, watched=seen), SPEC).action == "fix data"
+
+
+def test_a_frequent_value_that_is_gone_is_named_since_only_a_person_can_tell_why() -> None:
+    gone = ColumnDrift("plan", 0.5, 0.3, 0.0, 0.0, True, 0.0, 0.0, (Mover("pro", 0.3, 0.0),))
+    found = situation(signal("drift", "plan"))
+    reason = decide(replace(found, watched=replace(found.watched, drifts=(gone,))), SPEC).reason
+    assert reason["en"].endswith("No row had pro in `plan`, as 30% had at training: if a feed stopped, mend that.")
+    assert "Ninguna fila tuvo pro en `plan`" in reason["es"]
 
 
 def test_a_worse_loss_retrains() -> None:

@@ -49,6 +49,16 @@ def test_a_population_of_the_same_shape_is_no_change_of_unit(scale: float) -> No
     assert sum(unit is not None and unit.factor == 0.45359237 for unit in named) >= 30
 
 
+def test_few_values_have_no_shape_by_which_a_unit_could_be_told() -> None:
+    """Seasons, months: training of one winter, and a summer, are multiples of each other and no change of unit."""
+    training = pa.table({"season": np.repeat([1, 2], [900, 100]), "month": np.tile([1, 2, 3], 334)[:1000]})
+    seen = summarise(training.to_batches())
+    bins = make_bins(seen, seen.schema(["season", "month"]))
+    counts = bins.count(training)
+    for name, values in (("season", [3.0] * 500), ("season", [2.0, 4.0] * 250), ("month", [10.0, 20.0, 30.0] * 200)):
+        assert unit_change(bins.columns[name], counts[name][:-1], np.asarray(values)) is None
+
+
 def test_one_of_several_feeds_that_changed_its_unit_is_named() -> None:
     values = np.random.default_rng(3).normal(40, 10, 1000)
     values[::3] *= 100

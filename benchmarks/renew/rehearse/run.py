@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cauce import project
-from cauce.core.files import to_json
+from cauce.core.files import from_json, to_json
+from cauce.core.rehearsing import Replayed, Scenario
 from cauce.loop.context import Loop
 from cauce.loop.rehearse import Asked, rehearse
+from cauce.rehearse import outcome
 
 HERE = Path(__file__).parent
 TOML = """[project]
@@ -38,7 +40,7 @@ task = "{task}"
 data = "rows"
 target = "{target}"
 ignore = [{ignore}]
-never_use = ["mlp"]
+never_use = [{rungs}]
 
 [watch]
 window = 1000
@@ -47,6 +49,8 @@ window = 1000
 min_truths = 300
 cool_down = "{cool_down}"
 """
+MARGIN = 0.01
+LADDER = "--ladder" in sys.argv
 COOL_DOWN = "28d"
 """Set before anything was measured: a month between retrainings at least, as a team would."""
 
@@ -83,10 +87,12 @@ def bike(folder: Path) -> None:
 
 def write(folder: Path, table: pa.Table, name: str, task: str, target: str, ignore: list[str]) -> None:
     """Lay out a project."""
+    left_out = ["mlp"] if LADDER else ["additive", "forest", "boosting", "tuned", "mlp"]
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "rows.parquet")
     names = ", ".join(f'"{column}"' for column in ignore)
-    text = TOML.format(name=name, task=task, target=target, ignore=names, cool_down=COOL_DOWN)
+    rungs = ", ".join(f'"{rung}"' for rung in left_out)
+    text = TOML.format(name=name, task=task, target=target, ignore=names, cool_down=COOL_DOWN, rungs=rungs)
     (folder / "cauce.toml").write_text(text, encoding="utf-8")
 
 
@@ -99,18 +105,45 @@ def tell(stage: str, done: int, total: int, note: str = "") -> None:
         print(f"{time.strftime('%H:%M:%S')} {stage} {done}/{total} {note}", flush=True)
 
 
+def finished(folder: Path, name: str) -> dict[str, object]:
+    """Sum up the replays that a run has finished so far, also of one that was cut off."""
+    places = sorted(folder.glob(f".cauce/runs/rehearse/{name}-*/replays/*.json"))
+    replays = [from_json(place.read_bytes(), Replayed) for place in places]
+    by_scenario: dict[Scenario, list[Replayed]] = {}
+    for each in replays:
+        by_scenario.setdefault(each.job.scenario, []).append(each)
+    found = [outcome(each, margin=MARGIN) for each in by_scenario.values()]
+    for one in found:
+        print(f"{name} {one.scenario.name:18} {one.reason['en']}", flush=True)
+    past = [each for each in replays if each.job.scenario.kind == "history"]
+    looks = [[look.n_served, look.action, look.promoted, list(look.alarms)] for look in past[0].looks] if past else []
+    losses = {course.strategy: [course.mean_loss, list(course.block_losses)] for course in past[0].courses}
+    return {"outcomes": json.loads(to_json(found)), "looks": looks, "block_losses": losses}
+
+
 def main() -> None:
     """Rehearse both and write result.json."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=tuple(SETS))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--thorough", action="store_true")
+    parser.add_argument("--always-every", type=int, default=1, help="looks between two fits of always-retrain")
+    parser.add_argument("--ladder", action="store_true", help="climb the whole ladder, not the linear rung alone")
+    parser.add_argument("--scenarios", default="", help="names, with commas; all that --thorough asks for when absent")
     parser.add_argument("--folder", type=Path, help="keep the projects, and finished replays, here")
+    parser.add_argument("--out", type=Path, default=HERE / "result.json")
+    parser.add_argument("--report", action="store_true", help="sum up what lies in --folder, run nothing")
     asked = parser.parse_args()
-    out = HERE / "result.json"
-    result = json.loads(out.read_text()) if out.exists() and asked.only else {}
+    if asked.report:
+        told = {name: finished(asked.folder / name, name) for name in SETS if (asked.folder / name).exists()}
+        about = {"partial": True, "seeds": 1, "always_every": {"elec2": 4, "bike": 1}}
+        text = json.dumps({**told, "about": about}, indent=1, ensure_ascii=False)
+        asked.out.write_text(text + "\n", encoding="utf-8")
+        return
+    kept = asked.out is not None and asked.out.exists() and asked.only
+    result = json.loads(asked.out.read_text()) if kept else {}
     with tempfile.TemporaryDirectory() as scratch:
         for name, make in SETS.items():
             if asked.only not in {None, name}:
@@ -120,9 +153,17 @@ def main() -> None:
                 make(folder)
             loop = Loop(project.load(folder / "cauce.toml"), tell)
             begun = time.monotonic()
-            found = rehearse(
-                loop, name, Asked(seeds=asked.seeds, quick=asked.quick, workers=asked.workers, thorough=asked.thorough)
+            played = Asked(
+                seeds=asked.seeds,
+                every="7d",
+                rows=50_000,
+                quick=asked.quick,
+                workers=asked.workers,
+                thorough=asked.thorough,
+                always_every=asked.always_every,
+                only=tuple(asked.scenarios.split(",")) if asked.scenarios else (),
             )
+            found = rehearse(loop, name, played)
             result[name] = {"wall_s": round(time.monotonic() - begun, 1), **json.loads(to_json(found))}
             for one in found.outcomes:
                 print(f"{one.scenario.name:18} {one.reason['en']}", flush=True)
@@ -134,9 +175,11 @@ def main() -> None:
         "lightgbm": version("lightgbm"),
         "cores": len(os.sched_getaffinity(0)),
         "quick": asked.quick,
+        "seeds": asked.seeds,
+        "always_every": asked.always_every,
     }
-    if not asked.quick:
-        out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if asked.out:
+        asked.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ def rehearse(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     language: Literal["en", "es"] | None = None,
-    seeds: int = 3,
+    seeds: int | None = None,
     seed: int = 0,
-    rows: int = 50_000,
+    rows: int = 10_000,
     every: str | None = None,
     delay: str | None = None,
     pace: str = "10m",
@@ -44,21 +44,21 @@ def rehearse(
     language
         Language of the table and the page; the project's when absent.
     seeds
-        Times that each scenario is replayed.
+        Times that each scenario is replayed; 1, with --thorough 3, when absent.
     seed
         Seed of everything random.
     rows
         Newest rows of the history that are used.
     every
-        Time between looks, as 7d; about a hundred looks when absent.
+        Time between looks, as 7d; about fifty looks, with --thorough a hundred, when absent.
     delay
         Time from a row to its truth, as 3d; as between looks when absent.
     pace
         Time between rows, where the data set names no time column.
     quick
-        Sudden drift only, one seed, no recommendation.
+        One seed, and no recommendation.
     thorough
-        Retrain always in every scenario too, for comparison: it takes most of the time.
+        Every scenario, always-retrain in each of them for comparison, and more settings tried: it takes hours.
     workers
         Processes; one a core when absent.
     """
@@ -73,8 +73,9 @@ def rehearse(
         raise UserError(
             "not a kind of file that a rehearsal is written as", where="--output", received=output, hint=hint
         )
-    if seeds < 1 or rows < 1:
-        raise UserError("at least one seed and one row are needed", where="--seeds, --rows", received=min(seeds, rows))
+    least = min(rows, 1 if seeds is None else seeds)
+    if least < 1:
+        raise UserError("at least one seed and one row are needed", where="--seeds, --rows", received=least)
     with open_loop(common) as loop:
         found = run(loop, model, Asked(seeds, seed, rows, every, delay, pace, quick, workers, thorough))
         about = loop.project.file.project

@@ -96,6 +96,8 @@ class Job:
     last: int
     """Row after the last one."""
     strategies: tuple[Strategy, ...]
+    always_every: int = 1
+    """Looks between two fits of always-retrain."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ class Replayed:
     started: float
     looks: tuple[Look, ...]
     courses: tuple[Course, ...]
+    rows_always: int = 0
+    """Rows that retraining at every look fits, counted: also where nobody fitted them."""
 
     def course(self, strategy: Strategy) -> Course | None:
         """Return one strategy's course, or None where it did not take part."""
@@ -202,6 +206,10 @@ class Outcome:
     against: tuple[Against, ...]
     reason: Words
     """One sentence."""
+    rows_always: float = 0.0
+    """Rows that retraining at every look fits, counted, mean over seeds."""
+    cost_share: float | None = None
+    """Rows that the loop fitted for each of those; None where there are none."""
 
 
 @dataclass(frozen=True)

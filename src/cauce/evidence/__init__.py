@@ -4,6 +4,7 @@ from cauce.evidence.compare import MARGIN_FLOOR, WIDEST, independent, paired
 from cauce.evidence.planning import provable_margin, units_needed, units_to_find
 from cauce.evidence.running import Running
 from cauce.evidence.sequential import sequential
+from cauce.evidence.serial import serial
 from cauce.evidence.several import Chance, chance
 from cauce.evidence.split import sample_ratio, split
 
@@ -18,6 +19,7 @@ __all__ = [
     "provable_margin",
     "sample_ratio",
     "sequential",
+    "serial",
     "split",
     "units_needed",
     "units_to_find",

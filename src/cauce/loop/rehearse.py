@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 FIRST = 0.3
 """Share of the history that the first model is made from."""
 FEWEST = 300
+SELDOM = 8
+"""Looks between two fits of always-retrain in a short rehearsal."""
 COMMAND = "from cauce.loop.rehearse import work; work()"
 
 
@@ -60,24 +62,29 @@ COMMAND = "from cauce.loop.rehearse import work; work()"
 class Asked:
     """What is asked of a rehearsal."""
 
-    seeds: int = 3
-    """Times that each scenario is replayed, the rows in another order and struck by other chance. Strategies other than
-    the loop and never-retrain take part in the first."""
+    seeds: int | None = None
+    """Times that each scenario is replayed, the rows in another order and struck by other chance; 1, when thorough 3,
+    when absent. Strategies other than the loop and never-retrain take part in the first."""
     seed: int = 0
-    rows: int = 50_000
+    rows: int = 10_000
     """Newest rows of the history that are used."""
     every: str | None = None
-    """Time between looks; about a hundred in the replay when absent."""
+    """Time between looks; about fifty in the replay when absent, when thorough a hundred."""
     delay: str | None = None
     """Time from a row to its truth; as between looks when absent."""
     pace: str = "10m"
     """Time between rows, where no column tells it."""
     quick: bool = False
-    """Sudden drift only, one seed, no recommendation."""
+    """One seed, and no recommendation."""
     workers: int | None = None
     """Processes; one a core when absent."""
     thorough: bool = False
-    """Always-retrain in every scenario too, not in the past as it was alone: it takes most of the time."""
+    """Every scenario, always-retrain in each of them, every setting of the grid: hours rather than minutes."""
+    always_every: int | None = None
+    """Looks between two fits of always-retrain, which costs most; 8, when thorough 1, when absent. What it would cost
+    at every look is counted."""
+    only: tuple[str, ...] = ()
+    """Names of the scenarios to play; those that `thorough` asks for when empty."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ def rehearse(loop: Loop, model: str, asked: Asked | None = None) -> Rehearsal:
     if n - first < 1000:
         warnings.append(said.FEW)
     rung = rung_of(loop, apart, history, first)
-    watch, renew = loop.project.file.watch, loop.project.file.renew
+    watch, renew = loop.watch_spec(model), loop.renew_spec(model)
     kit, columns = _tried(Kit(history.spec, rung.candidate, watch, renew, settings.margin), history, first)
     plan = Plan(kit, columns, _pace(history, first, asked), asked.seed)
     current = Settings(watch.window, watch.drift, renew.min_truths, renew.cool_down)
@@ -153,16 +160,20 @@ def _rehearsed(
 ) -> Rehearsal:
     n = history.table.num_rows
     first = round(FIRST * n)
-    seeds = 1 if asked.quick else max(1, asked.seeds)
-    chosen = [one for one in scenarios(drift_only=asked.quick) if _possible(plan, history, one, first)]
+    seeds = 1 if asked.quick else asked.seeds or (3 if asked.thorough else 1)
+    seldom = asked.always_every or (1 if asked.thorough else SELDOM)
+    chosen = [
+        one for one in scenarios(thorough=asked.thorough, only=asked.only) if _possible(plan, history, one, first)
+    ]
     jobs = [
-        Job(one, seed, current, first, n, taking_part(one, seed, thorough=asked.thorough))
+        Job(one, seed, current, first, n, taking_part(one, seed, thorough=asked.thorough), seldom)
         for one in chosen
         for seed in range(1 if one.kind == "history" else seeds)
     ]
     done = run_jobs(crew, jobs, loop.progress)
     by_scenario = {one: [each for each in done if each.job.scenario == one] for one in chosen}
-    recommended = None if asked.quick else _recommendation(loop, crew, plan, current, first, n)
+    few = not asked.thorough
+    recommended = None if asked.quick else _recommendation(loop, crew, plan, current, first, n, few=few)
     candidate = plan.kit.candidate
     return Rehearsal(
         model=plan.kit.spec.model,
@@ -180,14 +191,16 @@ def _rehearsed(
         outcomes=tuple(outcome(each, margin=plan.kit.margin) for each in by_scenario.values()),
         timeline=by_scenario[chosen[0]][0],
         recommendation=recommended,
-        warnings=warnings,
+        warnings=(*warnings, said.seldom(seldom)) if seldom > 1 else warnings,
         fingerprint=stamp,
     )
 
 
-def _recommendation(loop: Loop, crew: Crew, plan: Plan, current: Settings, first: int, n: int) -> Recommendation:
+def _recommendation(
+    loop: Loop, crew: Crew, plan: Plan, current: Settings, first: int, n: int, *, few: bool
+) -> Recommendation:
     middle, margin = first + (n - first) // 2, plan.kit.margin
-    tried = grid(current, look_every_s=plan.pace.look_every_s)
+    tried = grid(current, look_every_s=plan.pace.look_every_s, few=few)
     kinds = Scenario("history"), Scenario("still")
     jobs = [Job(kind, 0, settings, first, middle, ("loop",)) for settings in tried for kind in kinds]
     done = run_jobs(crew, jobs, loop.progress, stage="tune-rehearsal")
@@ -258,7 +271,7 @@ def _possible(plan: Plan, history: History, scenario: Scenario, first: int) -> b
 
 def _pace(history: History, first: int, asked: Asked) -> Pace:
     span = float(history.times[-1] - history.times[first])
-    every = seconds(asked.every) if asked.every else nice_interval(span)
+    every = seconds(asked.every) if asked.every else nice_interval(span, most=100 if asked.thorough else 50)
     delay = seconds(asked.delay) if asked.delay else every
     return Pace(every, delay, history.step_s)
 

@@ -7,10 +7,8 @@ here and nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,16 +17,17 @@ from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.core.rehearsing import Settings
 from cauce.core.specs import RenewSpec, WatchSpec
+from cauce.loop.rehearse_watch import Reference, Watching, moment
 from cauce.rehearse import Model
 from cauce.rehearse.stage import Floats, Rows, Seen
+from cauce.watch.joint import MOST_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cauce.profile import Bins
-
 N_FOLDS = 3
 """Folds whose predictions finish a classifier."""
+WEEK_S = 7 * 86_400.0
 FEWEST_ACCEPTED = 100
 """As `loop.material`: rows below which those that judge are too few to stand for a population."""
 
@@ -47,13 +46,6 @@ class Kit:
     """Whether retrained models are finished out of fold: not where that had nothing to mend in the first one."""
 
 
-class Reference(NamedTuple):
-    """What a look compares with."""
-
-    bins: Bins
-    counts: Mapping[str, np.ndarray]
-
-
 class RealStage:
     """One table of rows in order of time, and the loop's own code on it. Belongs to one replay."""
 
@@ -61,8 +53,10 @@ class RealStage:
         self.kit, self.table = kit, table
         self.task = task_named(kit.spec.task)
         self.watch = kit.watch.model_copy(update={"window": settings.window, "drift": settings.drift})
-        self.renew = kit.renew.model_copy(update={"min_truths": settings.min_truths, "cool_down": settings.cool_down})
+        keys = {"min_truths": settings.min_truths, "cool_down": settings.cool_down, "approve": "policy"}
+        self.renew = kit.renew.model_copy(update=keys)
         self.inputs = table.select(list(kit.spec.schema.names))
+        self.watching = Watching(kit.spec, self.watch, kit.margin, table, self.inputs)
 
     def fit(self, teach: Rows, judge: Rows, *, version: int, at: float) -> Model:
         """Refit the rung, finish it, and hold it against rows set aside; processor seconds of it all are counted."""
@@ -72,7 +66,7 @@ class RealStage:
         if kit.finish and kit.spec.task == "classify":  # a number's finish is its interval, which decides nothing here
             fitted = self._finished(fitted, rows)
         held_out = self.task.losses(fitted, self.table.take(judge), kit.spec).values if len(judge) else np.empty(0)
-        reference = self._reference(fitted, teach, judge) if len(judge) else None
+        reference = self._reference(fitted, teach, judge, first=version == 1) if len(judge) else None
         spent = time.process_time() - begun
         return Model(version, at, fitted, teach, held_out, reference, spent)
 
@@ -81,36 +75,14 @@ class RealStage:
         return self.task.losses(model.fitted, self.table.take(rows), self.kit.spec).values
 
     def look(self, seen: Seen) -> Watched:
-        """Count the window in the bins of training and look at it, as `loop.watch` does."""
-        from cauce import watch as room
-
-        rows = self.inputs.take(seen.window)
-        known = seen.window[seen.labelled]
-        said = seen.model.fitted.predict(rows)["prediction"]
-        reference: Reference = seen.model.reference
-        window = room.Window(
-            model=self.kit.spec.model,
-            version=seen.model.version,
-            counts=reference.bins.count(rows.append_column("prediction", said)),
-            reference=reference.counts,
-            bins=reference.bins,
-            n_predictions=len(seen.window),
-            first=None,
-            last=None,
-            held_out_losses=seen.model.held_out,
-            realised_losses=self.losses(seen.model, known) if len(known) else np.empty(0),
-            n_labelled=seen.n_labelled,
-            margin=self.kit.margin,
-            importance=seen.model.fitted.importance,
-            outside=room.count_outside(rows, reference.bins),
-            target=self.kit.spec.target,
-        )
-        return room.look(window, self.watch, now=moment(seen.now))
+        """Look at the rows, as `loop.watch` does."""
+        return self.watching.look(seen)
 
     def decide(self, watched: Watched, seen: Seen) -> Decision:
-        """Ask the policy, as `loop.renew` does."""
+        """Ask the policy, as `loop.renew` does; a person who has to approve does so at once."""
         from cauce import renew as room
 
+        lately = [(at, spent) for at, spent in seen.retrained if at > seen.now - WEEK_S]
         situation = room.Situation(
             watched=watched,
             last_retrain=None if seen.last_retrain is None else moment(seen.last_retrain),
@@ -119,6 +91,9 @@ class RealStage:
             now=moment(seen.now),
             champion=seen.model.version,
             min_rows=self.watch.min_rows,
+            retrained=tuple(moment(at) for at, _ in lately),
+            training_s=sum(spent for _, spent in lately),
+            last_training_s=seen.retrained[-1][1] if seen.retrained else seen.model.cpu_seconds,
         )
         return room.decide(situation, self.renew)
 
@@ -170,7 +145,7 @@ class RealStage:
                 together = together.set_column(place, name, pc.fill_null(together[name], 0.0))
         return fitted.finish(rows.take(np.concatenate(tested)), together, spec).fitted
 
-    def _reference(self, fitted: Fitted, teach: Rows, judge: Rows) -> Reference:
+    def _reference(self, fitted: Fitted, teach: Rows, judge: Rows, *, first: bool) -> Reference:
         """Return bins fixed by the rows that taught, and the counts that a look compares with, as `loop.train` does."""
         from cauce import profile
 
@@ -181,9 +156,5 @@ class RealStage:
         said = profile.summarise(outputs.to_batches())
         bins_out = profile.make_bins(said, said.schema(["prediction"]))
         counts = {**bins.count(self.inputs.take(accepted)), **bins_out.count(outputs)}
-        return Reference(profile.Bins({**bins.columns, **bins_out.columns}), counts)
-
-
-def moment(at: float) -> datetime:
-    """Return a time of the history's clock as the rooms take it."""
-    return datetime.fromtimestamp(at, UTC)
+        sample = np.random.default_rng(self.kit.spec.seed).permutation(accepted)[:MOST_ROWS] if first else None
+        return Reference(profile.Bins({**bins.columns, **bins_out.columns}), counts, sample)

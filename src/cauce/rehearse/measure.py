@@ -14,8 +14,6 @@ from cauce.rehearse.clock import DAY
 
 MONTH = 30 * DAY
 CONFIDENCE = 0.95
-ALIKE, FEWEST = 0.3, 6
-"""Correlation of neighbouring blocks above which they are put together, and the fewest blocks that are left."""
 
 
 def outcome(replays: Sequence[Replayed], *, margin: float) -> Outcome:
@@ -31,6 +29,7 @@ def outcome(replays: Sequence[Replayed], *, margin: float) -> Outcome:
     found = [detection(each) for each in replays]
     acted = [action(each) for each in replays]
     rate, days = false_alarms(replays)
+    counted = fmean(each.rows_always for each in replays)
     others = [one.strategy for one in replays[0].courses if one.strategy != "loop"]
     made = Outcome(
         scenario=scenario,
@@ -50,6 +49,8 @@ def outcome(replays: Sequence[Replayed], *, margin: float) -> Outcome:
         loop_cpu_seconds=fmean(one.cpu_seconds for one in loops),
         against=tuple(_against(replays, other, margin) for other in others),
         reason={},
+        rows_always=counted,
+        cost_share=fmean(one.rows_fitted for one in loops) / counted if counted else None,
     )
     return words.with_reason(made)
 
@@ -108,20 +109,15 @@ def false_alarms(replays: Sequence[Replayed]) -> tuple[float | None, float]:
 def compare(ours: Sequence[Course], theirs: Sequence[Course], *, margin: float) -> tuple[Comparison, float | None]:
     """Compare two strategies over blocks of consecutive rows of all seeds, and say how alike neighbouring blocks are.
 
-    The unit is a block's mean loss, since losses of neighbouring rows resemble each other and a model that is better
-    today is better tomorrow. Blocks are of equal size, so their mean is the mean over rows. While the differences of
-    neighbouring blocks resemble each other still, pairs of them are put together: 24 blocks, 12, 6. What is returned
-    beside the comparison is the correlation that is left; None where it cannot be told.
+    A block counts with its mean loss; blocks are of equal size, so their mean is the mean over rows. The interval is
+    one for series whose neighbours resemble each other (`evidence.serial`). What is returned beside the comparison is
+    the correlation of neighbouring differences; None where it cannot be told.
     """
-    from cauce.evidence import paired
+    from cauce.evidence import serial
 
     pairs = [(np.asarray(a.block_losses), np.asarray(b.block_losses)) for a, b in zip(ours, theirs, strict=True)]
-    alike = _neighbours([a - b for a, b in pairs])
-    while alike is not None and alike > ALIKE and all(len(a) % 2 == 0 and len(a) >= 2 * FEWEST for a, _ in pairs):
-        pairs = [(a.reshape(-1, 2).mean(axis=1), b.reshape(-1, 2).mean(axis=1)) for a, b in pairs]
-        alike = _neighbours([a - b for a, b in pairs])
-    candidate, reference = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-    return paired(candidate, reference, margin=margin, confidence=CONFIDENCE), alike
+    found = serial([a for a, _ in pairs], [b for _, b in pairs], margin=margin, confidence=CONFIDENCE)
+    return found, _neighbours([a - b for a, b in pairs])
 
 
 def _neighbours(series: Sequence[np.ndarray]) -> float | None:

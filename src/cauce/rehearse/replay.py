@@ -14,8 +14,8 @@ from cauce.core.rehearsing import Course, Job, Look, Replayed, Strategy
 from cauce.rehearse.clock import look_times
 from cauce.rehearse.stage import Floats, Model, Rows, Seen, Stage
 
-N_BLOCKS = 24
-"""Blocks of consecutive rows that losses are compared on: long ones, since neighbouring losses resemble each other."""
+N_BLOCKS = 96
+"""Blocks of consecutive rows that losses are compared on; neighbours may resemble each other (`evidence.serial`)."""
 FIRST_JUDGED = 0.2
 """Share of the first rows that is set aside to judge the first model."""
 
@@ -144,23 +144,24 @@ def replay(job: Job, past: Past, stage: Stage) -> Replayed:
         started=float(past.times[past.first - 1]),
         looks=tuple(runs["loop"].looks),
         courses=tuple(runs[name].course(name, ends, judged_from) for name in runs if name in job.strategies),
+        rows_always=_rows_always(play),
     )
 
 
 def _loop(play: _Replay) -> _Run:
     """The loop itself: look, decide, retrain where asked for, promote where proven better."""
     run, champion, since = play.empty(), play.begin, play.past.first
-    start, last_retrain = play.past.first, None
+    start, retrained = play.past.first, list[tuple[float, float]]()
     for now, end in zip(play.looks.tolist(), play.ends.tolist(), strict=True):
         play.serve(run, champion, start, end)
+        seen = _seen(play, champion, now, rows=(since, start, end), retrained=retrained)
         start = end
-        seen = _seen(play, champion, since, end, now, last_retrain)
         watched = play.stage.look(seen)
         decision = play.stage.decide(watched, seen)
         promoted: bool | None = None
         if decision.action == "retrain":
-            last_retrain = now
             challenger = play.renew(run, champion, now, end)
+            retrained.append((now, challenger.cpu_seconds if challenger is not None else 0.0))
             if challenger is not None:
                 rows = play.unseen(champion, challenger, now, end)
                 promoted = play.stage.judge(champion, challenger, rows, watched, now)
@@ -172,14 +173,28 @@ def _loop(play: _Replay) -> _Run:
     return run
 
 
-def _seen(play: _Replay, champion: Model, since: int, end: int, now: float, last_retrain: float | None) -> Seen:
-    past = play.past
-    window = np.arange(max(since, end - play.job.settings.window), end)
+def _seen(
+    play: _Replay, champion: Model, now: float, *, rows: tuple[int, int, int], retrained: list[tuple[float, float]]
+) -> Seen:
+    """Gather what a look may know; `rows` are the champion's first, the first since the last look, the end."""
+    past, (since, start, end) = play.past, rows
     known = play.known(now, end, past.first)
     n_labelled = int(np.sum(past.times[known] > champion.at))
-    n_new = n_labelled if last_retrain is None else int(np.sum(past.times[known] > last_retrain))
-    labelled = past.known_at[window] <= now
-    return Seen(champion, window, labelled, n_labelled, last_retrain, min(n_labelled, n_new), now)
+    last = retrained[-1][0] if retrained else None
+    n_new = n_labelled if last is None else int(np.sum(past.times[known] > last))
+    received = past.known_at[since:end]
+    return Seen(
+        model=champion,
+        answered=np.arange(since, end),
+        at=past.times[since:end],
+        received=np.where(received <= now, received, np.nan),
+        n_came=end - start,
+        n_labelled=n_labelled,
+        last_retrain=last,
+        n_new=min(n_labelled, n_new),
+        now=now,
+        retrained=tuple(retrained),
+    )
 
 
 def _never(play: _Replay) -> _Run:
@@ -190,17 +205,27 @@ def _never(play: _Replay) -> _Run:
 
 
 def _always(play: _Replay) -> _Run:
-    """A new model from all known rows at every look, taken into service unseen."""
+    """A new model from all known rows at every look, or every so many, taken into service unseen."""
     run, model, start = play.empty(), play.begin, play.past.first
-    for now, end in zip(play.looks.tolist(), play.ends.tolist(), strict=True):
+    for place, (now, end) in enumerate(zip(play.looks.tolist(), play.ends.tolist(), strict=True)):
         play.serve(run, model, start, end)
         start = end
+        if place % play.job.always_every:
+            continue
         known = play.known(now, end)
         if len(known) > len(model.taught) and end < play.n:
             model = play.stage.fit(known, np.empty(0, np.int64), version=len(run.fitted) + 2, at=now)
             run.fitted.append(model)
             run.n_promoted += 1
     return run
+
+
+def _rows_always(play: _Replay) -> int:
+    """Count the rows that a fit at every look takes."""
+    counts = [len(play.known(now, end)) for now, end in zip(play.looks.tolist(), play.ends.tolist(), strict=True)]
+    before = [len(play.begin.taught), *counts[:-1]]
+    ends = play.ends.tolist()
+    return sum(n for n, last, end in zip(counts, before, ends, strict=True) if n > last and end < play.n)
 
 
 def _scheduled(play: _Replay, n_times: int) -> _Run:

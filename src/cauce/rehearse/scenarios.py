@@ -12,26 +12,30 @@ NEVER = 0.3
 """Share of the truths that then never come."""
 
 EVERYONE: tuple[Strategy, ...] = ("loop", "never", "always", "scheduled", "oracle")
-FEW: tuple[Strategy, ...] = ("loop", "never", "scheduled", "oracle")
-"""Who takes part in the first seed of a scenario where not all is asked for: always retraining costs most."""
 CHEAP: tuple[Strategy, ...] = ("loop", "never")
-"""Who takes part in the seeds after the first, which tell how sure a detection is."""
+"""Who takes part where not all is asked for, and in the seeds after the first, which tell how sure a detection is."""
 
 
 def taking_part(scenario: Scenario, seed: int, *, thorough: bool) -> tuple[Strategy, ...]:
     """Return the strategies of one replay."""
     if seed > 0:
         return CHEAP
-    return EVERYONE if thorough or scenario.kind == "history" else FEW
+    return EVERYONE if thorough or scenario.kind == "history" else CHEAP
 
 
-def scenarios(*, drift_only: bool = False) -> tuple[Scenario, ...]:
-    """Return every scenario, in the order of the report.
+USUAL = frozenset({"history", "still", "mean", "label", "unit", "outage"})
+"""Scenarios that are played where not all are asked for: one of each thing that a loop must get right."""
+
+
+def scenarios(*, thorough: bool = False, only: tuple[str, ...] = ()) -> tuple[Scenario, ...]:
+    """Return the scenarios to play, in the order of the report.
 
     Parameters
     ----------
-    drift_only
-        Without shapes other than sudden: for a quick look.
+    thorough
+        Every one, not the `USUAL` ones alone.
+    only
+        Names; those, whatever `thorough` says, and the past as it was, which every rehearsal plays.
     """
     drifts = (
         Scenario("mean", "sudden", strength=1.0),
@@ -49,5 +53,6 @@ def scenarios(*, drift_only: bool = False) -> tuple[Scenario, ...]:
         Scenario("partition", "sudden", end=FAULT_END),
         Scenario("outage", "sudden", end=FAULT_END),
     )
-    kept = tuple(each for each in drifts if not drift_only or each.shape == "sudden")
-    return (Scenario("history"), Scenario("still"), *kept, Scenario("delay", strength=LATE), *faults)
+    known = (Scenario("history"), Scenario("still"), *drifts, Scenario("delay", strength=LATE), *faults)
+    wanted = {"history", *only} if only else {each.name for each in known} if thorough else USUAL
+    return tuple(each for each in known if each.name in wanted)

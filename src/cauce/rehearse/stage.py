@@ -36,16 +36,27 @@ class Seen:
     """What a look may know: rows by their number, all of them before `now`."""
 
     model: Model
-    window: Rows
-    """The newest rows that this model answered, oldest first."""
-    labelled: npt.NDArray[np.bool_]
-    """Which of them have their truth, shape (n_window,)."""
+    answered: Rows
+    """All rows that this model answered, oldest first."""
+    at: Floats
+    """When each of them came, shape (n_answered,)."""
+    received: Floats
+    """When its truth came, NaN where it has not come yet, shape (n_answered,)."""
+    n_came: int
+    """How many of them came since the last look."""
     n_labelled: int
     """Rows since the model was trained whose truth has come."""
     last_retrain: float | None
     n_new: int
     """Rows since the last retraining whose truth has come."""
     now: float
+    retrained: tuple[tuple[float, float], ...] = ()
+    """When each retraining was asked for, and the processor seconds that it took, oldest first."""
+
+    @property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """Which of the rows have their truth, shape (n_answered,)."""
+        return ~np.isnan(self.received)
 
 
 class Stage(Protocol):
@@ -58,7 +69,7 @@ class Stage(Protocol):
         """Return the loss of each row."""
 
     def look(self, seen: Seen) -> Watched:
-        """Look at a window."""
+        """Look at what came since the last look. Called in order of time, by the loop alone."""
 
     def decide(self, watched: Watched, seen: Seen) -> Decision:
         """Ask the policy."""

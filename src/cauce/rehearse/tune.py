@@ -19,10 +19,19 @@ MOST_FALSE = 1.0
 """False alarms a month that are always let pass."""
 
 
-def grid(current: Settings, *, look_every_s: float) -> tuple[Settings, ...]:
-    """Return the settings to try, the current ones first: each key smaller and larger, one at a time."""
+def grid(current: Settings, *, look_every_s: float, few: bool = False) -> tuple[Settings, ...]:
+    """Return the settings to try, the current ones first: each key smaller and larger, one at a time.
+
+    Parameters
+    ----------
+    few
+        Only what may cost less, or alarm later: for a rehearsal that is to be short.
+    """
     cool = seconds(current.cool_down)
     downs = [_duration(look_every_s * n) for n in (2, 4, 8) if look_every_s * n > cool]
+    if few:
+        slower = [replace(current, drift=current.drift * 2), replace(current, min_truths=current.min_truths * 3)]
+        return tuple(dict.fromkeys([current, *slower, *(replace(current, cool_down=down) for down in downs[-1:])]))
     tried = [
         current,
         *(replace(current, window=max(50, n)) for n in (current.window // 2, current.window * 2)),

@@ -64,6 +64,16 @@ def cut(kept: int, whole: int) -> Words:
     }
 
 
+def seldom(looks: int) -> Words:
+    """Say that always-retrain was not fitted at every look."""
+    return {
+        "en": f"Always-retrain was fitted at every {looks}th look, to save time; what it would cost at each of them is "
+        "counted.",
+        "es": f"El reentreno continuo se ajustó una de cada {looks} miradas, para ahorrar tiempo; lo que costaría en "
+        "todas está contado.",
+    }
+
+
 def unadjusted() -> Words:
     """Say that a mitigation of gaps is not rehearsed."""
     return {
@@ -171,6 +181,10 @@ def _fault(found: Outcome) -> Pair:
         es = f"Pidió arreglar los datos en el {share[1]} de las pruebas, tras {delay[1]}"
     if not found.retrained_on_fault:
         return f"{en}, and learnt nothing from the fault.", f"{es}, y no aprendió nada del fallo."
+    if found.scenario.kind == "partition":
+        en = f"{en}; it retrained {times[0]} times: what does not come cannot be told from a population that changed."
+        es = f"{es}; reentrenó {times[1]} veces: lo que no llega no se distingue de una población que cambió."
+        return en, es
     return (
         f"{en}; it retrained {times[0]} times on broken data, which is a mistake.",
         f"{es}; reentrenó {times[1]} veces con datos defectuosos, lo que es un error.",
@@ -211,14 +225,13 @@ def _signed(share: float) -> Pair:
 
 
 def _costs(found: Outcome) -> Pair:
-    always = next((one for one in found.against if one.strategy == "always"), None)
-    if always is None or always.cost_ratio is None:
+    if found.cost_share is None:
         return "", ""
-    ours, theirs = numbers(round(found.loop_retrained, 1)), numbers(round(always.n_retrained, 1))
-    share = percents(always.cost_ratio)
+    ours, share = numbers(round(found.loop_retrained, 1)), percents(found.cost_share)
+    one = found.loop_retrained == 1
     return (
-        f"{ours[0]} retrainings instead of {theirs[0]}, {share[0]} of the rows.",
-        f"{ours[1]} reentrenamientos en vez de {theirs[1]}, el {share[1]} de las filas.",
+        f"{ours[0]} retraining{'' if one else 's'}, {share[0]} of the rows that one at every look would fit.",
+        f"{ours[1]} reentrenamiento{'' if one else 's'}, el {share[1]} de las filas que ajustaría uno en cada mirada.",
     )
 
 

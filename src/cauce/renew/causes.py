@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cauce.core.artefacts import Signal, SignalCode, Watched, Words
 from cauce.core.figures import numbers, percents
@@ -10,6 +11,11 @@ from cauce.renew.words import named
 
 CAREFUL_COVERAGE = 0.5
 """Share of predictions with truths below which truths that come selectively are no cause by themselves."""
+OUTPUT = "prediction"
+MOST = 0.5
+"""Rise of the share of numbers out of range from which the column as a whole must be something else."""
+FREQUENT = 0.05
+"""Share of a value at training from which it is told that no row has it any more."""
 MOST_SAID = 2
 """Segments that a reason quotes."""
 
@@ -53,6 +59,44 @@ def _said(watched: Watched, by_truths: bool) -> Iterator[Signal]:
 
 def _alarming(watched: Watched, *codes: SignalCode) -> tuple[Signal, ...]:
     return tuple(signal for signal in watched.signals if signal.alarming and signal.code in codes)
+
+
+def weighty(watched: Watched, fault: Signal, *, fell: bool) -> bool:
+    """Whether the model uses a faulty column at least as much as its average input; False where nothing tells.
+
+    Parameters
+    ----------
+    fell
+        Whether a loss of performance is proven: then some numbers out of range are no fault that is sure enough.
+    """
+    if fell and fault.code == "out_of_range" and fault.value < MOST:
+        return False
+    uses = {each.column: each.importance for each in watched.drifts if each.column != OUTPUT}
+    total = sum(uses.values())
+    if fault.column not in uses:
+        return False
+    return uses[fault.column] / total >= 1 / len(uses) if total > 0 else True
+
+
+def apart_from(watched: Watched, faults: tuple[Signal, ...]) -> Watched:
+    """Return the look without what the faulty columns themselves signal."""
+    columns = {fault.column for fault in faults}
+    return replace(watched, signals=tuple(one for one in watched.signals if one.column not in columns))
+
+
+def vanished(watched: Watched) -> tuple[str, str] | None:
+    """Say which frequent value of a drifted column has not come at all, or None.
+
+    A partition that is missing cannot be told from a population that changed by the rows that do come: a person can.
+    """
+    for each in watched.drifts:
+        gone = [mover for mover in each.movers if mover.now == 0 and mover.before >= FREQUENT]
+        if each.drifted and each.column != OUTPUT and gone:
+            share, value = percents(gone[0].before), gone[0].label
+            en = f"No row had {value} in `{each.column}`, as {share[0]} had at training: if a feed stopped, mend that."
+            es = f"Ninguna fila tuvo {value} en `{each.column}`, como el {share[1]} en el entrenamiento: si se cortó "
+            return en, f"{es}una fuente de datos, arréglala."
+    return None
 
 
 def _rise(relative: float) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from cauce.core.artefacts import Action, Decision, Known, Signal, SignalCode, St
 from cauce.core.figures import numbers
 from cauce.core.names import uuid7
 from cauce.core.specs import RenewSpec, seconds
-from cauce.renew.causes import CAREFUL_COVERAGE, cause_of, with_details
+from cauce.renew.causes import CAREFUL_COVERAGE, apart_from, cause_of, vanished, weighty, with_details
 from cauce.renew.words import duration
 
 FAULTS: frozenset[SignalCode] = frozenset({"missing", "new_category", "out_of_range"})
@@ -189,18 +189,26 @@ def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
 
 
 def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
-    """Ask to fix the data when values are missing, unknown or out of range and no loss of performance is proven."""
-    faults = situation.alarming(*FAULTS)
-    if not faults or situation.alarming("performance"):
+    """Ask to fix the data when values are missing, unknown or out of range.
+
+    Faults of columns that the model uses as much as its average column win whatever else is seen: they make predictions
+    worse by themselves, and a retraining would learn them. Those of other columns explain neither a loss nor what other
+    columns do; where these speak for a retraining it goes on, and mentions the fault. Neither do numbers out of range
+    hold it up where a loss is proven, unless most are: a population that moved leaves the range too, and for ever.
+    """
+    faults, fell = situation.alarming(*FAULTS), bool(situation.alarming("performance"))
+    if not faults:
         return None
-    return Verdict(
-        "fix data",
-        with_details(
-            "The incoming data look faulty; a retraining would learn the fault.",
-            "Los datos que llegan parecen defectuosos; un reentrenamiento aprendería el defecto.",
-            faults,
-        ),
-    )
+    weighing = tuple(fault for fault in faults if weighty(situation.watched, fault, fell=fell))
+    if not weighing and cause_of(apart_from(situation.watched, faults)) is not None:
+        return None
+    faults = weighing or faults
+    en = "The incoming data look faulty; a retraining would learn the fault."
+    es = "Los datos que llegan parecen defectuosos; un reentrenamiento aprendería el defecto."
+    if fell:
+        en += " The losses have risen too, which such a fault does by itself."
+        es += " También han subido las pérdidas, cosa que un defecto así provoca por sí solo."
+    return Verdict("fix data", with_details(en, es, faults))
 
 
 def experimenting(situation: Situation, spec: RenewSpec) -> Verdict | None:
@@ -329,6 +337,9 @@ def retrain(situation: Situation, spec: RenewSpec) -> Verdict | None:
     if faults:
         words = with_details("Check the data as well.", "Revisa también los datos.", faults)
         en, es = f"{en} {words['en']}", f"{es} {words['es']}"
+    gone = vanished(situation.watched)
+    if gone is not None:
+        en, es = f"{en} {gone[0]}", f"{es} {gone[1]}"
     return Verdict("retrain", {"en": en, "es": es})
 
 

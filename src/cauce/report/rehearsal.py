@@ -156,7 +156,7 @@ def _row(one: Outcome, found: Rehearsal, words: Language) -> Row:
         rate,
         words.number(round(one.loop_retrained, 1)),
         _against(by_name.get("never"), words),
-        _against(by_name.get("always"), words, cost=True),
+        _against(by_name.get("always"), words, cost=one.cost_share),
         _against(by_name.get("oracle"), words),
         _against(by_name.get("scheduled"), words),
     )
@@ -164,14 +164,14 @@ def _row(one: Outcome, found: Rehearsal, words: Language) -> Row:
     return Row(scenario_name(one.scenario, words), tuple(zip(heads, figures, strict=True)), words.of(one.reason))
 
 
-def _against(each: Against | None, words: Language, *, cost: bool = False) -> str:
-    """Write a difference of losses, relative, with its interval; and what the loop cost of the other's cost."""
+def _against(each: Against | None, words: Language, *, cost: float | None = None) -> str:
+    """Write a difference of losses, relative, with its interval; and what the loop cost of retraining at every look."""
     if each is None:
-        return DASH
+        return DASH if cost is None else f"{DASH}, {words.percent(cost, 0)}"
     found = each.comparison
     ends = [_share(value, found.mean_reference, words) for value in (found.difference, found.lower, found.upper)]
     told = f"{ends[0]} ({ends[1]}…{ends[2]})"
-    return told if not cost or each.cost_ratio is None else f"{told}, {words.percent(each.cost_ratio, 0)}"
+    return told if cost is None else f"{told}, {words.percent(cost, 0)}"
 
 
 def _share(value: float, base: float, words: Language) -> str:

@@ -29,6 +29,9 @@ NEAR = 4.0
 """Factor up to which, up and down, a population may move too."""
 FITS = 0.1
 """p-value of a shift from which on there is none."""
+LEAST_VALUES = 5.0
+"""Values, or bins, that a column needs on either side to have a shape by which a unit can be told: a window that holds
+one season, or two months, is a multiple of another one by chance. Of unequal shares fewer count (`_values`)."""
 LEAST_LEFT = 0.02
 """An index that is no more than this is none, whatever it was before."""
 
@@ -76,6 +79,8 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
     """
     if bins.kind not in NUMBERS or not len(values) or bins.low is None or bins.high is None or bins.low == bins.high:
         return None
+    if _values(reference) < LEAST_VALUES or _values(np.unique(values, return_counts=True)[1]) < LEAST_VALUES:
+        return None
     before = psi(reference, _counted(bins, values))
     outside = (values < bins.low) | (values > bins.high)
     if before <= 2 * LEAST_LEFT:
@@ -94,6 +99,12 @@ def unit_change(bins: ColumnBins, reference: Counts, values: Floats) -> Unit | N
         undone = rank_tests(reference[:-1], _counted(bins, values / unit.factor)[:-1])
         return unit if undone.location >= FITS else None
     return unit
+
+
+def _values(counts: Counts) -> float:
+    """Return how many equally frequent values have the same entropy: the Hill number of order 1 (Hill 1973)."""
+    shares = counts[counts > 0] / max(1, counts.sum())
+    return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
 def _counted(bins: ColumnBins, values: Floats) -> Counts:

@@ -81,7 +81,7 @@ def _drifts(window: Window, spec: WatchSpec, risk: float) -> tuple[ColumnDrift, 
         logs = (known.log / np.log(10), known.limit / np.log(10)) if known is not None else (0.0, 0.0)
         share = window.importance.get(each.column, 0.0)
         made = replace(each, drifted=drifted, evidence=max(0.0, float(logs[0])), limit=float(logs[1]), importance=share)
-        if drifted and window.rows is not None and each.column in window.rows.column_names:
+        if drifted and window.sources and window.rows is not None and each.column in window.rows.column_names:
             before = window.reference[each.column][:-1]
             made = replace(made, source=source(window.rows, each.column, window.bins, before))
         found.append(made)

@@ -78,3 +78,5 @@ class Window:
     """Whether chance is ruled out for it."""
     truths: TruthsView | None = None
     """More of truths, and what to expect without them; None: the losses above are all that is known."""
+    sources: bool = True
+    """Whether to look for the part of the window that a drift comes from: words for people, which decide nothing."""
