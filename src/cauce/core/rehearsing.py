@@ -30,6 +30,26 @@ faults: one column in another unit, rows of a partition that never come, columns
 Shape = Literal["none", "sudden", "gradual", "recurring"]
 Wanted = Literal["nothing", "renew", "fix data"]
 Strategy = Literal["loop", "never", "always", "scheduled", "oracle"]
+SCENARIO_WORDS: dict[ScenarioKind, Words] = {
+    "history": {"en": "the past as it was", "es": "el pasado tal como fue"},
+    "still": {"en": "nothing changes (rows in random order)", "es": "nada cambia (filas en orden aleatorio)"},
+    "mean": {"en": "means move", "es": "se mueven las medias"},
+    "variance": {"en": "spreads grow", "es": "crecen las dispersiones"},
+    "category": {"en": "categories shift", "es": "cambian las categorías"},
+    "correlation": {"en": "a correlation breaks", "es": "se rompe una correlación"},
+    "label": {"en": "the outcome obeys another rule", "es": "el resultado obedece a otra regla"},
+    "delay": {"en": "truths come late, some never", "es": "los resultados llegan tarde, algunos nunca"},
+    "unit": {"en": "fault: a column in another unit", "es": "fallo: una columna en otra unidad"},
+    "partition": {"en": "fault: a partition is missing", "es": "fallo: falta una partición"},
+    "outage": {"en": "fault: columns come empty", "es": "fallo: columnas que llegan vacías"},
+}
+SHAPE_WORDS: dict[Shape, Words] = {
+    "none": {"en": "", "es": ""},
+    "sudden": {"en": "", "es": ""},
+    "gradual": {"en": ", gradually", "es": ", poco a poco"},
+    "recurring": {"en": ", on and off", "es": ", de forma intermitente"},
+}
+"""How scenarios are named to people."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,11 @@ class Scenario:
     def name(self) -> str:
         """For file names and tables: ``mean_sudden``."""
         return self.kind if self.shape in {"none", "sudden"} else f"{self.kind}_{self.shape}"
+
+    @property
+    def title(self) -> Words:
+        """For people."""
+        return {code: SCENARIO_WORDS[self.kind][code] + SHAPE_WORDS[self.shape][code] for code in ("en", "es")}
 
     @property
     def wanted(self) -> Wanted:

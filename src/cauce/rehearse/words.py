@@ -7,36 +7,10 @@ from typing import Literal
 
 from cauce.core.artefacts import Comparison, Words
 from cauce.core.figures import numbers, percents
-from cauce.core.rehearsing import Against, Outcome, Recommendation, Scenario, ScenarioKind, Shape, Strategy
+from cauce.core.rehearsing import Against, Outcome, Recommendation
 
 Pair = tuple[str, str]
 
-KINDS: dict[ScenarioKind, Words] = {
-    "history": {"en": "the past as it was", "es": "el pasado tal como fue"},
-    "still": {"en": "nothing changes (rows in random order)", "es": "nada cambia (filas en orden aleatorio)"},
-    "mean": {"en": "means move", "es": "se mueven las medias"},
-    "variance": {"en": "spreads grow", "es": "crecen las dispersiones"},
-    "category": {"en": "categories shift", "es": "cambian las categorías"},
-    "correlation": {"en": "a correlation breaks", "es": "se rompe una correlación"},
-    "label": {"en": "the outcome obeys another rule", "es": "el resultado obedece a otra regla"},
-    "delay": {"en": "truths come late, some never", "es": "los resultados llegan tarde, algunos nunca"},
-    "unit": {"en": "fault: a column in another unit", "es": "fallo: una columna en otra unidad"},
-    "partition": {"en": "fault: a partition is missing", "es": "fallo: falta una partición"},
-    "outage": {"en": "fault: columns come empty", "es": "fallo: columnas que llegan vacías"},
-}
-SHAPES: dict[Shape, Words] = {
-    "none": {"en": "", "es": ""},
-    "sudden": {"en": "", "es": ""},
-    "gradual": {"en": ", gradually", "es": ", poco a poco"},
-    "recurring": {"en": ", coming and going", "es": ", de forma intermitente"},
-}
-STRATEGIES: dict[Strategy, Words] = {
-    "loop": {"en": "the loop", "es": "el ciclo"},
-    "never": {"en": "never retrain", "es": "no reentrenar nunca"},
-    "always": {"en": "always retrain", "es": "reentrenar siempre"},
-    "scheduled": {"en": "by the calendar", "es": "por calendario"},
-    "oracle": {"en": "oracle", "es": "oráculo"},
-}
 NO_TIME: Words = {
     "en": "No column tells the rows' time (`time` in `[data.NAME]`): they were replayed in the order of the file, and "
     "their pace was assumed. Delays in rows mean what they say, those in days do not.",
@@ -80,11 +54,6 @@ def unadjusted() -> Words:
         "en": "The model mitigates gaps between groups; the rehearsal fits its rung without that.",
         "es": "El modelo corrige diferencias entre grupos; el ensayo ajusta su peldaño sin esa corrección.",
     }
-
-
-def scenario(about: Scenario) -> Words:
-    """Name a scenario for people."""
-    return {code: KINDS[about.kind][code] + SHAPES[about.shape][code] for code in ("en", "es")}
 
 
 def days(length_s: float | None) -> Pair:

@@ -181,8 +181,10 @@ def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
     return Verdict(
         "fix data",
         with_details(
-            "A column seems to come in another unit; a retraining would learn both units as one.",
-            "Una columna parece llegar en otra unidad; un reentrenamiento aprendería ambas unidades como una sola.",
+            "A column seems to come in another unit; a retraining would learn both units as one. If the values are "
+            "real, `cauce renew --force` retrains.",
+            "Una columna parece llegar en otra unidad; un reentrenamiento aprendería ambas unidades como una sola. Si "
+            "los valores son reales, `cauce renew --force` reentrena.",
             changed,
         ),
     )

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from cauce.core.rehearsing import Against, Look, Outcome, Rehearsal, Replayed, Scenario
+from cauce.core.rehearsing import Against, Look, Outcome, Rehearsal, Replayed
 from cauce.report.answer import Answer, Tone
 from cauce.report.assets import style_sheet
 from cauce.report.drawings import as_file, line_between, svg_of, text_at
 from cauce.report.language import DASH, Language, speak
 from cauce.report.pages import templates
-from cauce.report.rehearsal_words import KINDS, SHAPES, TEXTS
+from cauce.report.rehearsal_words import TEXTS
 
 _WIDE, _NARROW = (760, 330), (350, 330)
 _LEFT, _TOP, _BOTTOM = 62, 34, 96
@@ -118,11 +118,6 @@ def note(found: Rehearsal, words: Language) -> str:
     )
 
 
-def scenario_name(about: Scenario, words: Language) -> str:
-    """Name a scenario for people."""
-    return words.of(KINDS[about.kind]) + words.of(SHAPES[about.shape])
-
-
 def events(timeline: Replayed, found: Rehearsal, words: Language) -> list[Event]:
     """Return the time line in words: every answer but a quiet `wait`, the newest that many."""
     told = []
@@ -161,7 +156,7 @@ def _row(one: Outcome, found: Rehearsal, words: Language) -> Row:
         _against(by_name.get("scheduled"), words),
     )
     heads = (words.of(TEXTS[key]) for key in COLUMNS)
-    return Row(scenario_name(one.scenario, words), tuple(zip(heads, figures, strict=True)), words.of(one.reason))
+    return Row(words.of(one.scenario.title), tuple(zip(heads, figures, strict=True)), words.of(one.reason))
 
 
 def _against(each: Against | None, words: Language, *, cost: float | None = None) -> str:

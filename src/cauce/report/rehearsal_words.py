@@ -3,27 +3,7 @@
 from __future__ import annotations
 
 from cauce.core.artefacts import Words
-from cauce.core.rehearsing import ScenarioKind, Shape
 
-KINDS: dict[ScenarioKind, Words] = {
-    "history": {"en": "the past as it was", "es": "el pasado tal como fue"},
-    "still": {"en": "nothing changes", "es": "nada cambia"},
-    "mean": {"en": "means move", "es": "se mueven las medias"},
-    "variance": {"en": "spreads grow", "es": "crecen las dispersiones"},
-    "category": {"en": "categories shift", "es": "cambian las categorías"},
-    "correlation": {"en": "a correlation breaks", "es": "se rompe una correlación"},
-    "label": {"en": "the outcome obeys another rule", "es": "el resultado obedece a otra regla"},
-    "delay": {"en": "truths come late", "es": "los resultados llegan tarde"},
-    "unit": {"en": "fault: another unit", "es": "fallo: otra unidad"},
-    "partition": {"en": "fault: a partition is missing", "es": "fallo: falta una partición"},
-    "outage": {"en": "fault: columns come empty", "es": "fallo: columnas vacías"},
-}
-SHAPES: dict[Shape, Words] = {
-    "none": {"en": "", "es": ""},
-    "sudden": {"en": "", "es": ""},
-    "gradual": {"en": ", gradually", "es": ", poco a poco"},
-    "recurring": {"en": ", on and off", "es": ", a ratos"},
-}
 TEXTS: dict[str, Words] = {
     "title": {"en": "Rehearsal", "es": "Ensayo"},
     "picture": {"en": "What the loop would have done", "es": "Lo que habría hecho el ciclo"},

@@ -50,7 +50,7 @@ def judge(window: Window, spec: WatchSpec, risk: float) -> Population:
     broken = {signal.column for signal in quality if signal.alarming and signal.code == "new_category"} | set(units)
     told = [_drift_signal(each, spec, fault=each.column in broken) for each in drifts]
     changed = [_unit_signal(name, unit, window) for name, unit in units.items()]
-    alone = window.joint_alarm and not any(signal.alarming for signal in (*told, *changed, *quality))
+    alone = window.joint_alarm and not quality and not any(signal.alarming for signal in (*told, *changed))
     known = window.joint_alarm
     joint = [_joint_signal(window.joint, alarming=alone, proven=known)] if window.joint is not None else []
     strongest = sorted(drifts, key=lambda each: (not each.drifted, -each.psi))

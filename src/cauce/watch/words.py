@@ -74,11 +74,12 @@ def _whence(found: ColumnDrift) -> tuple[str, str]:
 
 def unit_change(column: str, unit: str) -> Words:
     """Say that a column's values come in another unit."""
+    unidad = _NUMBER.sub(lambda found: figures(found[0], "es"), unit)
     return {
         "en": f"Column `{column}`: the values look like those of training in another unit ({unit}): once that is "
         "undone, they are as they were.",
-        "es": f"Columna `{column}`: los valores parecen los del entrenamiento en otra unidad ({unit}): al deshacer el "
-        "cambio, son como eran.",
+        "es": f"Columna `{column}`: los valores parecen los del entrenamiento en otra unidad ({unidad}): al deshacer "
+        "el cambio, son como eran.",
     }
 
 
