@@ -200,7 +200,7 @@ def towards(contributions: Contributions, said: npt.NDArray[np.int64]) -> Contri
     Returns
     -------
     Contributions
-        With one score.
+        With one score. Of several classes the standard errors are those before the mean of all was taken off.
     """
     scale, n_scores = contributions.scale, contributions.values.shape[1]
     if scale == "unit":
