@@ -23,7 +23,7 @@ def free_port() -> int:
 def test_the_demonstration_closes_the_loop(tmp_path: Path) -> None:
     env = {**os.environ, "DEMO": str(tmp_path), "PORT": str(free_port()), "ONCE": "1", "CI": "1"}
     done = subprocess.run(
-        [sys.executable, str(DEMO)], env=env, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(DEMO)], env=env, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "retrain:" in done.stdout
