@@ -17,19 +17,15 @@ class Answered:
     ----------
     fitted
         The model.
-    predicted
-        What it says of the rows that it will be asked about, in their order; None: what stands beside the rows' inputs.
     prefix
-        Before the names of its answers in those rows, where there are others' too: ``"shadow."``.
+        Before the names of its answers beside the rows' inputs, where there are others' too: ``"shadow."``.
     """
 
-    def __init__(self, fitted: Fitted, predicted: pa.Table | None = None, *, prefix: str = "") -> None:
-        self._fitted, self._predicted, self._prefix = fitted, predicted, prefix
+    def __init__(self, fitted: Fitted, *, prefix: str = "") -> None:
+        self._fitted, self._prefix = fitted, prefix
 
     def predict(self, rows: pa.Table) -> pa.Table:
         """Return what was said of the rows."""
-        if self._predicted is not None:
-            return self._predicted
         if not self._prefix:
             return rows
         names = [name for name in rows.column_names if name.startswith(self._prefix)]

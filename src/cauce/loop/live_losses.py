@@ -91,8 +91,7 @@ def _probation(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:
     names = pair.theirs.training.spec.schema.names
     if withheld(known) or any(name not in known.column_names for name in names):
         return Evidence(_against_past(loop, experiment, pair, ours), n, n, guards)
-    predicted = pair.theirs.fitted.predict(known)
-    theirs = _losses(Answered(pair.theirs.fitted, predicted), known, pair.spec)
+    theirs = _losses(pair.theirs.fitted, known, pair.spec)
     # No bound here: it would keep a champion that is worse for the sake of rows of a kind not seen yet. A false alarm
     # gives the alias back to a tried release; a late one does harm.
     return _paired(pair, _Judged(known, ours, theirs, None), n_requests=n, guards=guards)
@@ -219,7 +218,7 @@ def uncertainty(rows: pa.Table) -> np.ndarray | None:
     return found if np.isfinite(found).all() else None
 
 
-def _losses(fitted: Answered, rows: pa.Table, spec: TaskSpec) -> Losses:
+def _losses(fitted: Fitted | Answered, rows: pa.Table, spec: TaskSpec) -> Losses:
     if not rows.num_rows:
         return Losses(np.empty(0), np.empty(0, dtype=np.str_))
     return task_named(spec.task).losses(cast("Fitted", fitted), rows, spec)

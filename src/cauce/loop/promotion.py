@@ -10,7 +10,7 @@ from cauce.loop.context import Loop
 from cauce.loop.live_losses import measured
 from cauce.renew import Evidence
 
-__all__ = ["Measure", "advance", "experiment_of", "on_probation", "plan_of"]
+__all__ = ["Measure", "advance", "experiment_of", "plan_of"]
 
 Measure = Callable[[Loop, Experiment], Evidence]
 
@@ -43,9 +43,3 @@ def advance(loop: Loop, model: str, *, measure: Measure = measured) -> Decision 
         return carry_out(loop, stepped.decision, after=after)
     except Overtaken:  # a person decided meanwhile: the next turn sees what came of it
         return None
-
-
-def on_probation(loop: Loop, model: str) -> bool:
-    """Whether a new champion is being watched so that it can be taken back: cheap, asked every second."""
-    experiment = experiment_of(loop, model)
-    return experiment is not None and experiment.stage == "probation"

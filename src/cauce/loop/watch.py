@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.ledger import Ledger
+    from cauce.profile import Bins
     from cauce.track import Package
     from cauce.watch import Evidence
 
@@ -76,7 +77,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
     bins = profile.Bins.from_bytes(package.bins_bytes)
     counts_of(loop, release, bins)  # what was folded is counted now, so that a month's report reads no rows
     hidden = withheld(rows)
-    evidence = _evidence(loop, release, package, champion)
+    evidence = _evidence(loop, release, package, bins)
     asked = joint(loop, release, package, rows.drop_columns(sorted(hidden & set(rows.column_names))), bins)
     risk = (1 - settings.confidence) * running.JOINT_SHARE
     window = room.Window(
@@ -116,15 +117,14 @@ def _opened(loop: Loop, model: str, version: int) -> tuple[Release, Package]:
     return opened
 
 
-def _evidence(loop: Loop, release: Release, package: Package, version: int) -> dict[str, Evidence]:
+def _evidence(loop: Loop, release: Release, package: Package, bins: Bins) -> dict[str, Evidence]:
     """Count the rows that came since the last look into the running evidence, and keep that."""
-    from cauce import profile
     from cauce.watch import running
 
-    model = release.training.model
+    model, version = release.training.model, release.version
     settings = loop.watch_spec(model)
     training = running.Training(
-        bins=profile.Bins.from_bytes(package.bins_bytes),
+        bins=bins,
         reference=package.reference_counts,
         importance=package.fitted.importance,
         window=settings.window,

@@ -74,7 +74,7 @@ def _report(
 ) -> DriftSince:
     from cauce.watch.drift import measure
 
-    settings = loop.project.file.watch
+    settings = loop.watch_spec(release.training.model)
     names = {name for counts in days.values() for name in counts}
     now = {name: np.sum([counts[name] for counts in days.values() if name in counts], axis=0) for name in names}
     found = measure(
