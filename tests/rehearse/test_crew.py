@@ -12,7 +12,8 @@ from cauce.rehearse.crew import result_path
 from rehearse import fake
 
 JOBS = [fake.job(Scenario(kind, "sudden"), seed) for kind in ("mean", "label", "unit") for seed in range(2)]
-COMMAND = "from rehearse.fake import work; work()"
+HERE = f"import sys; sys.path.insert(0, {str(Path(fake.__file__).parents[1])!r})"  # a process of its own knows no pytest
+COMMAND = f"{HERE}; from rehearse.fake import work; work()"
 
 
 class Counted:
@@ -56,6 +57,6 @@ def test_a_result_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_a_process_that_fails_is_told(tmp_path: Path) -> None:
-    crew = Crew(tmp_path, "from rehearse.fake import die; die()", 2, Counted())
+    crew = Crew(tmp_path, f"{HERE}; from rehearse.fake import die; die()", 2, Counted())
     with pytest.raises(RuntimeError, match="exit code 3"):
         run_jobs(crew, JOBS)
