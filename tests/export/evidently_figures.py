@@ -71,8 +71,9 @@ def theirs(reference: pa.Table, current: pa.Table) -> dict[str, dict[str, Any]]:
 def ours(reference: pa.Table, current: pa.Table) -> dict[str, dict[str, Any]]:
     """Our figures of the same definitions, by the functions that the watch uses."""
     from cauce.profile import summarise
-    from cauce.watch import counts, drift_report
-    from cauce.watch.counts import jensen_shannon, psi, two_sample
+    from cauce.watch import drift_report
+    from cauce.watch.drift import counts
+    from cauce.watch.drift.counts import jensen_shannon, psi, two_sample
 
     now_profile = summarise(current.to_batches())
     shipped = drift_report(reference, current)

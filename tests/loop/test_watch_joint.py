@@ -95,7 +95,7 @@ def test_a_long_stretch_is_told_from_kept_counts(plant: Loop, monkeypatch: pytes
     from cauce.ledger import counted
     from cauce.loop.watch_since import drift_since
     from cauce.profile import Bins
-    from cauce.watch.counts import psi
+    from cauce.watch.drift.counts import psi
 
     begun = datetime.now(UTC) + timedelta(days=20)
     seen(serve(plant, readings(500, 3), begun))

@@ -21,8 +21,8 @@ from cauce.ledger import Truth
 from cauce.loop.stages import run_stages
 from cauce.loop.watch import ledger_of, watch
 from cauce.track import Package
-from cauce.watch.estimate import Expectation
-from cauce.watch.judged import Judgement
+from cauce.watch.truths.estimate import Expectation
+from cauce.watch.truths.judged import Judgement
 from e2e.school import TOML, students
 
 WATCH = "\n[watch]\nwindow = 1000\nmin_rows = 100\n"

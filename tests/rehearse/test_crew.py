@@ -12,7 +12,9 @@ from cauce.rehearse.crew import result_path
 from rehearse import fake
 
 JOBS = [fake.job(Scenario(kind, "sudden"), seed) for kind in ("mean", "label", "unit") for seed in range(2)]
-HERE = f"import sys; sys.path.insert(0, {str(Path(fake.__file__).parents[1])!r})"  # a process of its own knows no pytest
+HERE = (
+    f"import sys; sys.path.insert(0, {str(Path(fake.__file__).parents[1])!r})"  # a process of its own knows no pytest
+)
 COMMAND = f"{HERE}; from rehearse.fake import work; work()"
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
-from cauce.watch.alarms import ODDS, Bets, Stakes, log_mean, weights
-from cauce.watch.events import of_column, of_share, upper_limits
+from cauce.watch.drift.alarms import ODDS, Bets, Stakes, log_mean, weights
+from cauce.watch.drift.events import of_column, of_share, upper_limits
 
 
 @given(st.integers(1, 200), st.floats(1e-6, 0.3), st.data())

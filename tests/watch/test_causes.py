@@ -12,8 +12,8 @@ import pytest
 from cauce.core.specs import WatchSpec
 from cauce.profile import make_bins, summarise
 from cauce.watch import count_outside, look
-from cauce.watch.causes import UNITS, source, unit_change
-from cauce.watch.joint import tell_apart
+from cauce.watch.drift.causes import UNITS, source, unit_change
+from cauce.watch.drift.joint import tell_apart
 from cauce.watch.window import Evidence
 from watch.test_look import BINS, NOW, TRAINING, alarms, only, rows, window
 

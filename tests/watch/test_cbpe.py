@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
-from cauce.watch import cbpe
+from cauce.watch.truths import cbpe
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency, fisher_exact
 
-from cauce.watch.counts import expected_psi, holm, jensen_shannon, plain_psi, psi, share_test, two_sample
+from cauce.watch.drift.counts import expected_psi, holm, jensen_shannon, plain_psi, psi, share_test, two_sample
 
 counts = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=12).map(
     lambda pairs: np.array(pairs, dtype=np.int64).T

@@ -8,8 +8,8 @@ import pytest
 
 from cauce.core.errors import UserError
 from cauce.watch import DriftReport, drift_report
-from cauce.watch.counts import psi
-from cauce.watch.drift import measure
+from cauce.watch.drift.counts import psi
+from cauce.watch.drift.report import measure
 
 
 def people(n: int, seed: int, *, shift: float = 0.0, scale: float = 1.0) -> pa.Table:

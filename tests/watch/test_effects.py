@@ -12,9 +12,9 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 
 from cauce.profile import ColumnBins
-from cauce.watch import counts
-from cauce.watch.drift import bin_positions, drift_report
-from cauce.watch.quick import coarser, finer_bins, quick_bins
+from cauce.watch.drift import counts
+from cauce.watch.drift.quick import coarser, finer_bins, quick_bins
+from cauce.watch.drift.report import bin_positions, drift_report
 
 numbers = st.integers(0, 10_000)
 pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30).filter(

@@ -6,9 +6,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cauce.watch import cbpe, dle
-from cauce.watch.estimate import Expectation, Said, estimate, estimate_signal
-from cauce.watch.judged import Held, JudgedBatch, Judgement, judge_batch, marked, unreliable_signal, verdict, verdicts
+from cauce.watch.truths import cbpe, dle
+from cauce.watch.truths.estimate import Expectation, Said, estimate, estimate_signal
+from cauce.watch.truths.judged import (
+    Held,
+    JudgedBatch,
+    Judgement,
+    judge_batch,
+    marked,
+    unreliable_signal,
+    verdict,
+    verdicts,
+)
 
 Codes = npt.NDArray[np.int64]
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cauce.profile.groups import Grouping
-from cauce.watch import labels, segments
-from cauce.watch.estimate import Expectation, Moments
-from cauce.watch.labels import Arrivals, TruthsView, waiting
+from cauce.watch.truths import labels, segments
+from cauce.watch.truths.estimate import Expectation, Moments
+from cauce.watch.truths.labels import Arrivals, TruthsView, waiting
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -15,7 +15,7 @@ from cauce.core.files import from_json, to_json
 from cauce.core.specs import WatchSpec
 from cauce.profile import Bins, make_bins, summarise
 from cauce.watch import Window, count_outside, look
-from cauce.watch.quality import schema_signals
+from cauce.watch.drift.quality import schema_signals
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SPEC = WatchSpec()

@@ -12,8 +12,8 @@ import pytest
 from cauce.core.names import uuid7s
 from cauce.profile import make_bins, summarise
 from cauce.watch import Evidence
-from cauce.watch.alarms import Alarms
-from cauce.watch.running import Training, advance, begin, load, save, streams
+from cauce.watch.drift.alarms import Alarms
+from cauce.watch.drift.running import Training, advance, begin, load, save, streams
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

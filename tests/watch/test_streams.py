@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cauce.watch.streams import Adwin, PageHinkley, changes
+from cauce.watch.drift.streams import Adwin, PageHinkley, changes
 from watch.river_traces import PATH, STREAMS, stream
 
 FOUND: list[dict[str, Any]] = json.loads(PATH.read_text(encoding="utf-8"))["found"]

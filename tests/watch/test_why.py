@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from cauce.core.artefacts import Column, Schema
 from cauce.core.why import Change
-from cauce.watch.why import Sample, cut, explain
-from cauce.watch.why_parts import Side, apart, mix_error, moments, moments_paired, of_rows, split
-from cauce.watch.why_segments import segments_of
+from cauce.watch.why.change import Sample, cut, explain
+from cauce.watch.why.parts import Side, apart, mix_error, moments, moments_paired, of_rows, split
+from cauce.watch.why.segments import segments_of
 
 Floats = npt.NDArray[np.float64]
 SCHEMA = Schema((Column("kind", "category"), Column("size", "number"), Column("other", "category")))

@@ -20,10 +20,10 @@ def simulate(
     Half of the columns are numbers in tenths by training's own order statistics, half uneven categories. Every column
     keeps a training sample for the ten years, drawn once. A look comes `looks` times a day.
     """
-    from cauce.watch.alarms import Bets
-    from cauce.watch.counts import psi
-    from cauce.watch.events import of_column
-    from cauce.watch.running import DRIFT_SHARE
+    from cauce.watch.drift.alarms import Bets
+    from cauce.watch.drift.counts import psi
+    from cauce.watch.drift.events import of_column
+    from cauce.watch.drift.running import DRIFT_SHARE
 
     begun, rng = time.perf_counter(), np.random.default_rng(seed)
     uneven = 0.5 ** np.arange(1, 13)

@@ -99,10 +99,10 @@ def ours(path: Path) -> dict[str, list[float]]:
     import pyarrow as pa
 
     from cauce.watch import drift_report
-    from cauce.watch.alarms import Bets, Stakes
-    from cauce.watch.drift import bin_positions
-    from cauce.watch.events import of_column
-    from cauce.watch.quick import quick_bins
+    from cauce.watch.drift.alarms import Bets, Stakes
+    from cauce.watch.drift.events import of_column
+    from cauce.watch.drift.quick import quick_bins
+    from cauce.watch.drift.report import bin_positions
 
     arrays = dict(np.load(path))
     names = [f"c{i}" for i in range(arrays["reference"].shape[1])]

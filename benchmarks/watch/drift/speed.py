@@ -70,8 +70,8 @@ def ways(folder: Path, reference: pa.Table, current: pa.Table) -> dict[str, Call
     """Return the three ways to a report: all from the ledger's rows; from its kept counts; of tables in memory."""
     from cauce.ledger import Ledger
     from cauce.watch import drift_report
-    from cauce.watch.drift import measure
-    from cauce.watch.quick import quick_bins
+    from cauce.watch.drift.quick import quick_bins
+    from cauce.watch.drift.report import measure
 
     ledger, bins = Ledger(folder, "m"), quick_bins(reference)
     before, labels = bins.count(reference), {name: bins.labels(name) for name in bins.columns}

@@ -8,7 +8,7 @@ from benchmarks.watch.estimate.material import Case, Codes, Floats
 from cauce.core.files import from_json
 from cauce.core.registry import task as task_named
 from cauce.loop.expect import expect, places, said_of, second_input, second_says
-from cauce.watch.estimate import Expectation, Said
+from cauce.watch.truths.estimate import Expectation, Said
 
 Judge = tuple[Case, Expectation, Said, Codes | Floats]
 

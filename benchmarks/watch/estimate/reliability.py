@@ -23,9 +23,9 @@ from benchmarks.watch.estimate.prepared import Judge, prepared
 from cauce.core.artefacts import Candidate
 from cauce.core.registry import task as task_named
 from cauce.loop.expect import said_of
-from cauce.watch import cbpe
-from cauce.watch.estimate import Expectation, Said, realised_of
-from cauce.watch.judged import JudgedBatch, judge_batch, verdicts
+from cauce.watch.truths import cbpe
+from cauce.watch.truths.estimate import Expectation, Said, realised_of
+from cauce.watch.truths.judged import JudgedBatch, judge_batch, verdicts
 
 BATCH = 1000
 BATCHES = 20

@@ -28,8 +28,8 @@ from benchmarks.watch.estimate.material import CLASSIFY, REGRESS, Case, Codes, F
 from benchmarks.watch.estimate.prepared import Judge, prepared
 
 from cauce.loop.expect import places, said_of
-from cauce.watch import cbpe
-from cauce.watch.estimate import Expectation, expected_of, realised_of
+from cauce.watch.truths import cbpe
+from cauce.watch.truths.estimate import Expectation, expected_of, realised_of
 
 HERE = Path(__file__).parent
 WINDOW = 2000

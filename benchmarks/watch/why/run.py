@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.watch.why.world import SCENARIOS, SCHEMA, month
 
 from cauce.core.why import Change
-from cauce.watch.why import Sample, cut, explain
+from cauce.watch.why.change import Sample, cut, explain
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ from cauce.core.artefacts import Candidate, Column, Losses, Schema, TaskSpec
 from cauce.core.files import to_json
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
-from cauce.watch import cbpe, dle, estimate
+from cauce.watch.truths import cbpe, dle, estimate
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,7 +20,7 @@ from cauce.core.specs import RenewSpec, WatchSpec
 from cauce.loop.rehearse_watch import Reference, Watching, moment
 from cauce.rehearse import Model
 from cauce.rehearse.stage import Floats, Rows, Seen
-from cauce.watch.joint import MOST_ROWS
+from cauce.watch.drift.joint import MOST_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa

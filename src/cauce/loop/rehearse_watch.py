@@ -21,14 +21,14 @@ from cauce.loop.answered import Answered
 from cauce.loop.watch_joint import EVERY
 from cauce.loop.watch_truths import WINDOWS, closed_until
 from cauce.rehearse.stage import Floats, Model, Rows, Seen
-from cauce.watch.labels import ENOUGH, Arrivals, TruthsView, waiting
+from cauce.watch.truths.labels import ENOUGH, Arrivals, TruthsView, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.profile import Bins
     from cauce.watch import Evidence
-    from cauce.watch.alarms import Alarms
+    from cauce.watch.drift.alarms import Alarms
 
 
 class Reference(NamedTuple):
@@ -77,8 +77,8 @@ class Watching:
         import pyarrow as pa
 
         from cauce import watch as room
-        from cauce.watch import running
-        from cauce.watch.joint import MATTERS
+        from cauce.watch.drift import running
+        from cauce.watch.drift.joint import MATTERS
 
         kept = self._kept
         if kept is None or kept.model is not seen.model:
@@ -123,7 +123,7 @@ class Watching:
 
     def _count(self, kept: _Kept, seen: Seen) -> dict[str, Evidence]:
         """Let the model answer what came since the last look, and count that into the running evidence."""
-        from cauce.watch import running
+        from cauce.watch.drift import running
 
         reference: Reference = seen.model.reference
         training = running.Training(
@@ -156,7 +156,7 @@ class Watching:
 
     def _ask_together(self, kept: _Kept, seen: Seen, rows: pa.Table, window: Rows) -> None:
         """Ask about all columns together, at most once a day of rows, on rows that no earlier answer had seen."""
-        from cauce.watch import joint as room
+        from cauce.watch.drift import joint as room
 
         reference: Reference = seen.model.reference
         if reference.sample is None or len(window) < room.FEWEST_ROWS:

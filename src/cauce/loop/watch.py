@@ -63,8 +63,8 @@ def watch(loop: Loop, model: str) -> Watched | None:
     from cauce import watch as room
     from cauce.loop.watch_since import counts_of
     from cauce.loop.watch_truths import truths_of
-    from cauce.watch import running
-    from cauce.watch.joint import MATTERS
+    from cauce.watch.drift import running
+    from cauce.watch.drift.joint import MATTERS
 
     champion = loop.tracker.alias(model, "champion")
     if champion is None:
@@ -119,7 +119,7 @@ def _opened(loop: Loop, model: str, version: int) -> tuple[Release, Package]:
 
 def _evidence(loop: Loop, release: Release, package: Package, bins: Bins) -> dict[str, Evidence]:
     """Count the rows that came since the last look into the running evidence, and keep that."""
-    from cauce.watch import running
+    from cauce.watch.drift import running
 
     model, version = release.training.model, release.version
     settings = loop.watch_spec(model)

@@ -46,7 +46,7 @@ def joint(loop: Loop, release: Release, package: Package, rows: pa.Table, bins: 
     rows
         The window.
     """
-    from cauce.watch import joint as room
+    from cauce.watch.drift import joint as room
 
     training = release.training
     path = loop.record(training.model) / "joint.json"
@@ -86,7 +86,7 @@ def _reference(loop: Loop, release: Release, package: Package) -> pa.Table | Non
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from cauce.watch.joint import MOST_ROWS
+    from cauce.watch.drift.joint import MOST_ROWS
 
     training = release.training
     if training.n_ledger:

@@ -72,7 +72,7 @@ def drift_since(loop: Loop, model: str, *, seconds: float) -> DriftSince | None:
 def _report(
     loop: Loop, release: Release, package: Package, bins: Bins, days: Mapping[str, Mapping[str, list[int]]]
 ) -> DriftSince:
-    from cauce.watch.drift import measure
+    from cauce.watch.drift.report import measure
 
     settings = loop.watch_spec(release.training.model)
     names = {name for counts in days.values() for name in counts}

@@ -19,9 +19,9 @@ from cauce.core.files import from_json, read_kept, write_artefact
 from cauce.loop.context import Loop
 from cauce.loop.expect import places, said_of, second_input, second_says
 from cauce.loop.watch import ledger_of, of_release, realised, with_truth, withheld
-from cauce.watch.estimate import Expectation, Said
-from cauce.watch.judged import BATCH, JudgedBatch, Judgement, judge_batch
-from cauce.watch.labels import ENOUGH, Arrivals, TruthsView, Waiting, waiting
+from cauce.watch.truths.estimate import Expectation, Said
+from cauce.watch.truths.judged import BATCH, JudgedBatch, Judgement, judge_batch
+from cauce.watch.truths.labels import ENOUGH, Arrivals, TruthsView, Waiting, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa

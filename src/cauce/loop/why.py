@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cauce.core.artefacts import Release
     from cauce.track import Package
-    from cauce.watch.why_segments import Segments
+    from cauce.watch.why.segments import Segments
 
 Floats = npt.NDArray[np.float64]
 MOST_ROWS = 200_000
@@ -219,8 +219,8 @@ def _unseen(loop: Loop, older: Package, newer: Package) -> tuple[pa.Table, npt.N
 
 
 def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, after: _Seen) -> Why:
-    from cauce.watch import why as room
-    from cauce.watch import why_words
+    from cauce.watch.why import change as room
+    from cauce.watch.why import words as why_words
 
     paired = kind == "releases"
     hidden = before.hidden | after.hidden
@@ -256,7 +256,7 @@ def _within(one: Segments, before: npt.NDArray[np.bool_], after: npt.NDArray[np.
 
 def _predictions(before: _Seen, after: _Seen, segments: Sequence[Segments], *, paired: bool) -> tuple[Change, ...]:
     """Explain the mean prediction, or the mean probability of the classes that moved most."""
-    from cauce.watch import why as room
+    from cauce.watch.why import change as room
 
     moved = {}
     for figure in after.figures:

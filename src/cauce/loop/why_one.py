@@ -237,7 +237,7 @@ def _shown(value: Any) -> str:
 
 
 def _reason(prediction: str | float, share: float | None, added: tuple[Added, ...]) -> Words:
-    from cauce.watch import why_words
+    from cauce.watch.why import words as why_words
 
     total = sum(abs(one.amount) for one in added)
     kept = [one for one in added[:NAMED] if total and abs(one.amount) >= LEAST * total]

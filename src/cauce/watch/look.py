@@ -11,7 +11,8 @@ from datetime import datetime
 
 from cauce.core.artefacts import Signal, Watched
 from cauce.core.specs import WatchSpec
-from cauce.watch import performance, population
+from cauce.watch.drift import population
+from cauce.watch.truths import performance
 from cauce.watch.window import OUTPUT, Window
 
 

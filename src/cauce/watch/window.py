@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cauce.watch.counts import Counts
+from cauce.watch.drift.counts import Counts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from cauce.core.artefacts import JointDrift
     from cauce.profile import Bins
-    from cauce.watch.labels import TruthsView
+    from cauce.watch.truths.labels import TruthsView
 
 OUTPUT = "prediction"
 """The column that counts what the model answered."""

@@ -11,9 +11,9 @@ import math
 import numpy as np
 
 from cauce.core.artefacts import SegmentFigure, Signal
-from cauce.watch import performance_words as words
-from cauce.watch.estimate import Expectation, Moments
-from cauce.watch.labels import Floats, TruthsView
+from cauce.watch.truths import words
+from cauce.watch.truths.estimate import Expectation, Moments
+from cauce.watch.truths.labels import Floats, TruthsView
 
 FEWEST = 30
 """Truths of a segment, in the window and at training, from which its mean is compared."""

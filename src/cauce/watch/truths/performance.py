@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Comparison, Estimate, LabelsSeen, SegmentFigure, Signal
 from cauce.core.specs import WatchSpec
-from cauce.watch import estimate, judged, labels, performance_words, segments, words
-from cauce.watch.labels import TruthsView
-from cauce.watch.streams import last_rise
+from cauce.watch import words
+from cauce.watch.drift.streams import last_rise
+from cauce.watch.truths import estimate, judged, labels, segments
+from cauce.watch.truths import words as performance_words
+from cauce.watch.truths.labels import TruthsView
 from cauce.watch.window import Window
 
 

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cauce.watch.counts import Counts, Floats
-from cauce.watch.events import Events
+from cauce.watch.drift.counts import Counts, Floats
+from cauce.watch.drift.events import Events
 
 ODDS = (1.3, 2.0, 4.0, 16.0)
 """Odds of an event under each bet, as multiples of its odds at the limit: slow and sure to fast."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Source
-from cauce.watch.counts import Counts, Floats, psi, rank_tests
+from cauce.watch.drift.counts import Counts, Floats, psi, rank_tests
 from cauce.watch.window import OUTPUT
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cauce.watch.cbpe import Expected
+from cauce.watch.truths.cbpe import Expected
 
 Floats = npt.NDArray[np.float64]
 

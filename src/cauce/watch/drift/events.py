@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cauce.watch.counts import Counts, Floats
+from cauce.watch.drift.counts import Counts, Floats
 
 TAILS = 3
 """Outermost bins on either side that count as both tails together, from one up to so many."""

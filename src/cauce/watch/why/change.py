@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from cauce.core.artefacts import Schema, Words
 from cauce.core.why import Change, ColumnWeight, Part, Segment
-from cauce.watch import why_words
-from cauce.watch.why_parts import (
+from cauce.watch.why import words as why_words
+from cauce.watch.why.parts import (
     Cells,
     Codes,
     Floats,
@@ -36,7 +36,7 @@ from cauce.watch.why_parts import (
     reweighed,
     walk,
 )
-from cauce.watch.why_segments import Segments, pair, segments_of
+from cauce.watch.why.segments import Segments, pair, segments_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

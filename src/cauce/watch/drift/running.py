@@ -16,11 +16,11 @@ import numpy as np
 
 from cauce.core.files import write_bytes
 from cauce.core.names import uuid7
-from cauce.watch.alarms import Alarms, Bets, Stakes, weights
-from cauce.watch.counts import Counts
-from cauce.watch.drift import bin_positions
-from cauce.watch.events import of_column, of_share
-from cauce.watch.quality import Share, count_outside, shares
+from cauce.watch.drift.alarms import Alarms, Bets, Stakes, weights
+from cauce.watch.drift.counts import Counts
+from cauce.watch.drift.events import of_column, of_share
+from cauce.watch.drift.quality import Share, count_outside, shares
+from cauce.watch.drift.report import bin_positions
 from cauce.watch.window import OUTPUT, Evidence
 
 if TYPE_CHECKING:

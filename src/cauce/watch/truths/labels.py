@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import LabelsSeen, Signal
-from cauce.watch import performance_words as words
-from cauce.watch.estimate import Expectation, Said
-from cauce.watch.judged import Judgement
+from cauce.watch.truths import words
+from cauce.watch.truths.estimate import Expectation, Said
+from cauce.watch.truths.judged import Judgement
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cauce.core.artefacts import Estimate, Signal
-from cauce.watch import performance_words as words
-from cauce.watch.estimate import Codes, Expectation, Floats, Said, expected_of, realised_of
+from cauce.watch.truths import words
+from cauce.watch.truths.estimate import Codes, Expectation, Floats, Said, expected_of, realised_of
 
 BATCH = 1000
 """Truths in a batch."""
@@ -107,7 +107,7 @@ def judge_batch(
     """
     import numpy as np
 
-    from cauce.watch.cbpe import counted_classes
+    from cauce.watch.truths.cbpe import counted_classes
 
     counted = None
     if expectation.task == "classify":

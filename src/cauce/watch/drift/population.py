@@ -9,9 +9,9 @@ import numpy as np
 from cauce.core.artefacts import ColumnDrift, JointDrift, Signal, SignalCode
 from cauce.core.specs import WatchSpec
 from cauce.watch import words
-from cauce.watch.causes import Unit, numbers_of, source, unit_change
-from cauce.watch.drift import measure
-from cauce.watch.quality import quality_signals, schema_signals, shares
+from cauce.watch.drift.causes import Unit, numbers_of, source, unit_change
+from cauce.watch.drift.quality import quality_signals, schema_signals, shares
+from cauce.watch.drift.report import measure
 from cauce.watch.window import OUTPUT, Window
 
 

@@ -18,10 +18,9 @@ import numpy.typing as npt
 from cauce.core.artefacts import Estimate, ExpectedFigure, Signal
 from cauce.evidence.shares import quantile
 from cauce.profile.groups import Grouping
-from cauce.watch import cbpe, dle
-from cauce.watch import performance_words as words
-from cauce.watch.cbpe import Calibration, Expected
-from cauce.watch.dle import Scale
+from cauce.watch.truths import cbpe, dle, words
+from cauce.watch.truths.cbpe import Calibration, Expected
+from cauce.watch.truths.dle import Scale
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -16,7 +16,7 @@ import numpy as np
 
 from cauce.core.artefacts import ColumnDrift, Mover
 from cauce.core.errors import UserError
-from cauce.watch.counts import Counts, Floats, chi_square, holm, jensen_shannon, moved, psi, wasserstein
+from cauce.watch.drift.counts import Counts, Floats, chi_square, holm, jensen_shannon, moved, psi, wasserstein
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -182,7 +182,7 @@ def drift_report(
     >>> report["plan"].movers[0]
     Mover(label='free', before=0.5, now=0.1)
     """
-    from cauce.watch.quick import quick_bins
+    from cauce.watch.drift.quick import quick_bins
 
     names = [name for name in reference.column_names if name in current.column_names]
     _check_comparable(reference, current, names)
@@ -204,7 +204,7 @@ def _counted(
 ) -> tuple[dict[str, Counts], dict[str, Counts], dict[str, tuple[Counts, Counts]]]:
     """Count both tables, once: in finer bins where there are some, which add up to the others."""
     from cauce.profile import Bins
-    from cauce.watch.quick import coarser, finer_bins
+    from cauce.watch.drift.quick import coarser, finer_bins
 
     finer = finer_bins(reference, bins).columns
     used = Bins({**bins.columns, **finer})

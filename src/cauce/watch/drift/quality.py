@@ -13,7 +13,7 @@ import numpy as np
 
 from cauce.core.artefacts import Signal, SignalCode, Words, changed_column
 from cauce.watch import words
-from cauce.watch.counts import Counts, holm, share_test
+from cauce.watch.drift.counts import Counts, holm, share_test
 from cauce.watch.window import Evidence
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import JointDrift
-from cauce.watch.counts import Floats
+from cauce.watch.drift.counts import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa

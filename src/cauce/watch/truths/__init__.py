@@ -1,0 +1,1 @@
+"""How good the model is: estimates before the truths come, realised losses once they have, and whether both agree."""

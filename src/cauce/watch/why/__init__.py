@@ -1,0 +1,1 @@
+"""Why a loss or a mean prediction changed between two samples."""
