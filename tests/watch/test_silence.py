@@ -43,7 +43,7 @@ def bursty(rng: np.random.Generator, days: float, rate: float, *, mean_days: flo
     """A value that comes in stretches of exponential length, with as long pauses between."""
     edges = np.cumsum(rng.exponential(mean_days, 4 * int(days / mean_days) + 20))
     at = np.sort(rng.uniform(0, days, rng.poisson(2 * rate * days)))
-    return at[np.searchsorted(edges, at) % 2 == 0]
+    return np.asarray(at[np.searchsorted(edges, at) % 2 == 0])
 
 
 def told(parts: dict[str, Floats], *, until: float, every: float = 1.0, begin: float = 0.0) -> list[silence.Silence]:

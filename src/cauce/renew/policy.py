@@ -191,17 +191,10 @@ def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
 
 
 def partition_missing(situation: Situation, spec: RenewSpec) -> Verdict | None:
-    """Ask to fix the data when the rows of a frequent value no longer come, for as long as `mend_within` says.
-
-    The other rows' predictions are none the worse, but what speaks for a retraining (a column that drifted, a mean loss
-    of other rows than before) may be this alone.
-    """
+    """Ask to fix the data when the rows of a frequent value no longer come, for as long as `mend_within` says."""
     patience = timedelta(seconds=seconds(spec.mend_within))
-    missing = tuple(
-        one
-        for one in situation.alarming("missing_partition")
-        if one.since is None or situation.now - one.since < patience
-    )
+    found = situation.alarming("missing_partition")
+    missing = tuple(one for one in found if one.since is None or situation.now - one.since < patience)
     if not missing:
         return None
     wait, espera = duration(patience.total_seconds())
