@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cauce import __version__
 from cauce.core import admin_log
+from cauce.core.files import write_bytes
 from cauce.core.locks import hold
 from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
@@ -46,7 +47,11 @@ def serving(loop: Loop) -> Iterator[None]:
         Another process serves this project.
     """
     with hold(loop.state.locks / "serve.lock"):
-        yield
+        loop.state.address.unlink(missing_ok=True)  # of one that was killed
+        try:
+            yield
+        finally:
+            loop.state.address.unlink(missing_ok=True)
 
 
 def check_address(loop: Loop, *, port: int | None = None) -> None:
@@ -96,6 +101,7 @@ def serve(
 
     def ready(url: str) -> None:
         link = f"{url}/console?code={codes.make()}"
+        write_bytes(loop.state.address, f"{url}\n".encode())  # what alerts link to: the port may have been any
         shared.close()  # no connection is carried over a fork
         announce(url, link, service.models, loop.state.token)
         if _has_screen():
