@@ -70,11 +70,10 @@ def serve(
     from cauce import report
     from cauce import serve as room
 
-    settings = loop.project.file.serve
-    spec = settings.model_copy(update={"host": host or settings.host})
+    spec = loop.project.file.serve
+    spec = spec.model_copy(update={"host": host or spec.host})
     shared = room.Shared(loop.state.shared)
-    codes = room.Codes(store=shared)
-    language = loop.project.file.project.language
+    codes, language = room.Codes(store=shared), loop.project.file.project.language
     service = room.Service(
         project=loop.project.file.project.name,
         models=tuple(loop.project.file.models),
