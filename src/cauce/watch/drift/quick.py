@@ -71,7 +71,7 @@ def quick_bins(table: pa.Table) -> Bins:
     return Bins({name: found[name] for name in table.column_names})
 
 
-FINE = (0.001, 0.005, 0.025, *(step / 20 for step in range(1, 20)), 0.975, 0.995, 0.999)
+FINE = (0.001, 0.004, 0.01, 0.025, *(step / 20 for step in range(1, 20)), 0.975, 0.99, 0.996, 0.999)
 """Ranks of finer edges: twentieths, and the tails. Outside the range there is a bin on either side."""
 
 
