@@ -53,6 +53,11 @@ class Running:
         self.seen |= found
         return found
 
+    def workers(self) -> list[int]:
+        """Return the processes of its session beside itself: a fold, which ends by itself, has a session of its own."""
+        own = self.process.pid
+        return sorted(pid for pid, (_, session) in _parents().items() if session == own != pid)
+
     def memory(self) -> dict[str, float]:
         """Return the tree's resident and proportional memory, in MB of 1,000,000 bytes, and its processes."""
         pids = self.pids()

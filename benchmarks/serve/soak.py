@@ -211,7 +211,7 @@ async def _disturb(site: Site, kind: str, acts: list[dict[str, Any]], rng: rando
     """Kill a worker, kill everything, or end it in order and start it again."""
     running = site.running
     assert running is not None
-    workers = sorted(running.pids() - {running.process.pid})
+    workers = running.workers()
     if kind == "worker" and not workers:
         kind = "whole"
     site.disturbed_until, site.disturbance = float("inf"), kind

@@ -18,6 +18,7 @@ from cauce.core.errors import UserError
 from cauce.core.files import write_artefact
 from cauce.core.names import uuid7
 from cauce.loop.alert import book_of, deliver, link_to, seconds_to_delivery, tell, try_out, watch_failed
+from cauce.loop.serve import serving
 from cauce.loop.stages import Failure
 from cauce.renew.record import append
 
@@ -180,3 +181,20 @@ def test_a_link_leads_to_the_model_where_somebody_says_how_the_console_is_reache
 ) -> None:
     (world.folder / "cauce.toml").write_text(TOML + "\n" + keys, encoding="utf-8")
     assert link_to(world.loop, "passed") == link
+
+
+@pytest.mark.parametrize(
+    ("listening", "link"),
+    [
+        ("http://127.0.0.1:41873\n", "http://127.0.0.1:41873/console#model-passed"),
+        ("http://0.0.0.0:9000\n", None),
+        ("https://[::]:9000\n", None),
+    ],
+)
+def test_a_link_leads_to_where_the_service_listens_whatever_the_file_says(
+    world: World, listening: str, link: str | None
+) -> None:
+    with serving(world.loop):
+        world.loop.state.address.write_text(listening, encoding="ascii")
+        assert link_to(world.loop, "passed") == link
+    assert link_to(world.loop, "passed") == "http://127.0.0.1:8321/console#model-passed"

@@ -50,6 +50,25 @@ def test_a_regime_that_came_once_is_not_proven_by_it() -> None:
     assert found.lower < 2 * single.lower
 
 
+COURSES = {"level": 0.0, "step": 3.0 * (np.arange(96) > 30), "hump": 3.0 * (np.arange(96) // 32 == 1)}
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_about_this_stretch_its_course_is_no_chance(course: str) -> None:
+    """1,000 series of noise about a course: the mean of the course is held; a regime that came once is proven."""
+    rng, path = np.random.default_rng(1), np.zeros(96) + COURSES[course]
+    held = proven = of_next = 0
+    for _ in range(1000):
+        noise = moving(4, rng) / 2
+        found = serial([path + noise], [np.zeros(96)], margin=0.0, about="this")
+        held += found.lower <= path.mean() <= found.upper
+        proven += found.lower > 0
+        of_next += serial([path + noise], [np.zeros(96)], margin=0.0).lower > 0
+    assert held >= 930
+    assert course != "level" or proven <= 40
+    assert course != "hump" or proven > 2 * of_next
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.floats(1e-100, 1e100), st.integers(4, 60), st.integers(0, 99))
 def test_it_scales_with_the_losses(scale: float, n: int, seed: int) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,28 @@ def test_both_sides_get_the_columns_that_both_have_in_one_type() -> None:
     assert found.numbers == ("age",)
     assert found.classes == ("member", "plan", "prediction")
     assert found.reference.schema == found.current.schema
-    assert set(found.left_out) == {"essay", "since", "secret"}
+    assert found.texts == ("essay",)
+    assert found.left_out == ("since", "secret")
+    assert "since, secret" in found.note
+
+
+def test_dates_of_any_unit_are_instants_in_utc_and_nothing_is_left_out_of_whole_tables() -> None:
+    side = pa.table({"since": pa.array([0, None], pa.timestamp("s", "Europe/Madrid"))})
+    found = frames(side, side, Schema((Column("since", "datetime"),)), classes=())
+    assert found.dates == ("since",)
+    assert found.current["since"].to_pylist() == [datetime(1970, 1, 1), None]  # noqa: DTZ001 - as Evidently takes it
+    assert found.left_out == ("prediction",)
+
+
+@needs_evidently
+@pytest.mark.slow
+def test_texts_have_a_drift_and_dates_are_counted(tmp_path: Path) -> None:
+    done = apart(tmp_path, HERE / "evidently_texts.py")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["drift"] == ["note", "x"], "a date has none"
+    assert found["dates"] == 1
+    assert found["note"] > 0.95, "all words are others"
 
 
 def test_a_model_of_numbers_has_a_prediction_that_is_a_number() -> None:

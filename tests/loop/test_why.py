@@ -66,7 +66,7 @@ def test_a_prediction_in_the_ledger_is_taken_apart_by_the_release_that_gave_it(l
     assert {one.column for one in why.added} == {"hours", "course", "grade"}
     assert why.base + sum(one.amount for one in why.added) == pytest.approx(why.score, abs=1e-6)
     assert why.n_reference > 0
-    assert why.prediction in why.reason["en"]
+    assert str(why.prediction) in why.reason["en"]
     assert "because" in why.reason["en"]
     assert "porque" in why.reason["es"]
     assert json.loads(json.dumps(asdict(why)))["version"] == why.version

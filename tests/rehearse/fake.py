@@ -59,6 +59,9 @@ class FakeStage:
         action: Action = "retrain" if watched.signals[0].alarming and enough else "wait"
         return Decision("1", "m", moment(seen.now), action, {"en": action, "es": action}, "policy")
 
+    def n_judging(self, n_new: int) -> int:
+        return n_new // 2
+
     def judge(self, champion: Model, challenger: Model, rows: Rows, watched: Watched | None, now: float) -> bool:
         self.judged.append((champion, challenger, rows, now))
         self.asked.append(("truth", now, rows))
@@ -68,7 +71,7 @@ class FakeStage:
 def past(n: int = 1000, *, first: int = 300, delay: float = 20.0, change: int | None = 600) -> Past:
     times = np.arange(n, dtype=np.float64)
     changed = np.arange(n) >= (n if change is None else change)
-    return Past(times, times + delay, changed, first, 25.0, 0.5, injected=change is not None)
+    return Past(times, times + delay, changed, first, 25.0, injected=change is not None)
 
 
 def job(scenario: Scenario | None = None, seed: int = 0) -> Job:

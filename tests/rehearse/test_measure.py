@@ -72,21 +72,37 @@ def test_false_alarms_are_those_while_nothing_changed() -> None:
     assert false_alarms([made("..x.......", None, Scenario("history"))]) == (None, 0.0)
 
 
+def course(losses: np.ndarray) -> Course:
+    return Course("loop", float(losses.mean()), tuple(losses.tolist()), (), 0, 0, 0, 0.0)
+
+
 def test_strategies_are_compared_by_an_interval_for_series() -> None:
     rng = np.random.default_rng(0)
     apart = np.convolve(rng.normal(size=99), np.ones(4) / 2, mode="valid")  # neighbours resemble each other
-    theirs = tuple(rng.exponential(size=96).tolist())
-    ours = tuple((np.asarray(theirs) + apart - 0.1).tolist())
-    course = Course("loop", 0.0, (), (), 0, 0, 0, 0.0)
-    found, neighbours = compare(
-        [replace(course, block_losses=ours)], [replace(course, block_losses=theirs)], margin=0.01
-    )
+    theirs = rng.exponential(size=96)
+    ours = theirs + apart - 0.1
+    found = compare([course(ours)], [course(theirs)], margin=0.01)
     assert found == serial([ours], [theirs], margin=0.01)
-    alone = paired(np.asarray(ours), np.asarray(theirs), margin=0.01)
+    alone = paired(ours, theirs, margin=0.01)
     assert found.difference == pytest.approx(alone.difference)
     assert (found.upper - found.lower) > 1.3 * (alone.upper - alone.lower)
-    assert neighbours is not None
-    assert neighbours > 0.5
+
+
+def test_a_gain_on_one_change_of_regime_is_said_to_be_of_this_history() -> None:
+    rng = np.random.default_rng(0)
+    theirs = 1 + 0.1 * rng.normal(size=96) + 2.0 * (np.arange(96) // 32 == 1)
+    loop = course(1 + 0.1 * rng.normal(size=96))
+    replayed = replace(
+        made("....", None, Scenario("history")), courses=(loop, replace(course(theirs), strategy="never"))
+    )
+    found = outcome([replayed], margin=0.01)
+    (never,) = found.against
+    assert never.comparison.verdict == "undecided"
+    assert never.here.verdict == "better"
+    assert never.neighbours is not None
+    assert never.neighbours > 0.5
+    assert "on this history the loss is" in found.reason["en"]
+    assert "no está probado" in found.reason["es"]
 
 
 def test_the_cost_is_counted_for_a_retraining_at_every_look() -> None:

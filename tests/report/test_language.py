@@ -24,6 +24,7 @@ EN, ES = speak("en"), speak("es")
 FAMILIES = {
     "action_": [action.replace(" ", "_") for action in get_args(Action)],
     "why_": get_args(RungWhy),
+    "short_": get_args(RungWhy),
     "signal_": get_args(SignalCode),
     "verdict_": get_args(Verdict),
     "severity_": get_args(Severity),

@@ -13,7 +13,7 @@ from cauce.watch.truths import cbpe
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
-TRUE = cbpe.Calibration((0.0, 1.0), (), ((1e-14, 0.0), (0.0, 1e-14)))
+TRUE = cbpe.Calibration((0.0, 1.0), (), ((1e-7, 0.0), (0.0, 1e-7)))
 """Probabilities are what they say, for certain."""
 
 
@@ -108,6 +108,41 @@ def test_the_uncertainty_of_calibration_is_that_of_other_held_out_rows() -> None
     # The prior holds the maps near the identity, so they scatter less than their posterior says: never much more.
     assert np.std(values) < 1.2 * np.mean(told)
     assert np.std(values) > 0.4 * np.mean(told)
+
+
+def test_the_maps_of_three_classes_err_together() -> None:
+    rng = np.random.default_rng(3)
+
+    def world(n: int) -> tuple[Floats, Codes]:
+        p = np.exp(rng.normal(0, 1.2, (n, 3)))
+        p /= p.sum(axis=1, keepdims=True)
+        return p, drawn(p, rng)
+
+    shares, _ = world(2000)
+    values, told, apart = [], [], []
+    for _ in range(50):
+        p, truth = world(500)
+        maps = cbpe.fit_calibrations(p, truth)
+        alone = [np.asarray(cbpe.fit_calibration(p[:, k], (truth == k) * 1.0).root) for k in range(3)]
+        for k in range(3):  # one class's covariance is its own, however it is spread over the causes
+            root = np.asarray(maps[k].root)
+            assert root @ root.T == pytest.approx(alone[k] @ alone[k].T, rel=1e-6, abs=1e-9)
+        single = [
+            cbpe.Calibration(
+                maps[k].line,
+                maps[k].knots,
+                tuple(map(tuple, np.hstack([np.zeros((4, 4 * k)), alone[k], np.zeros((4, 8 - 4 * k))]).tolist())),
+            )
+            for k in range(3)
+        ]
+        rest = (shares[None], shares, shares.argmax(axis=1), None, (0, 1, 2))
+        one = cbpe.expect(maps, *rest)["log_loss"]
+        values.append(one.value)
+        told.append(one.calibration**0.5)
+        apart.append(cbpe.expect(single, *rest)["log_loss"].calibration ** 0.5)
+    scatter = float(np.std(values))
+    assert abs(np.mean(told) - scatter) < abs(np.mean(apart) - scatter)
+    assert scatter == pytest.approx(np.mean(told), rel=0.25)
 
 
 def test_few_held_out_rows_leave_a_model_as_it_is() -> None:

@@ -136,7 +136,7 @@ def test_a_tail_of_one_row_in_a_hundred_is_found_where_ranks_see_nothing() -> No
 
 
 def test_no_tail_is_called_moved_more_often_than_stated() -> None:
-    rng, shares = np.random.default_rng(4), np.array([0.002, 0.008, 0.98, 0.008, 0.002])
+    rng, shares = np.random.default_rng(4), np.array([0.002, 0.008, 0.98, 0.007, 0.002, 0.001])
     alarms = [
         counts.tail_test(rng.multinomial(3000, shares), rng.multinomial(n, shares)) <= 0.05
         for n in (200, 1000)
@@ -154,3 +154,84 @@ def test_finer_bins_add_up_to_the_others(values: list[float], seed: int) -> None
     assert len(fine.columns["x"].edges) > 2 * len(bins.columns["x"].edges)
     added = coarser(fine.count(rows)["x"], fine.columns["x"], bins.columns["x"])
     assert added.tolist() == bins.count(rows)["x"].tolist()
+
+
+few = st.integers(0, 400)
+
+
+@given(few, few, few, few)
+@settings(deadline=None)
+def test_a_share_is_tested_as_scipys_exact_test(kind: int, rest: int, now: int, others: int) -> None:
+    table = [[now, others], [kind, rest]]
+    found = counts.share_test((kind, kind + rest), (now, now + others))
+    if kind + rest == 0 or now + others == 0:
+        assert found == 1.0
+        return
+    sides = [stats.fisher_exact(table, alternative=side).pvalue for side in ("greater", "less")]
+    assert found == pytest.approx(min(1.0, 2 * min(sides)), rel=1e-6, abs=0.05 if min(sides) > 0.4 else 1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=2, max_size=12))
+@settings(deadline=None)
+def test_leaving_out_shares_that_hardly_moved_makes_no_p_value_smaller(pair: list[tuple[int, int]]) -> None:
+    before, now = split(pair)
+    n, m = int(before.sum()), int(now.sum())
+    if n == 0 or m == 0:
+        assert counts.bin_test(before, now) == 1.0
+        return
+    enough = (before + now) * min(n, m) >= counts.FEWEST_EXPECTED * (n + m)
+    each = [counts.share_test((int(b), n), (int(c), m)) for b, c in zip(before[enough], now[enough], strict=True)]
+    assert counts.bin_test(before, now) >= min(1.0, min(each, default=1.0) * len(each) if each else 1.0) - 1e-12
+
+
+def test_values_outside_the_range_of_training_are_an_exact_test_of_ranks() -> None:
+    # No training value among the k largest of all: the chance of that is C(m, k) / C(n + m, k), twice for two sides.
+    n, m, k = 50, 10, 3
+    expected = stats.hypergeom.pmf(k, n + m, k, m)
+    found = counts.tail_test(np.array([0, n, 0, 0]), np.array([0, m - k, k, 0]))
+    assert found == pytest.approx(3 * 2 * expected)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.05, 0.01, 0.001])
+def test_the_harmonic_mean_of_independent_p_values_keeps_its_level(level: float) -> None:
+    p_values = np.random.default_rng(11).random((40_000, len(counts.SHARES_OF_RISK)))
+    shares = np.array(counts.SHARES_OF_RISK)
+    assert shares.sum() == pytest.approx(1)
+    found = np.mean([counts.harmonic_mean(each, shares) <= level for each in p_values])
+    assert abs(found - level) <= 4 * np.sqrt(level * (1 - level) / len(p_values))
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=5))
+@settings(deadline=None)
+def test_the_harmonic_mean_lies_above_its_smallest_part_and_rises_with_each(p_values: list[float]) -> None:
+    parts, shares = np.array(p_values), np.array(counts.SHARES_OF_RISK)
+    found = counts.harmonic_mean(parts, shares)
+    assert min(p_values) * 0.999 <= found + 1e-12 <= 1 + 1e-9
+    assert found <= counts.harmonic_mean(np.minimum(1.0, parts * 2 + 1e-9), shares) + 1e-12
+
+
+@pytest.mark.parametrize("family", ["normal", "heavy", "rounded"])
+def test_a_report_calls_no_column_moved_more_often_than_stated(family: str) -> None:
+    rng = np.random.default_rng(17)
+
+    def table(n: int) -> pa.Table:
+        values = rng.standard_t(2, (n, 400)) if family == "heavy" else rng.normal(size=(n, 400))
+        values = values.round(1) if family == "rounded" else values
+        return pa.table({f"c{i}": values[:, i].copy() for i in range(400)})
+
+    found = np.array([each.p_value for each in drift_report(table(2500), table(400)).columns])
+    for level in (0.01, 0.05):
+        assert np.mean(found <= level) <= level + 3 * np.sqrt(level * (1 - level) / len(found))
+
+
+def test_one_value_that_takes_the_place_of_a_few_is_found_where_tenths_hide_it() -> None:
+    rng = np.random.default_rng(5)
+    before, now = rng.normal(size=(5000, 100)), rng.normal(size=(1000, 100))
+    now[:40] = 0.1
+    tables = [pa.table({f"c{i}": each[:, i].copy() for i in range(100)}) for each in (before, now)]
+    ours, theirs = sum(each.p_value < 0.01 for each in drift_report(*tables).columns), 0
+    for one, other in zip(before.T, now.T, strict=True):
+        tenths = np.quantile(one, np.arange(1, 10) / 10)
+        sides = [np.bincount(np.searchsorted(tenths, each), minlength=10) for each in (one, other)]
+        theirs += counts.two_sample(sides[0], sides[1]).p_value < 0.01
+    assert ours > theirs + 20

@@ -219,3 +219,23 @@ def test_a_column_is_cut_by_its_kind_and_dates_are_left_out() -> None:
     assert segments_of("d", "datetime", moments_, moments_) is None
     _, skipped = cut(pa.table({"d": moments_}), pa.table({"d": moments_}), Schema((Column("d", "datetime"),)))
     assert "explains nothing" in skipped["d"]["en"]
+
+
+def test_a_column_has_one_mix_also_where_the_columns_weighed_after_it_moved_it_again() -> None:
+    def month(seed: int, often: float, worse: float, together: float) -> Sample:
+        rng = np.random.default_rng(seed)
+        a = rng.random(8000) < often
+        b = np.where(rng.random(8000) < together, a, rng.random(8000) < often)
+        losses = (0.3 + 0.8 * a + 0.6 * b + worse * a) * rng.exponential(size=8000)
+        return Sample(str(seed), pa.table({"a": np.where(a, "x", "y"), "b": np.where(b, "u", "v")}), losses)
+
+    before, after = month(0, 0.2, 0.0, 0.3), month(1, 0.55, 1.0, 0.0)
+    schema = Schema((Column("a", "category"), Column("b", "category")))
+    change = explain("loss", [before, after], cut(before.rows, after.rows, schema)[0])
+    assert [(part.cause, part.column) for part in change.parts] == [
+        ("mix", "a"), ("mix", "b"), ("relation", "a"), ("everywhere", None),
+    ]  # fmt: skip
+    assert sum(part.amount for part in change.parts) == pytest.approx(change.after - change.before)
+    for part in change.parts[:2]:
+        assert sum(one.amount for one in part.segments) == pytest.approx(part.amount)
+        assert part.interval[0] < part.amount < part.interval[1]

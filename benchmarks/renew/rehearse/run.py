@@ -50,7 +50,7 @@ min_truths = 300
 cool_down = "{cool_down}"
 """
 MARGIN = 0.01
-LADDER = "--ladder" in sys.argv
+LINEAR = "--linear" in sys.argv
 COOL_DOWN = "28d"
 """Set before anything was measured: a month between retrainings at least, as a team would."""
 
@@ -87,7 +87,7 @@ def bike(folder: Path) -> None:
 
 def write(folder: Path, table: pa.Table, name: str, task: str, target: str, ignore: list[str]) -> None:
     """Lay out a project."""
-    left_out = ["mlp"] if LADDER else ["additive", "forest", "boosting", "tuned", "mlp"]
+    left_out = ["additive", "forest", "boosting", "tuned", "mlp"] if LINEAR else ["mlp"]
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "rows.parquet")
     names = ", ".join(f'"{column}"' for column in ignore)
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--thorough", action="store_true")
     parser.add_argument("--always-every", type=int, default=1, help="looks between two fits of always-retrain")
-    parser.add_argument("--ladder", action="store_true", help="climb the whole ladder, not the linear rung alone")
+    parser.add_argument("--linear", action="store_true", help="the linear rung alone, instead of what the ladder finds")
     parser.add_argument("--scenarios", default="", help="names, with commas; all that --thorough asks for when absent")
     parser.add_argument("--folder", type=Path, help="keep the projects, and finished replays, here")
     parser.add_argument("--out", type=Path, default=HERE / "result.json")

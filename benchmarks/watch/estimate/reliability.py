@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from benchmarks.watch.estimate import material
+from benchmarks.watch.estimate import earlier, material
 from benchmarks.watch.estimate.material import Case, Codes, Floats, Source
 from benchmarks.watch.estimate.prepared import Judge, prepared
 
@@ -217,7 +217,7 @@ def changed(
 def _empty(size: int, n_calm: int, n_shifted: int) -> dict[str, Any]:
     return {
         "size": size, "n_calm": n_calm, "n_shifted": n_shifted, "calm": [], "calm_shifted": [], "costs": [],
-        "caught": {str(before): [] for before in BEFORE},
+        "caught": {str(before): [] for before in BEFORE}, "earlier": {str(before): [] for before in BEFORE},
     }  # fmt: skip
 
 
@@ -227,12 +227,12 @@ def _cut(order: Codes, size: int, many: int) -> list[Codes]:
 
 def _note(result: dict[str, Any], name: str, batches: list[JudgedBatch]) -> None:
     result[name].append(any(one.reliable is False for one in verdicts(batches)))
+    result.setdefault(f"earlier_{name}", []).append(earlier.given_up(batches)[-1])
 
 
 def _caught(result: dict[str, Any], before: int, batches: list[JudgedBatch]) -> None:
     """Note the batch, 1 or 2, in which the change was seen; 0 where in none; nothing where it was given up before."""
-    told = [one.reliable for one in verdicts(batches)]
-    if before and told[before - 1] is False:
-        return
-    found = [flag is False for flag in told[before:]]
-    result["caught"][str(before)].append(1 if found[0] else 2 if found[1] else 0)
+    both = {"caught": [one.reliable is False for one in verdicts(batches)], "earlier": earlier.given_up(batches)}
+    for name, told in both.items():
+        if not before or not told[before - 1]:
+            result[name][str(before)].append(1 if told[before] else 2 if told[before + 1] else 0)

@@ -174,12 +174,17 @@ def summed(found: list[dict[str, Any]]) -> dict[str, Any]:
         name: found[0][name] for name in ("size", "n_calm", "n_shifted", "n_held") if name in found[0]
     }
     for before in found[0]["caught"]:
-        for name, most in (("within_two_batches", 2), ("within_one_batch", 1)):
-            hits = [0 < k <= most for one in found for k in one["caught"][before]]
+        for name, way, most in (
+            ("within_two", "caught", 2),
+            ("within_one", "caught", 1),
+            ("earlier_within_two", "earlier", 2),
+        ):
+            hits = [0 < k <= most for one in found for k in one[way][before]]
             result[f"{name}_after_{before}"] = share(hits) if hits else None
     for name in ("calm", "calm_shifted", "repeated", "repeated_shifted"):
-        if name in found[0]:
-            result[f"false_{name}"] = share([flag for one in found for flag in one[name]])
+        for way in (name, f"earlier_{name}"):
+            if way in found[0]:
+                result[f"false_{way}"] = share([flag for one in found for flag in one[way]])
     result["cost"] = float(np.mean([cost for one in found for cost in one["costs"]] or [0.0]))
     return result
 

@@ -134,7 +134,9 @@ def evidently(
         raise UserError("not a kind of file that Evidently writes", where="--output", received=output, hint=hint)
     room.check_writable((output,), force=force)
     with open_loop(common) as loop:
-        content = run(loop, model, rows=rows, form=forms[output.suffix])
+        content, note = run(loop, model, rows=rows, form=forms[output.suffix])
+    if note and not common.json:
+        terminal.say(terminal.escape(note))
     return _written({Path(output.name): content}, output.parent, common, force=force)
 
 

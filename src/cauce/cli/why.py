@@ -125,6 +125,7 @@ def _show(why: PredictionWhy | Why, words: Language) -> None:
 
 
 def _show_one(why: PredictionWhy, words: Language) -> None:
+    from cauce.core.figures import written
     from cauce.report.why import notes, say
 
     terminal.say(terminal.escape(words.of(why.reason)))
@@ -132,8 +133,8 @@ def _show_one(why: PredictionWhy, words: Language) -> None:
     rows = []
     for one in why.added:
         error = f" ±{words.number(one.error, digits=2)}" if one.error is not None else ""
-        value = one.value if one.value is not None else "–"
-        rows.append((one.column, value, _signed(one.amount, words) + error, bar(one.amount, most)))
+        amount = _signed(one.amount, words) + error
+        rows.append((one.column, written(one.value, words.code), amount, bar(one.amount, most)))
     if rows and why.method != "none":
         rows.insert(0, (f"({say('base', words)})", "", words.number(why.base), ""))
         rows.append((f"({say('score', words)})", "", words.number(why.score), ""))

@@ -66,8 +66,8 @@ class AlertSpec(Spec):
     """What is told: decisions (`fix data`, `retrain`, `promote`, `roll back`), alarming `signals`, a `training` that
     failed, failures of the `watcher` itself."""
     link: str | None = Field(default=None, min_length=1)
-    """Address of the console that messages link to, as `https://cauce.academy.example`; that of `[serve]` when
-    absent."""
+    """Address of the console that messages link to, as `https://cauce.academy.example`; where the
+    service listens when absent."""
     quiet: Duration = "1h"
     """How long a cause must be gone before it counts as over; what comes back sooner is the same alert."""
     remind: Duration = "1d"

@@ -169,6 +169,11 @@ class Candidate:
     """What a diagnosis may try: settings that bind the rung more, or give it more freedom."""
 
 
+LEAST_PROBABILITY = 1e-15
+"""Probabilities are raised to this before a logarithm. A class that training never saw has probability 0, so that such
+a row costs −log(1e-15) ≈ 34.5."""
+
+
 @dataclass(frozen=True, eq=False)
 class Losses:
     """The loss per unit: the currency of every decision."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Schema
+from cauce.core.artefacts import LEAST_PROBABILITY, Schema
 from cauce.core.protocols import Fitted
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ PAIRS = 64
 """Pairs of permutations a row, each the other's reverse."""
 BACKGROUND = 64
 """Reference rows that are enough: more make the base surer, not the contributions."""
-LOWEST = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ def scores(fitted: Fitted, table: pa.Table) -> tuple[Floats, Scale]:
     if not fitted.classes:
         return predicted["prediction"].to_numpy().astype(np.float64)[:, None], "unit"
     shares = np.column_stack([predicted[f"prob_{label}"].to_numpy() for label in fitted.classes])
-    logs = np.log(np.maximum(shares, LOWEST))
+    logs = np.log(np.maximum(shares, LEAST_PROBABILITY))
     if logs.shape[1] == 2:
         return logs[:, 1:] - logs[:, :1], "log-odds"
     return logs, "log-share"

@@ -6,10 +6,13 @@ Española, Ortografía 2010). Both take a minus sign, −, that is none of the h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
 Language = Literal["en", "es"]
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_RANGE = re.compile(rf"[≤>] {_NUMBER.pattern}|{_NUMBER.pattern} – {_NUMBER.pattern}")
 
 
 def figures(english: str, language: Language) -> str:
@@ -36,6 +39,8 @@ def number(value: float, language: Language, *, digits: int = 3) -> str:
     --------
     >>> number(12345, "en"), number(0.31249, "es"), number(-12345.0, "en"), number(5_071_818.0, "es")
     ('12,345', '0,312', '−12,345', '5,07 millones')
+    >>> number(9.1e-05, "es")
+    '0,000091'
     """
     if isinstance(value, int):
         return figures(f"{value:,}", language)
@@ -46,8 +51,10 @@ def number(value: float, language: Language, *, digits: int = 3) -> str:
 
 
 def _shortest(value: float, digits: int) -> str:
-    """Write `digits` significant digits, and all of those before the point, without an exponent for large ones."""
+    """Write `digits` significant digits, and all of those before the point, without an exponent but for tiny ones."""
     text = f"{value:.{digits}g}"
+    if "e-" in text and abs(value) >= 1e-5:
+        return f"{value:.{digits - 1 - int(text.partition('e')[2])}f}".rstrip("0")
     return f"{value:,.0f}" if abs(value) >= 1000 or "e+" in text else text
 
 
@@ -61,16 +68,43 @@ def percent(share: float, language: Language) -> str:
 
     Examples
     --------
-    >>> percent(0.125, "en"), percent(0.0004, "en"), percent(0.9999, "en"), percent(0.8, "es") == "80\u00a0%"
+    >>> percent(0.125, "en"), percent(0.0004, "en"), percent(0.99991, "en"), percent(0.998344, "es") == "99,8\u00a0%"
     ('12.5%', '0.04%', '99.99%', True)
     """
-    digits = 6 if 0.995 < share < 1 else 3
+    digits = next((few for few in (3, 4, 5) if f"{share * 100:.{few}g}" != "100"), 6) if share < 1 else 3
     return figures(f"{share * 100:.{digits}g}%" if share < 9.995 else f"{share * 100:,.0f}%", language)
 
 
 def percents(share: float) -> tuple[str, str]:
     """Write a percentage in English and in Spanish."""
     return percent(share, "en"), percent(share, "es")
+
+
+def written(value: str | float | None, language: Language) -> str:
+    r"""Write a value of a row: a number with six digits, a text as it is and cut where it is long.
+
+    Examples
+    --------
+    >>> written(78077.5, "es"), written("v1.5", "es"), written(None, "en")
+    ('78077,5', 'v1.5', '–')
+    """
+    if value is None:
+        return "–"
+    text = figures(f"{value:.6g}", language) if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def bin_name(label: str, language: Language) -> str:
+    """Write the label of a bin: the ends of a range as the language does, a category as it is.
+
+    Examples
+    --------
+    >>> bin_name("-0.5 – 12345.5", "es"), bin_name("v1.5", "es"), bin_name("other", "es")
+    ('−0,5 – 12345,5', 'v1.5', 'otros')
+    """
+    if _RANGE.fullmatch(label):
+        return _NUMBER.sub(lambda found: figures(found[0], language), label)
+    return "otros" if (label, language) == ("other", "es") else label
 
 
 def listed(items: Sequence[str], language: Language, *, n_more: int = 0) -> str:

@@ -196,7 +196,9 @@ class Against:
 
     strategy: Strategy
     comparison: Comparison
-    """Loop (candidate) against it (reference), over blocks of consecutive rows, all seeds."""
+    """Loop (candidate) against it (reference), over blocks of consecutive rows, all seeds: of histories like this."""
+    here: Comparison
+    """The same of this very history, its changes given."""
     neighbours: float | None
     """Correlation of a block's difference with the next one's: far above 0, the interval is too narrow."""
     mean_loss: float

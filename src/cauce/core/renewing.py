@@ -15,7 +15,8 @@ class RenewSpec(Spec):
     min_truths: int = Field(default=300, ge=20)
     """Fewest labelled rows from the ledger before a retraining."""
     set_aside: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Share of the newest labelled units that judges champion against challenger and is not trained on."""
+    """Share of the newest labelled units that judges champion against challenger and is not trained on; of those beyond
+    2,000 since the champion's training a tenth."""
     cool_down: Duration = "1h"
     """Shortest time between two retrainings."""
     margin: float | None = Field(default=None, ge=0.0, lt=1.0)

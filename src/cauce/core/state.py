@@ -74,6 +74,11 @@ class State:
         return self.root / "serve.sqlite"
 
     @property
+    def address(self) -> Path:
+        """Where the service listens, for as long as it does: one line, as ``http://127.0.0.1:8321``."""
+        return self.root / "address"
+
+    @property
     def hash_key(self) -> Path:
         """The secret of hashed columns in ledgers, mode 600."""
         return self.root / "secrets" / "hash_key"

@@ -88,7 +88,7 @@ class RowChange:
     unit: str
     loss: tuple[float | None, float | None]
     """Before and after; None where it is in one sample only, or has no truth."""
-    prediction: tuple[str | None, str | None]
+    prediction: tuple[str | float | None, str | float | None]
     by: tuple[tuple[str, float], ...] = ()
     """Column → how much more it adds now, largest first; empty where it cannot be told."""
 
@@ -118,7 +118,7 @@ class Added:
     """What one column added."""
 
     column: str
-    value: str | None
+    value: str | float | None
     """As the row has it; None where it is missing."""
     amount: float
     error: float | None
@@ -133,7 +133,7 @@ class PredictionWhy:
 
     model: str
     version: int
-    prediction: str
+    prediction: str | float
     share: float | None
     """Probability of the class said; None for a number."""
     scale: Literal["unit", "log-odds", "log-share", "share"]

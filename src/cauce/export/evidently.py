@@ -24,6 +24,8 @@ Format = Literal["html", "json"]
 OUTPUT = "prediction"
 NUMBERS: frozenset[Kind] = frozenset({"integer", "number"})
 CLASSES: frozenset[Kind] = frozenset({"category", "boolean"})
+TEXTS: frozenset[Kind] = frozenset({"text"})
+DATES: frozenset[Kind] = frozenset({"datetime"})
 HINT = (
     "It needs pandas < 3, so give it an environment of its own: "
     "python -m venv evidently, then pip install 'cauce[evidently]' -c constraints-evidently.txt in it."
@@ -32,14 +34,23 @@ HINT = (
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Two tables with the same columns, as Evidently takes them: numbers as floats, everything else as text."""
+    """Two tables with the same columns, as Evidently takes them: numbers as floats, dates in UTC, the rest as text."""
 
     reference: pa.Table
     current: pa.Table
     numbers: tuple[str, ...]
     classes: tuple[str, ...]
+    texts: tuple[str, ...]
+    dates: tuple[str, ...]
     left_out: tuple[str, ...]
-    """Input columns that are not in the report: texts, dates, and those that one side lacks."""
+    """Input columns that are not in the report: one side lacks them, or the reference has no value of them."""
+
+    @property
+    def note(self) -> str:
+        """What the report does not have, and why: empty where it has all."""
+        if not self.left_out:
+            return ""
+        return f"Left out, since one side lacks them or training has no value of them: {', '.join(self.left_out)}."
 
 
 def check_evidently() -> None:
@@ -76,20 +87,25 @@ def frames(reference: pa.Table, current: pa.Table, schema: Schema, *, classes: S
     kinds[OUTPUT] = "category" if classes else "number"
     both = [name for name in kinds if name in reference.column_names and name in current.column_names]
     filled = [name for name in both if reference[name].null_count < reference.num_rows]
-    numbers = tuple(name for name in filled if kinds[name] in NUMBERS)
-    categories = tuple(name for name in filled if kinds[name] in CLASSES)
-    shown = {*numbers, *categories}
+    numbers, categories, texts, dates = (
+        tuple(name for name in filled if kinds[name] in wanted) for wanted in (NUMBERS, CLASSES, TEXTS, DATES)
+    )
     return Frames(
-        reference=_plain(reference, numbers, categories),
-        current=_plain(current, numbers, categories),
+        reference=_plain(reference, numbers, dates, (*categories, *texts)),
+        current=_plain(current, numbers, dates, (*categories, *texts)),
         numbers=numbers,
         classes=categories,
-        left_out=tuple(name for name in kinds if name not in shown),
+        texts=texts,
+        dates=dates,
+        left_out=tuple(name for name in kinds if name not in filled),
     )
 
 
 def report(found: Frames, *, title: str, form: Format, drift: Mapping[str, str] | None = None) -> bytes:
-    """Return Evidently's report: its drift preset, and its summary of every column.
+    """Return Evidently's report: its drift preset, and its summary of every column, texts too.
+
+    Its drift of texts is how well a classifier tells the window's from the reference's. Of dates it has none, and its
+    least and largest value of one end in an error (0.7.23): they count among columns, rows and missing values alone.
 
     Parameters
     ----------
@@ -109,20 +125,29 @@ def report(found: Frames, *, title: str, form: Format, drift: Mapping[str, str] 
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-    about = DataDefinition(numerical_columns=list(found.numbers), categorical_columns=list(found.classes))
+    about = DataDefinition(
+        numerical_columns=list(found.numbers),
+        categorical_columns=list(found.classes),
+        text_columns=list(found.texts),
+        datetime_columns=list(found.dates),
+    )
     sides: list[Any] = [
         Dataset.from_pandas(table.to_pandas(), data_definition=about) for table in (found.current, found.reference)
     ]
-    columns = [*found.numbers, *found.classes]
-    presets = [DataDriftPreset(columns=columns, per_column_method=dict(drift or {})), DataSummaryPreset()]
+    columns = [*found.numbers, *found.classes, *found.texts]
+    presets = [
+        DataDriftPreset(columns=columns, per_column_method=dict(drift or {})),
+        DataSummaryPreset(columns=columns),
+    ]
     made = Report(presets).run(*sides, name=title)
     if form == "json":
         return str(made.json()).encode()
     return f"{made.get_html_str(as_iframe=False)}\n<!-- {MARK} evidently. -->\n".encode()
 
 
-def _plain(table: pa.Table, numbers: Sequence[str], classes: Sequence[str]) -> pa.Table:
+def _plain(table: pa.Table, numbers: Sequence[str], dates: Sequence[str], others: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     columns = {name: table[name].cast(pa.float64(), safe=False) for name in numbers}
-    return pa.table(columns | {name: table[name].cast(pa.string()) for name in classes})
+    columns |= {name: table[name].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")) for name in dates}
+    return pa.table(columns | {name: table[name].cast(pa.string()) for name in others})

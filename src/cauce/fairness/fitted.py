@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Finish, Schema, TaskSpec
+from cauce.core.artefacts import LEAST_PROBABILITY, Finish, Schema, TaskSpec
 from cauce.core.errors import UserError
 from cauce.core.files import from_json, to_json, write_bytes
 from cauce.core.plain import to_table
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MARKER = "mitigation.json"
 FORMAT: Literal[1] = 1
-LOWEST = 1e-15
 Floats = npt.NDArray[np.float64]
 
 
@@ -192,11 +191,13 @@ def _way(member: Fitted, schema: Schema) -> Online | None:
 def scores(shares: Floats, favoured: int) -> Floats:
     """Return the log-odds of the favoured class against the likeliest other: above 0 it is the class said."""
     others = np.delete(shares, favoured, axis=1).max(axis=1)
-    return np.asarray(np.log(np.maximum(shares[:, favoured], LOWEST)) - np.log(np.maximum(others, LOWEST)))
+    return np.asarray(
+        np.log(np.maximum(shares[:, favoured], LEAST_PROBABILITY)) - np.log(np.maximum(others, LEAST_PROBABILITY))
+    )
 
 
 def _moved(shares: Floats, favoured: int, at: Floats) -> Floats:
     """Multiply the favoured class's odds by exp(−at), row by row."""
-    moved = np.maximum(shares, LOWEST)
+    moved = np.maximum(shares, LEAST_PROBABILITY)
     moved[:, favoured] *= np.exp(-at)
     return np.asarray(moved / moved.sum(axis=1, keepdims=True))

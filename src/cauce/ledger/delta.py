@@ -35,6 +35,7 @@ KEEP_HOURS = 1
 """Compacted files stay this long for those who are reading them."""
 COMMITS_PER_CHECKPOINT = 20
 IDS_AT_ONCE = 1_000
+IDS_READ_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -317,6 +318,15 @@ def read(path: Path, columns: Sequence[str] | None = None, *, low: str = "") -> 
     plain = [f.with_type(pa.string()) if pa.types.is_string_view(f.type) else f for f in rows.schema]
     rows = rows.cast(pa.schema(plain))
     return rows.filter(above) if above is not None else rows
+
+
+def ids(path: Path) -> Iterator[list[str]]:
+    """Yield a file's ids, in its order, so many at a time that memory does not grow with the file."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(IDS_READ_AT_ONCE, columns=["id"]):
+            yield batch["id"].to_pylist()
 
 
 def sync(folder: Path) -> None:

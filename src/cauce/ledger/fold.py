@@ -50,7 +50,7 @@ def fold(folder: Path, now: datetime, *, wait_s: float = 30.0) -> Folded:
 
 
 def _give_memory_back() -> None:
-    """Hand the memory that folding took back to the system: a service lives on for weeks after it."""
+    """Hand the memory that folding took back to the system: a watcher lives on for weeks after it."""
     import ctypes
 
     import pyarrow as pa

@@ -1,8 +1,8 @@
 """Which ids were ever answered, and the last truth of each: what tells `accepted` from `duplicate` or `unknown`.
 
 Journals not yet folded are followed in memory, by offset. For what is folded, the Parquet files of the day that an id
-names are looked up; their ids are kept as sorted 16-byte arrays, the least recently used dropped first, so that memory
-stays bounded however old the ledger is.
+names are looked up, the least recently used dropped first, so that memory stays bounded however old the ledger is.
+Ids of both are kept as sorted arrays of 16 bytes an id: a text in a set takes eight times as much.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from cauce.ledger import delta, reading, records, segments
 
 Status = Literal["accepted", "duplicate", "corrected", "unknown"]
 CACHE_BYTES = 64_000_000
+LATEST = 1_000
+"""Ids of a segment that stay texts until they are so many."""
+Keys = npt.NDArray[np.bytes_]
+"""Ids as 16 bytes, shape (n,)."""
 
 
 class Truth(NamedTuple):
@@ -36,13 +40,31 @@ class Truth(NamedTuple):
 @dataclass
 class _Segment:
     end: int = 0
-    ids: set[str] = field(default_factory=set)
+    latest: set[str] = field(default_factory=set)
+    keys: Keys = field(default_factory=lambda: np.empty(0, dtype="S16"))
+    """Of all ids before those, sorted."""
     truths: dict[str, tuple[int, str | float]] = field(default_factory=dict)
+
+    def add(self, ids: Sequence[str]) -> None:
+        self.latest.update(ids)
+        if len(self.latest) >= LATEST:
+            keys = np.sort(_keys(list(self.latest)))
+            self.keys = np.insert(self.keys, np.searchsorted(self.keys, keys), keys)
+            self.latest = set()
+
+    def has(self, id_: str, key: bytes) -> bool:
+        if id_ in self.latest:
+            return True
+        key = key.rstrip(b"\0")  # as numpy gives them back
+        # Ids are in the order of time, so that most segments are passed over here.
+        if not len(self.keys) or not self.keys[0] <= key <= self.keys[-1]:
+            return False
+        return bool(self.keys[np.searchsorted(self.keys, key)] == key)
 
 
 @dataclass(frozen=True, eq=False)
 class _Truths:
-    ids: npt.NDArray[np.bytes_]
+    ids: Keys
     received: npt.NDArray[np.int64]
     """Microseconds since the epoch, in the order of `ids`."""
     rows: Any
@@ -101,14 +123,15 @@ class Known:
             seen.end = lines.end
             for record in lines.records:
                 if records.is_answer(record):
-                    seen.ids.update(record["ids"])
+                    seen.add(record["ids"])
                 elif record["k"] == "t":
                     seen.truths[record["id"]] = (record["r"], record["v"])
 
     def _answered(self, ids: set[str]) -> set[str]:
-        found = {id_ for id_ in ids if any(id_ in segment.ids for segment in self._segments.values())}
+        keys_of = {id_: _key(id_) for id_ in ids}
+        found = {id_ for id_, key in keys_of.items() if any(one.has(id_, key) for one in self._segments.values())}
         rest = sorted(ids - found)
-        keys = np.asarray([_key(id_) for id_ in rest], dtype="S16")
+        keys = np.asarray([keys_of[id_] for id_ in rest], dtype="S16")
         for file in self._candidates("predictions", rest):
             places = _places(self._load(file, _read_ids), keys)
             found.update(rest[position] for position in np.flatnonzero(places >= 0))
@@ -191,7 +214,7 @@ def _key(id_: str) -> bytes:
     return found.bytes if str(found) == id_ else uuid.uuid5(uuid.NAMESPACE_OID, id_).bytes
 
 
-def _keys(ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
+def _keys(ids: Sequence[str]) -> Keys:
     """Return the keys of the ids in a file: ours, all of one shape, are read at once."""
     joined = "".join(ids)
     if len(joined) == 36 * len(ids) and joined.count("-") == 4 * len(ids) and joined == joined.lower():
@@ -204,7 +227,7 @@ def _keys(ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
     return np.asarray([_key(id_) for id_ in ids], dtype="S16")
 
 
-def _places(known: npt.NDArray[np.bytes_], keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+def _places(known: Keys, keys: Keys) -> npt.NDArray[np.int64]:
     """Return where each key stands first in the sorted `known`, −1 where it does not; shape (n_keys,)."""
     if not len(known):
         return np.full(len(keys), -1, dtype=np.int64)
@@ -213,18 +236,23 @@ def _places(known: npt.NDArray[np.bytes_], keys: npt.NDArray[np.bytes_]) -> npt.
     return np.where(known[inside] == keys, inside, -1).astype(np.int64)
 
 
-def _read_ids(path: Path) -> tuple[npt.NDArray[np.bytes_], int]:
-    keys = np.sort(_keys(delta.read(path, ["id"])["id"].to_pylist()))
+def _keys_in(path: Path) -> Keys:
+    """Return the keys of a file's ids, in its order; in parts, since a file holds a whole day, and a text is large."""
+    return np.concatenate([np.empty(0, dtype="S16"), *(_keys(ids) for ids in delta.ids(path))])
+
+
+def _read_ids(path: Path) -> tuple[Keys, int]:
+    keys = _keys_in(path)
+    keys.sort()
     return keys, keys.nbytes
 
 
 def _read_truths(path: Path) -> tuple[_Truths, int]:
     import pyarrow as pa
 
-    rows = delta.read(path, ["id", "received", "text", "number"])
-    keys = _keys(rows["id"].to_pylist())
+    keys = _keys_in(path)
     order = np.argsort(keys, kind="stable")
-    rows = rows.take(order).combine_chunks()
+    rows = delta.read(path, ["received", "text", "number"]).take(order).combine_chunks()
     # A file's times may be nanoseconds or microseconds; ours are microseconds.
     received = rows["received"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     kept = rows.select(["text", "number"])

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cauce.core.alert_specs import AlertKind
 from cauce.core.artefacts import Decision, Watched
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 BUDGET_S = 30.0
 """Longest that one round of deliveries begins new attempts, seconds."""
+NOWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is listened on is no address to link to
 NEWEST = 100
 """Decisions that are looked through for those that were not told."""
 
@@ -167,14 +169,21 @@ def channel_names(loop: Loop) -> tuple[str, ...]:
 
 def link_to(loop: Loop, model: str) -> str | None:
     """Return the address of the console at a model; None where nothing says how people reach it."""
-    base, anchor = loop.project.file.alert.link, f"#model-{model}" if model else ""
-    if base is not None:
-        return f"{base.rstrip('/')}/console{anchor}"
+    base = loop.project.file.alert.link or _listening(loop)
+    anchor = f"#model-{model}" if model else ""
+    return None if base is None else f"{base.rstrip('/')}/console{anchor}"
+
+
+def _listening(loop: Loop) -> str | None:
+    """Return where the service listens, or would by `[serve]`; None where that is no address to link to."""
+    with suppress(FileNotFoundError):
+        found = loop.state.address.read_text(encoding="ascii").strip()
+        return None if urlsplit(found).hostname in NOWHERE else found
     served = loop.project.file.serve
-    if served.port == 0 or served.host in {"0.0.0.0", "::"}:  # noqa: S104 - no address to link to
+    if served.port == 0 or served.host in NOWHERE:
         return None
     host = f"[{served.host}]" if ":" in served.host else served.host
-    return f"{'https' if served.tls_certificate else 'http'}://{host}:{served.port}/console{anchor}"
+    return f"{'https' if served.tls_certificate else 'http'}://{host}:{served.port}"
 
 
 def _channels(loop: Loop) -> tuple[room.Channel, ...]:

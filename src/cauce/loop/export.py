@@ -78,8 +78,8 @@ def _address(loop: Loop) -> str:
     return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
-def evidently(loop: Loop, model: str, *, rows: int | None = None, form: Format) -> bytes:
-    """Return Evidently's report of a model's newest window against what training saw.
+def evidently(loop: Loop, model: str, *, rows: int | None = None, form: Format) -> tuple[bytes, str]:
+    """Return Evidently's report of a model's newest window against what training saw, and what it leaves out and why.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def evidently(loop: Loop, model: str, *, rows: int | None = None, form: Format) 
         raise Refused(f"version {champion} of {model!r} has not predicted anything yet", hint=hint)
     reference = reference_rows(loop, release, package)
     found = frames(reference, current, release.training.spec.schema, classes=package.fitted.classes)
-    return report(found, title=f"{model} {champion}", form=form)
+    return report(found, title=f"{model} {champion}", form=form), found.note
 
 
 def _window(loop: Loop, model: str, version: int, rows: int) -> pa.Table:

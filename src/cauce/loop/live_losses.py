@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from cauce.core.artefacts import Comparison, Experiment, Losses, TaskSpec
+from cauce.core.artefacts import LEAST_PROBABILITY, Comparison, Experiment, Losses, TaskSpec
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.loop.answered import Answered
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 LEAST = 20
 """Rows with truths from which anything is compared; and those with times, five times as many."""
-LOWEST = 1e-15
-"""Probability below which a log loss does not tell any more."""
 NEWEST = 100_000
 """Predictions at which a split's deal is looked at."""
 
@@ -183,7 +181,7 @@ def _shares(rows: pa.Table, prefix: str = "") -> Mapping[str, np.ndarray]:
     """Return what a release said of each class: class → probabilities, shape (n_rows,)."""
     begin = f"{prefix}prob_"
     found = {name.removeprefix(begin): _numbers(rows[name]) for name in rows.column_names if name.startswith(begin)}
-    return {name: np.clip(values, LOWEST, 1.0) for name, values in found.items()}
+    return {name: np.clip(values, LEAST_PROBABILITY, 1.0) for name, values in found.items()}
 
 
 def _apart(said: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], spec: TaskSpec) -> float | None:

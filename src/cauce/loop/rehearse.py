@@ -257,7 +257,6 @@ def do(plan: Plan, table: pa.Table, times: np.ndarray, job: Job) -> Replayed:
         changed=changed.changed,
         first=job.first,
         every_s=plan.pace.look_every_s,
-        set_aside=plan.kit.renew.set_aside,
         fault=scenario.wanted == "fix data",
         injected=scenario.injected,
     )

@@ -97,6 +97,12 @@ class RealStage:
         )
         return room.decide(situation, self.renew)
 
+    def n_judging(self, n_new: int) -> int:
+        """Set aside as many as `loop.renew` does."""
+        from cauce import renew as room
+
+        return room.n_judging(n_new, self.renew)
+
     def judge(self, champion: Model, challenger: Model, rows: Rows, watched: Watched | None, now: float) -> bool:
         """Compare both on rows that neither has learnt from, as `loop.judge` does."""
         from cauce import renew as room

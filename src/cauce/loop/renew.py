@@ -184,6 +184,7 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
     import pyarrow.compute as pc
 
     from cauce import data
+    from cauce import renew as room
 
     release = loop.tracker.release(model, champion)
     spec = release.training.spec
@@ -198,5 +199,5 @@ def _ledger(loop: Loop, model: str, champion: int) -> LedgerRows | None:
     if stored is None:
         return None
     n_new = int(pc.sum(pc.greater(known["at"], release.training.created_at)).as_py() or 0)
-    n_judge = round(n_new * loop.renew_spec(model).set_aside)
+    n_judge = room.n_judging(n_new, loop.renew_spec(model))
     return ledger_rows(stored, n_judge, spec.target) if n_judge else None

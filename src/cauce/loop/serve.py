@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cauce import __version__
 from cauce.core import admin_log
+from cauce.core.files import write_bytes
 from cauce.core.locks import hold
 from cauce.loop.audit_page import audit_page_of
 from cauce.loop.context import Loop
@@ -46,7 +47,11 @@ def serving(loop: Loop) -> Iterator[None]:
         Another process serves this project.
     """
     with hold(loop.state.locks / "serve.lock"):
-        yield
+        loop.state.address.unlink(missing_ok=True)  # of one that was killed
+        try:
+            yield
+        finally:
+            loop.state.address.unlink(missing_ok=True)
 
 
 def check_address(loop: Loop, *, port: int | None = None) -> None:
@@ -65,11 +70,10 @@ def serve(
     from cauce import report
     from cauce import serve as room
 
-    settings = loop.project.file.serve
-    spec = settings.model_copy(update={"host": host or settings.host})
+    spec = loop.project.file.serve
+    spec = spec.model_copy(update={"host": host or spec.host})
     shared = room.Shared(loop.state.shared)
-    codes = room.Codes(store=shared)
-    language = loop.project.file.project.language
+    codes, language = room.Codes(store=shared), loop.project.file.project.language
     service = room.Service(
         project=loop.project.file.project.name,
         models=tuple(loop.project.file.models),
@@ -96,6 +100,7 @@ def serve(
 
     def ready(url: str) -> None:
         link = f"{url}/console?code={codes.make()}"
+        write_bytes(loop.state.address, f"{url}\n".encode())  # what alerts link to: the port may have been any
         shared.close()  # no connection is carried over a fork
         announce(url, link, service.models, loop.state.token)
         if _has_screen():

@@ -296,11 +296,7 @@ def _rows(before: _Seen, after: _Seen, *, paired: bool) -> tuple[tuple[RowChange
     for at in order.tolist():
         new = float(after.losses[at]) if labelled[at] else None
         old = float(before.losses[at]) if paired and labelled[at] else None
-        rows.append(
-            RowChange(
-                str(after.units[at]), (old, new), (_text(before.said[at]) if paired else None, _text(after.said[at]))
-            )
-        )
+        rows.append(RowChange(str(after.units[at]), (old, new), (before.said[at] if paired else None, after.said[at])))
     return tuple(rows), float(size[order].sum()) / whole if whole > 0 else None
 
 
@@ -309,10 +305,6 @@ def _moved(before: _Seen, after: _Seen) -> Floats:
     shared = [figure for figure in after.figures if figure in before.figures]
     moved: Floats = np.sum([np.abs(after.figures[figure] - before.figures[figure]) for figure in shared], axis=0)
     return moved
-
-
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _with_columns(loop: Loop, why: Why, opened: list[tuple[Release, Package]], seen: tuple[_Seen, _Seen]) -> Why:

@@ -12,7 +12,7 @@ import numpy as np
 from cauce.core.artefacts import Release, Schema, Words
 from cauce.core.contributions import BACKGROUND, Contributions, contributions_of, towards
 from cauce.core.errors import Refused, UserError, did_you_mean
-from cauce.core.figures import Language, number
+from cauce.core.figures import Language, number, written
 from cauce.core.why import Added, PredictionWhy
 from cauce.loop.context import Loop
 from cauce.loop.material import source_rows, unit_names_of
@@ -187,7 +187,7 @@ def _explained(
     return PredictionWhy(
         model=release.training.model,
         version=release.version,
-        prediction=str(prediction),
+        prediction=prediction,
         share=share,
         scale=found.scale if found is not None else "unit",
         method=found.method if found is not None else "none",
@@ -231,9 +231,8 @@ def _added(found: Contributions, row: pa.Table, hidden: frozenset[str]) -> tuple
     return tuple(sorted(made, key=lambda one: -abs(one.amount)))
 
 
-def _shown(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+def _shown(value: Any) -> str | float:
+    return value if isinstance(value, float) else written(str(value), "en")
 
 
 def _reason(prediction: str | float, share: float | None, added: tuple[Added, ...]) -> Words:
@@ -258,13 +257,13 @@ def _against(told: PredictionWhy, found: pa.Table, fitted: Fitted, hidden: froze
     """Hold what the release says now against what the ledger has; that alone where inputs are withheld."""
     then, share = answer(fitted, found, 0)
     if hidden:
-        return replace(told, prediction=str(then), share=share, reason=_reason(then, share, told.added))
-    same = str(then) == told.prediction if fitted.classes else bool(np.isclose(float(then), float(told.prediction)))
+        return replace(told, prediction=then, share=share, reason=_reason(then, share, told.added))
+    same = then == told.prediction if fitted.classes else bool(np.isclose(float(then), float(told.prediction)))
     if fitted.classes and share is not None and told.share is not None:
         same = same and abs(share - told.share) < 1e-6
     if same:
         return told
-    return replace(told, differs=True, untold=(*told.untold, _differs(str(then))))
+    return replace(told, differs=True, untold=(*told.untold, _differs(then)))
 
 
 def _withheld(names: list[str], *, alone: bool) -> Words:
@@ -279,10 +278,12 @@ def _withheld(names: list[str], *, alone: bool) -> Words:
     }
 
 
-def _differs(then: str) -> Words:
+def _differs(then: str | float) -> Words:
     return {
-        "en": f"The ledger has “{then}” for this prediction, the release now says otherwise: this is of now.",
-        "es": f"El registro tiene «{then}» para esta predicción y la versión ahora dice otra cosa: esto es de ahora.",
+        "en": f"The ledger has {_said(then, 'en')} for this prediction; the release now says otherwise: this "
+        "is of now.",
+        "es": f"El registro tiene {_said(then, 'es')} para esta predicción; la versión ahora dice otra cosa: esto "
+        "es de ahora.",
     }
 
 

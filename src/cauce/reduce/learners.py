@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from cauce.core.artefacts import LEAST_PROBABILITY
 from cauce.reduce import trees
 from cauce.reduce.rows import Floats, Kept, Learner, Rows
 
 ROUNDS = 100
 SETTINGS = {"learning_rate": 0.1, "num_leaves": 31}
-LEAST_PROBABILITY = 1e-15
 
 
 def boosting(rows: Rows, kept: Kept, judge: Rows, seed: int) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean, median
+from typing import Literal
 
 import numpy as np
 
@@ -106,22 +107,25 @@ def false_alarms(replays: Sequence[Replayed]) -> tuple[float | None, float]:
     return (n_alarms / seconds * MONTH if seconds > 0 else None), seconds / DAY
 
 
-def compare(ours: Sequence[Course], theirs: Sequence[Course], *, margin: float) -> tuple[Comparison, float | None]:
-    """Compare two strategies over blocks of consecutive rows of all seeds, and say how alike neighbouring blocks are.
+def compare(
+    ours: Sequence[Course], theirs: Sequence[Course], *, margin: float, about: Literal["next", "this"] = "next"
+) -> Comparison:
+    """Compare two strategies over blocks of consecutive rows of all seeds.
 
     A block counts with its mean loss; blocks are of equal size, so their mean is the mean over rows. The interval is
-    one for series whose neighbours resemble each other (`evidence.serial`). What is returned beside the comparison is
-    the correlation of neighbouring differences; None where it cannot be told.
+    one for series whose neighbours resemble each other (`evidence.serial`), about `this` history or the `next` one.
     """
     from cauce.evidence import serial
 
-    pairs = [(np.asarray(a.block_losses), np.asarray(b.block_losses)) for a, b in zip(ours, theirs, strict=True)]
-    found = serial([a for a, _ in pairs], [b for _, b in pairs], margin=margin, confidence=CONFIDENCE)
-    return found, _neighbours([a - b for a, b in pairs])
+    pairs = zip(ours, theirs, strict=True)
+    candidates, references = zip(*((a.block_losses, b.block_losses) for a, b in pairs), strict=True)
+    return serial(candidates, references, margin=margin, confidence=CONFIDENCE, about=about)
 
 
-def _neighbours(series: Sequence[np.ndarray]) -> float | None:
-    """Return the correlation of each block's difference with the next one's, of all seeds."""
+def _neighbours(ours: Sequence[Course], theirs: Sequence[Course]) -> float | None:
+    """Return the correlation of each block's difference with the next one's, of all seeds; None: it cannot be told."""
+    pairs = zip(ours, theirs, strict=True)
+    series = [np.asarray(a.block_losses) - np.asarray(b.block_losses) for a, b in pairs]
     before = np.concatenate([each[:-1] for each in series])
     after = np.concatenate([each[1:] for each in series])
     if len(before) < 3 or before.std() == 0 or after.std() == 0:
@@ -132,12 +136,12 @@ def _neighbours(series: Sequence[np.ndarray]) -> float | None:
 def _against(replays: Sequence[Replayed], strategy: Strategy, margin: float) -> Against:
     both = [each for each in replays if each.course(strategy) is not None]
     ours, theirs = [_course(each, "loop") for each in both], [_course(each, strategy) for each in both]
-    found, neighbours = compare(ours, theirs, margin=margin)
     fitted = fmean(one.rows_fitted for one in theirs)
     return Against(
         strategy=strategy,
-        comparison=found,
-        neighbours=neighbours,
+        comparison=compare(ours, theirs, margin=margin),
+        here=compare(ours, theirs, margin=margin, about="this"),
+        neighbours=_neighbours(ours, theirs),
         mean_loss=fmean(one.mean_loss for one in theirs),
         n_retrained=fmean(one.n_retrained for one in theirs),
         rows_fitted=fitted,

@@ -32,7 +32,6 @@ class Past:
     first: int
     """Row at which the replay begins."""
     every_s: float
-    set_aside: float
     fault: bool = False
     injected: bool = False
 
@@ -97,7 +96,7 @@ class _Replay:
     def renew(self, run: _Run, champion: Model, now: float, end: int) -> Model | None:
         """Fit a challenger as the loop does, the newest labelled rows set aside; None where nothing new has come."""
         known = self.known(now, end, self.past.first)
-        n_judge = round(int(np.sum(self.past.times[known] > champion.at)) * self.past.set_aside)
+        n_judge = self.stage.n_judging(int(np.sum(self.past.times[known] > champion.at)))
         if not n_judge:
             return None
         first = np.flatnonzero(self.past.known_at[: self.past.first] <= now)

@@ -74,5 +74,8 @@ class Stage(Protocol):
     def decide(self, watched: Watched, seen: Seen) -> Decision:
         """Ask the policy."""
 
+    def n_judging(self, n_new: int) -> int:
+        """Return how many of the newest labelled rows since the champion's training judge and are not learnt from."""
+
     def judge(self, champion: Model, challenger: Model, rows: Rows, watched: Watched | None, now: float) -> bool:
         """Compare two models on rows that neither has learnt from; whether the challenger takes over."""

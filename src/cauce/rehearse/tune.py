@@ -64,7 +64,7 @@ def recommend(
     for settings, course in courses.items():
         against = None
         if settings != best:
-            against, _ = compare([course], [courses[best]], margin=margin)
+            against = compare([course], [courses[best]], margin=margin)
         rows.append(
             SettingTried(settings, course.mean_loss, course.rows_fitted, course.n_retrained, rates[settings], against)
         )
@@ -97,7 +97,7 @@ def second_half(
     costs = 0, 0
     if halves is not None:
         ours, theirs = (_loop(each) for each in halves)
-        comparison, _ = compare([ours], [theirs], margin=margin)
+        comparison = compare([ours], [theirs], margin=margin)
         costs = ours.rows_fitted, theirs.rows_fitted
     keep = chosen == current or comparison is None or _failed(comparison)
     made = Recommendation(

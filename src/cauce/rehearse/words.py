@@ -162,13 +162,22 @@ def _fault(found: Outcome) -> Pair:
 
 def _gain(never: Against) -> Pair:
     en, es = _difference(never.comparison)
+    if not (_proven(never.here) and not _proven(never.comparison)):
+        return f"Against never retraining: {en}.", f"Frente a no reentrenar nunca: {es}."
+    (here, aquí), (low, high) = _difference(never.here), _ends(never.comparison)
+    en = f"on this history {here}; that the next one shows it is not proven ({low[0]} to {high[0]})"
+    es = f"en este historial {aquí}; que el próximo lo muestre no está probado (de {low[1]} a {high[1]})"
     return f"Against never retraining: {en}.", f"Frente a no reentrenar nunca: {es}."
+
+
+def _proven(found: Comparison) -> bool:
+    return found.lower > 0 or found.upper < 0 or found.verdict == "equivalent"
 
 
 def _difference(found: Comparison) -> Pair:
     base = abs(found.mean_reference) or 1.0
-    change, low, high = (found.difference / base, found.lower / base, found.upper / base)
-    size, ends = percents(abs(change)), (_signed(low), _signed(high))
+    change = found.difference / base
+    size, ends = percents(abs(change)), _ends(found)
     if found.verdict == "equivalent" or (found.lower == found.upper == 0.0):
         en, es = "the loss is the same", "la pérdida es la misma"
     elif change < 0:
@@ -176,15 +185,14 @@ def _difference(found: Comparison) -> Pair:
     else:
         en, es = f"the loss is {size[0]} higher", f"la pérdida es un {size[1]} mayor"
     interval = f" ({ends[0][0]} to {ends[1][0]})", f" (de {ends[0][1]} a {ends[1][1]})"
-    unsure = (
-        ("", "")
-        if found.lower > 0 or found.upper < 0 or found.verdict == "equivalent"
-        else (
-            ", which may be chance",
-            ", lo que puede ser azar",
-        )
-    )
+    unsure = ("", "") if _proven(found) else (", which may be chance", ", lo que puede ser azar")
     return en + interval[0] + unsure[0], es + interval[1] + unsure[1]
+
+
+def _ends(found: Comparison) -> tuple[Pair, Pair]:
+    """Write both ends of an interval, relative to the other strategy's loss."""
+    base = abs(found.mean_reference) or 1.0
+    return _signed(found.lower / base), _signed(found.upper / base)
 
 
 def _signed(share: float) -> Pair:

@@ -3,7 +3,18 @@
 from cauce.renew.experiment import Evidence, Plan, Step, breach, by_person, ended, enter, step
 from cauce.renew.legal import faults
 from cauce.renew.policy import Situation, decide
-from cauce.renew.promote import blocked, by_hand, fairer, first, incomparable, judge, nothing_new, unjudged, withheld
+from cauce.renew.promote import (
+    blocked,
+    by_hand,
+    fairer,
+    first,
+    incomparable,
+    judge,
+    n_judging,
+    nothing_new,
+    unjudged,
+    withheld,
+)
 from cauce.renew.record import append, moves, newest, pause, paused, places, read, resume
 from cauce.renew.replay import Replayed, replay
 
@@ -27,6 +38,7 @@ __all__ = [
     "incomparable",
     "judge",
     "moves",
+    "n_judging",
     "newest",
     "nothing_new",
     "pause",

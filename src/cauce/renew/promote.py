@@ -10,6 +10,7 @@ from cauce.core.artefacts import Action, Comparison, Decision, Watched, Words
 from cauce.core.errors import UserError
 from cauce.core.figures import numbers
 from cauce.core.names import uuid7
+from cauce.core.specs import RenewSpec
 from cauce.renew.compared import compared
 
 if TYPE_CHECKING:
@@ -20,6 +21,29 @@ ByHand = Literal["promote", "roll back", "retrain", "pause", "resume"]
 
 SHORTEST_REASON = 10
 """Characters that a written reason has at least."""
+
+MANY_NEW = 2_000
+"""New labelled rows up to which `[renew] set_aside` holds."""
+ASIDE_BEYOND = 0.1
+"""Share of those beyond that is set aside: what more judges add is little, what a challenger does not learn is missed
+by every prediction it makes."""
+
+
+def n_judging(n_new: int, spec: RenewSpec) -> int:
+    """Return how many of the newest labelled rows judge champion against challenger, and are not learnt from.
+
+    Parameters
+    ----------
+    n_new
+        Labelled rows since the champion's training.
+
+    Examples
+    --------
+    >>> [n_judging(n, RenewSpec()) for n in (300, 2_000, 12_000)]
+    [150, 1000, 2000]
+    """
+    few = min(n_new, MANY_NEW)
+    return round(few * spec.set_aside + (n_new - few) * min(spec.set_aside, ASIDE_BEYOND))
 
 
 def judge(

@@ -74,7 +74,7 @@ def rung_table(choice: Choice, language: str) -> tuple[tuple[str, ...], tuple[tu
     for rung in choice.rungs:
         costs = _row(rung, words)
         loss = words.number(rung.mean_loss, digits=4), interval(rung, choice, words)
-        why = rung.why.replace("_", " ")
+        why = words.say(f"short_{rung.why}")
         shown.append((rung.name, *loss, costs.training, costs.tuning, costs.one_row, costs.size, why))
     return tuple(words.say(key) for key in header), tuple(shown)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from cauce.core.artefacts import Training
@@ -35,6 +36,17 @@ def loss(kind: str, number: float | None, words: Language) -> str:
     """Write a mean loss, with its root where it is one of squares: that one is in the target's unit."""
     text = words.number(number)
     return f"{text} {words.say('root_of', words.number(number**0.5))}" if kind == "squared" and number else text
+
+
+def in_units(metric: str, values: Sequence[float]) -> tuple[str, tuple[float, ...]]:
+    """Return a metric that is read in the target's unit: of mean squared errors their roots, all others as they are.
+
+    Examples
+    --------
+    >>> in_units("mse", (4.0, -0.1)), in_units("mae", (4.0,))
+    (('rmse', (2.0, 0.0)), ('mae', (4.0,)))
+    """
+    return ("rmse", tuple(max(0.0, each) ** 0.5 for each in values)) if metric == "mse" else (metric, tuple(values))
 
 
 def guesses(training: Training) -> Literal["prior", "guess"] | None:

@@ -90,13 +90,16 @@ def rehearsal_rows(found: Rehearsal, language: str) -> tuple[tuple[str, ...], li
 def verdict(found: Rehearsal, words: Language) -> Answer:
     """Answer whether the loop is worth having here, and what to do."""
     past = next(one for one in found.outcomes if one.scenario.kind == "history")
-    never = next(one.comparison for one in past.against if one.strategy == "never")
+    against = next(one for one in past.against if one.strategy == "never")
+    never = against.comparison
     tone: Tone = "watch"
     key = "chance"
     if never.upper < 0:
         tone, key = "good", "better"
     elif never.lower > 0:
         tone, key = "act", "worse"
+    elif against.here.upper < 0:
+        key = "here"
     headline = words.of(TEXTS[f"headline_{key}"]).format(_share(never.difference, never.mean_reference, words))
     told = found.recommendation
     advice = words.of(told.reason) if told is not None else words.of(TEXTS["advice_none"])

@@ -34,12 +34,19 @@ TEXTS: dict[str, Words] = {
     "stayed": {"en": "retrained, the old model stayed", "es": "reentrenado, el modelo viejo se quedó"},
     "row": {"en": "row {0}", "es": "fila {0}"},
     "headline_better": {
-        "en": "On your own past the loop pays: the loss is {0} against a model that is never renewed.",
-        "es": "En tu propio pasado el ciclo compensa: la pérdida es {0} frente a un modelo que no se renueva nunca.",
+        "en": "The loop pays: on your own past the loss is {0} against a model that is never renewed, beyond chance.",
+        "es": "El ciclo compensa: en tu propio pasado la pérdida es {0} frente a un modelo que no se renueva nunca, "
+        "más allá del azar.",
     },
     "headline_worse": {
         "en": "On your own past the loop does harm: the loss is {0} against a model that is never renewed.",
         "es": "En tu propio pasado el ciclo perjudica: la pérdida es {0} frente a un modelo que no se renueva nunca.",
+    },
+    "headline_here": {
+        "en": "On your own past the loop paid: the loss is {0} against a model that is never renewed. That the future "
+        "will show it too is not proven.",
+        "es": "En tu propio pasado el ciclo compensó: la pérdida es {0} frente a un modelo que no se renueva nunca. "
+        "Que también lo muestre el futuro no está probado.",
     },
     "headline_chance": {
         "en": "On your own past the loop is not proven to pay: the loss is {0} against a model that is never renewed, "

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from cauce.core.artefacts import Action, ColumnDrift, Decision, Experiment, LabelsSeen, LookPoint, Stage, Watched
-from cauce.core.figures import listed
+from cauce.core.figures import bin_name, listed
 from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView
 from cauce.report import measures
@@ -21,7 +21,7 @@ STAGES: tuple[Stage, ...] = ("gate", "shadow", "split", "probation")
 GUARDS = ("latency_ratio", "slower_ms", "sample_ratio_p")
 MARKS: dict[Action, str] = {"retrain": "◆", "promote": "▲", "roll back": "▼", "fix data": "✕"}
 Place = Callable[[float], float]
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT = 720, 200, 72, 26, 16
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT = 720, 200, 110, 26, 16
 
 
 class ColumnRow(NamedTuple):
@@ -61,7 +61,7 @@ def column_rows(seen: Watched, words: Language) -> tuple[tuple[ColumnRow, ...], 
 
 def _row(found: ColumnDrift, words: Language) -> ColumnRow:
     moved = [
-        words.say("moved_bin", mover.label, words.percent(mover.before), words.percent(mover.now))
+        words.say("moved_bin", bin_name(mover.label, words.code), words.percent(mover.before), words.percent(mover.now))
         for mover in found.movers[:2]
     ]
     gaps = words.say("from_to", words.percent(found.missing_before), words.percent(found.missing_now))
@@ -80,13 +80,17 @@ def facts(seen: Watched, words: Language) -> tuple[Fact, ...]:
     """Return what is known of the truths' coming and of the rows without: coverage, lag, estimate, joint drift."""
     found = list(_label_facts(seen.labels, words)) if seen.labels is not None else []
     if seen.estimate is not None:
-        made, name = seen.estimate, measures.name(seen.estimate.metric, words)
-        value, low, high = (measures.value(made.metric, each, words) for each in (made.value, made.lower, made.upper))
+        made = seen.estimate
+        known = (made.value, made.lower, made.upper, made.reference)
+        metric, shown = measures.in_units(made.metric, known)
+        value, low, high, before = (measures.value(metric, each, words) for each in shown)
         tone, tag = {None: ("idle", "unjudged"), True: ("good", "reliable"), False: ("act", "unreliable")}[
             made.reliable
         ]
-        text = words.say("estimate_value", value, low, high, measures.value(made.metric, made.reference, words))
-        found.append(Fact(words.say("estimate_name", name), text, tone, words.say(f"estimate_{tag}")))
+        text = words.say("estimate_value", value, low, high, before)
+        found.append(
+            Fact(words.say("estimate_name", measures.name(metric, words)), text, tone, words.say(f"estimate_{tag}"))
+        )
     if seen.joint is not None:
         joint = seen.joint
         apart = words.say("joint_value", words.number(joint.auc), words.number(joint.lower), words.number(joint.upper))

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 from markupsafe import Markup
 
 from cauce.core.artefacts import Words
-from cauce.core.figures import figures
+from cauce.core.figures import figures, written
 from cauce.core.why import Change, Part, PredictionWhy, Segment, Why
 from cauce.report.assets import style_sheet
 from cauce.report.drawings import line_between, shorten, svg_of, text_at
@@ -94,7 +94,7 @@ TEXTS: dict[str, Words] = {
     },
     "made_of": {"en": "computed from {0}", "es": "se calcula de {0}"},
 }
-_WIDTH, _LEFT, _STEP = 640, 230, 30
+_WIDTH, _LEFT, _RIGHT, _STEP = 720, 280, 124, 30
 MOST_BARS = 14
 
 
@@ -132,7 +132,7 @@ def why_page(why: Why, language: str, *, project: str) -> str:
         title=say("title", words),
         model=f"{why.model} · {why.names[0]} → {why.names[1]}",
         headline=headline,
-        sections=[_change(change, words) for change in changes],
+        sections=[_change(change, words, headline) for change in changes],
         rows=rows_table(why, words),
         untold=[words.of(each) for each in why.untold],
         skipped=[(name, words.of(reason)) for name, reason in why.skipped.items()],
@@ -189,7 +189,7 @@ def contributions_svg(why: PredictionWhy, words: Language) -> Markup | None:
     shown, rest = why.added[:MOST_BARS], why.added[MOST_BARS:]
     bars = [
         Bar(
-            f"{one.column} = {one.value if one.value is not None else DASH}",
+            f"{one.column} = {written(one.value, words.code)}",
             one.amount,
             None if one.error is None else (one.amount - 1.96 * one.error, one.amount + 1.96 * one.error),
         )
@@ -209,12 +209,12 @@ def _falling(
         reach += [at + bar.amount, *(at + edge for edge in bar.interval or ())]
         at += bar.amount
     low, high = min(reach), max(reach)
-    scale = (_WIDTH - _LEFT - 90) / ((high - low) or 1.0)
+    scale = (_WIDTH - _LEFT - _RIGHT) / ((high - low) or 1.0)
 
     def x(value: float) -> float:
         return _LEFT + (value - low) * scale
 
-    labels = shorten([bar.label for bar in bars], 30)
+    labels = shorten([bar.label for bar in bars], 40)
     names = (say("base", words), say("score", words)) if one else ("", "")
     body = [*_level(names[0] or words.number(start), x(start), 0, start, words)]
     at = start
@@ -253,13 +253,13 @@ def part_name(part: Part, words: Language) -> str:
     return say(part.cause, words, part.column or "")
 
 
-def _change(change: Change, words: Language) -> dict[str, object]:
+def _change(change: Change, words: Language, headline: str) -> dict[str, object]:
     known = {"loss": say("loss", words), "prediction": say("prediction", words)}
     tables = [_segments(part, words) for part in change.parts if part.segments and part.proven]
     tables.append(_columns(change, words))
     return {
         "title": known.get(change.figure) or say("class", words, change.figure),
-        "reason": words.of(change.reason),
+        "reason": "" if words.of(change.reason) == headline else words.of(change.reason),
         "picture": waterfall(change, words),
         "note": f"{say('n_rows', words, words.count(change.n_before), words.count(change.n_after))} "
         f"{say('picture_desc', words)}",
@@ -317,7 +317,7 @@ def rows_table(why: Why, words: Language) -> TableOf | None:
     head = [say(key, words) for key in keys]
     body = []
     for row in why.rows:
-        pairs = [[words.number(value) for value in row.loss], [value or DASH for value in row.prediction]]
+        pairs = [[words.number(value) for value in row.loss], [written(value, words.code) for value in row.prediction]]
         cells = [row.unit, *(" → ".join(pair) if paired else pair[1] for pair in pairs)]
         if paired:
             cells.append(", ".join(f"{name} {'+' if by > 0 else ''}{words.number(by)}" for name, by in row.by) or DASH)

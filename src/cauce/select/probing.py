@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Candidate, TaskSpec
+from cauce.core.artefacts import LEAST_PROBABILITY, Candidate, TaskSpec
 from cauce.core.errors import MissingExtra
 from cauce.core.progress import Progress, silent
 from cauce.core.protocols import Fitted, Task
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-LOWEST = 1e-15
-"""Probabilities are raised to this before the logarithm, as in a log loss."""
 
 
 class OutOfTime(Exception):
@@ -105,7 +103,7 @@ def self_expected(fitted: Fitted, table: pa.Table, loss: str) -> Floats | None:
     if loss == "zero_one":
         wrong: Floats = 1.0 - shares.max(axis=1)
         return wrong
-    entropy: Floats = -(shares * np.log(np.clip(shares, LOWEST, 1.0))).sum(axis=1)
+    entropy: Floats = -(shares * np.log(np.clip(shares, LEAST_PROBABILITY, 1.0))).sum(axis=1)
     return entropy
 
 

@@ -10,13 +10,13 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from cauce.core.errors import Locked, did_you_mean
+from cauce.core.errors import did_you_mean
 from cauce.core.specs import seconds
 from cauce.ledger.ledger import Ledger
 from cauce.serve.answer import Answering
+from cauce.serve.folding import Folding
 from cauce.serve.idempotency import Answers
 from cauce.serve.live import Live, Variant
 from cauce.serve.probe import probe
@@ -29,9 +29,6 @@ from cauce.serve.shadow import Shadow
 
 T = TypeVar("T")
 logger = logging.getLogger("cauce.serve")
-FOLD_EVERY_S = 60.0
-FOLD_FROM_BYTES = 16_000_000
-"""The watcher folds; where none runs, the service does from this many bytes of journals on."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -60,7 +57,8 @@ class Work:
         if self.service.traces is not None:
             self.service.traces.start()
         await asyncio.to_thread(self.releases.refresh)
-        running = (self.releases.follow(), self._fold(), self.shadow.run())
+        folding = Folding(self._ledgers, self.service.spec.retention_days)
+        running = (self.releases.follow(), folding.run(), self.shadow.run())
         beside = [asyncio.create_task(one) for one in running]
         try:
             yield
@@ -99,25 +97,6 @@ class Work:
     def in_flight(self) -> int:
         """Requests being worked on."""
         return self._in_flight
-
-    async def _fold(self) -> None:
-        while True:
-            await asyncio.sleep(FOLD_EVERY_S)
-            for model, ledger in list(self._ledgers.items()):
-                try:
-                    await asyncio.to_thread(self._settle, ledger)
-                except Locked:
-                    continue
-                except Exception:  # the journals hold everything: serving goes on, and the next try may succeed
-                    logger.exception("model %s: its ledger could not be folded", model)
-
-    def _settle(self, ledger: Ledger) -> None:
-        """Fold the ledger where its journals grew large, and let go what is older than it may be."""
-        now, days = datetime.now(UTC), self.service.spec.retention_days
-        if days is not None or ledger.unfolded_bytes() >= FOLD_FROM_BYTES:
-            ledger.fold(now, wait_s=0.0)
-        if days is not None:
-            ledger.retain(days, now, wait_s=0.0)
 
     async def thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run `function` in one of the service's threads, with the request's id for the log."""

@@ -8,36 +8,19 @@ from datetime import datetime
 from typing import Literal
 
 from cauce.core.artefacts import ColumnDrift, Comparison, JointDrift, Mover, Words, changed_column
-from cauce.core.figures import figures, listed, numbers, percents
+from cauce.core.figures import bin_name, figures, listed, numbers, percents
 
-SPANISH_BINS = {"other": "otros"}
 MOST_LABELS = 3
 """Values that a sentence names."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_RANGE = re.compile(rf"[≤>] {_NUMBER.pattern}|{_NUMBER.pattern} – {_NUMBER.pattern}")
-
-
-def bin_name(label: str) -> tuple[str, str]:
-    """Return a bin's label in English and Spanish: categories as they are.
-
-    Examples
-    --------
-    >>> bin_name("-0.5 – 12345.5") == ("−0.5 – 12345.5", "−0,5 – 12345,5"), bin_name("v1.5")
-    (True, ('v1.5', 'v1.5'))
-    """
-    if not _RANGE.fullmatch(label):
-        return label, SPANISH_BINS.get(label, label)
-    return (
-        _NUMBER.sub(lambda found: figures(found[0], "en"), label),
-        _NUMBER.sub(lambda found: figures(found[0], "es"), label),
-    )
 
 
 def moved(movers: Sequence[Mover]) -> tuple[str, str]:
     """Return the bins that moved most, with their shares."""
     english, spanish = [], []
     for mover in movers:
-        (name, nombre), before, now = bin_name(mover.label), percents(mover.before), percents(mover.now)
+        name, nombre = bin_name(mover.label, "en"), bin_name(mover.label, "es")
+        before, now = percents(mover.before), percents(mover.now)
         english.append(f"`{name}` from {before[0]} to {now[0]}")
         spanish.append(f"`{nombre}` del {before[1]} al {now[1]}")
     if not english:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Comparison
+from cauce.core.artefacts import LEAST_PROBABILITY, Comparison
 from cauce.evidence import paired
 from cauce.tasks.tabular.losses import log_losses
 
@@ -43,7 +43,7 @@ class Repair:
     def apply(self, shares: Array) -> Array:
         """Return the repaired probabilities, shape (n_rows, n_classes)."""
         if self.method == "temperature":
-            return _softmax(np.log(np.clip(shares, 1e-15, 1.0)) * self.x[0])
+            return _softmax(np.log(np.clip(shares, LEAST_PROBABILITY, 1.0)) * self.x[0])
         odds = log_odds(shares)
         if self.method == "sigmoid":
             moved = self.x[0] * odds + self.x[1]
@@ -63,7 +63,7 @@ def fit_repair(method: Method, shares: Array, codes: Codes, weights: Array) -> R
         some = np.linspace(0, len(codes) - 1, MOST_FITTED).astype(np.int64)
         shares, codes, weights = shares[some], codes[some], weights[some]
     if method == "temperature":
-        logs = np.log(np.clip(shares, 1e-15, 1.0))
+        logs = np.log(np.clip(shares, LEAST_PROBABILITY, 1.0))
 
         def cold(log_t: float) -> float:
             return float(weights @ log_losses(_softmax(logs * np.exp(-log_t)), codes))
@@ -139,7 +139,7 @@ def choose(
 
 def log_odds(shares: Array) -> Array:
     """Return the log odds of the second of two classes, shape (n_rows,)."""
-    clipped = np.clip(shares, 1e-15, 1.0)
+    clipped = np.clip(shares, LEAST_PROBABILITY, 1.0)
     odds: Array = np.log(clipped[:, 1]) - np.log(clipped[:, 0])
     return odds
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cauce.core.artefacts import LEAST_PROBABILITY
 from cauce.core.contributions import Contributions, Scale, sampled
 from cauce.core.protocols import Fitted
 from cauce.tasks.tabular.boosting import Boosting, n_threads, owners
@@ -62,7 +63,7 @@ def _nothing(encoder: Encoder, model: Prior, n_rows: int, *, classify: bool) -> 
     names = encoder.schema.names
     score, scale = model.values, _scale(classify, len(model.values))
     if classify:
-        logs = np.log(np.maximum(model.values, 1e-15))
+        logs = np.log(np.maximum(model.values, LEAST_PROBABILITY))
         score = logs[1:] - logs[:1] if len(logs) == 2 else logs
     repeated = np.repeat(score[None, :], n_rows, axis=0)
     return Contributions(names, np.zeros((*repeated.shape, len(names))), repeated, repeated, scale, "none")

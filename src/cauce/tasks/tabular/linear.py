@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cauce.core.artefacts import LEAST_PROBABILITY
 from cauce.tasks.tabular import signed
 from cauce.tasks.tabular.design import Design, Lookup, fit_design
 from cauce.tasks.tabular.encode import Encoded, Encoder
@@ -143,7 +144,7 @@ def _log_loss(solution: Solution, test: Lesson, train: Lesson) -> float:
     there = np.unique(train.target)
     known = np.isin(test.target, there)
     own = shares[np.flatnonzero(known), np.searchsorted(there, test.target[known])]
-    return float(np.sum(-np.log(np.maximum(own, 1e-15)) * test.weights[known]))
+    return float(np.sum(-np.log(np.maximum(own, LEAST_PROBABILITY)) * test.weights[known]))
 
 
 def _choose(

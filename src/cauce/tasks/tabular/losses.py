@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cauce.core.artefacts import Losses, TaskSpec
+from cauce.core.artefacts import LEAST_PROBABILITY, Losses, TaskSpec
 from cauce.core.protocols import Fitted
 from cauce.tasks.tabular import columns, target
 from cauce.tasks.tabular.rows import unit_weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-LOWEST = 1e-15
-"""Probabilities are raised to this before the logarithm. A class that training never saw has probability 0, so that
-such a row costs −log(1e-15) ≈ 34.5."""
 
 Array = npt.NDArray[np.float64]
 
@@ -59,7 +55,7 @@ def log_losses(shares: Array, codes: npt.NDArray[np.int64]) -> Array:
     [0.69, 34.54]
     """
     own = np.where(codes >= 0, shares[np.arange(len(codes)), np.maximum(codes, 0)], 0.0)
-    clipped: Array = -np.log(np.clip(own, LOWEST, 1.0))
+    clipped: Array = -np.log(np.clip(own, LEAST_PROBABILITY, 1.0))
     return clipped
 
 

@@ -237,41 +237,75 @@ def _score_test(score: Floats, total: Floats, current: Counts) -> float:
     return float(2 * norm.sf(abs(float(current @ score) - m * mean) / np.sqrt(variance)))
 
 
-TAIL = 0.015
+TAIL = 0.03
 """Largest share of the reference that counts as a tail."""
 
 
 def tail_test(reference: Counts, current: Counts) -> float:
-    """Return the p-value of "no tail grew or shrank", of samples counted in bins in rising order.
+    """Return the p-value of "no tail grew or shrank", of samples counted in bins in rising order, `other` the last.
 
-    A tail is any set of outermost bins that holds at most `TAIL` of the reference; each is tested by Fisher's exact
-    test, the smallest p-value times their number is valid by Bonferroni's inequality. A few values far out move the
-    mean of ranks by nothing, and are what a broken sensor looks like. Without a bin that fine: 1.
+    A tail is any set of outermost bins that holds at most `TAIL` of the reference, none of it too: what lies outside
+    its range; and so is `other`. Each is tested by Fisher's exact test, the smallest p-value times their number is
+    valid by Bonferroni's inequality. A few values far out move the mean of ranks by nothing, and are what a broken
+    sensor looks like. Where edges are order statistics of the reference the test stays exact, as it is one of ranks.
 
     Examples
     --------
-    >>> tail_test(np.array([495, 500, 5]), np.array([90, 100, 10])) < 1e-4
+    >>> tail_test(np.array([495, 500, 5, 0]), np.array([90, 100, 10, 0])) < 1e-4
+    True
+    >>> tail_test(np.array([0, 5000, 0, 0]), np.array([0, 994, 6, 0])) < 1e-3
     True
     """
-    n, m, tests = int(reference.sum()), int(current.sum()), []
-    for before, now in ((reference, current), (reference[::-1], current[::-1])):
-        sums = np.cumsum(before)[:-1]
-        places = np.flatnonzero((sums > 0) & (sums <= TAIL * n))
-        tests += [share_test((int(sums[i]), n), (int(now[: i + 1].sum()), m)) for i in places]
-    return min(1.0, len(tests) * min(tests)) if tests else 1.0
+    n, m = int(reference.sum()), int(current.sum())
+    before, now = [reference[-1:]], [current[-1:]]
+    for old, new in ((reference[:-1], current[:-1]), (reference[-2::-1], current[-2::-1])):
+        sums = np.cumsum(old)[:-1]
+        before.append(sums[sums <= TAIL * n])
+        now.append(np.cumsum(new)[:-1][sums <= TAIL * n])
+    return _smallest(np.concatenate(before), n, np.concatenate(now), m)
 
 
-SHARES_OF_RISK = (0.8, 0.08, 0.04, 0.08)
-"""How the error of a column of numbers is shared between the tests for a shift, for spread, for tails, and for
-anything else. Spread and tails make do with little: where they move, their tests find it by far."""
+def bin_test(reference: Counts, current: Counts) -> float:
+    """Return the p-value of "no bin's share moved": the smallest of Fisher's, times their number.
+
+    One value that takes the place of many (a default, a stuck sensor) fills one bin, where a chi-square test spreads
+    its power over all. Bins of which fewer than `FEWEST_EXPECTED` are expected in the smaller sample are left out.
+
+    Examples
+    --------
+    >>> before, now = np.full(20, 250), np.append(np.full(19, 49), 84)
+    >>> bin_test(before, now) < 0.005 < 0.05 < two_sample(before, now).p_value
+    True
+    """
+    n, m = int(reference.sum()), int(current.sum())
+    enough = (reference + current) * min(n, m) >= FEWEST_EXPECTED * (n + m)
+    return _smallest(reference[enough], n, current[enough], m)
+
+
+MOST_EXACT = 3
+"""Shares tested exactly: those that moved furthest. Leaving the others out can make a p-value larger, never smaller."""
+
+
+def _smallest(before: Counts, n: int, now: Counts, m: int) -> float:
+    """Return the smallest of Fisher's p-values times the number of shares; 1 where there is nothing to test."""
+    if n == 0 or m == 0 or not len(before):
+        return 1.0
+    both = before + now
+    spread = np.sqrt(np.maximum(both * (n + m - both) * float(n) * m, 1.0))
+    furthest = np.argsort(-np.abs(now * float(n + m) - both * float(m)) / spread, kind="stable")[:MOST_EXACT]
+    return float(min(1.0, len(before) * np.min(_fisher(before[furthest], n, now[furthest], m))))
+
+
+SHARES_OF_RISK = (0.76, 0.08, 0.04, 0.08, 0.04)
+"""Weights of the tests of a column of numbers: for a shift, for spread, for tails, for one bin, for anything else.
+Most goes to a shift, which is what columns do; spread and tails make do with little: their tests find it by far."""
 
 
 def moved(reference: Counts, current: Counts, *, ordered: bool, fine: tuple[Counts, Counts] | None = None) -> float:
     """Return the p-value of "both samples come from one population", with power where columns do move.
 
-    Bins in an order are tested for a shift, for spread (`rank_tests`), for tails, and for anything (`two_sample`); the
-    smallest p-value, each divided by its share of `SHARES_OF_RISK`, is valid by Bonferroni's inequality. Bins without
-    an order have the last alone.
+    Bins in an order are tested for a shift, for spread (`rank_tests`), for tails, for single bins, and for anything
+    (`two_sample`), put together by `harmonic_mean`. Bins without an order have the last alone.
 
     Parameters
     ----------
@@ -283,9 +317,32 @@ def moved(reference: Counts, current: Counts, *, ordered: bool, fine: tuple[Coun
     anything = two_sample(reference, current).p_value
     if not ordered:
         return anything
-    before, now = (each[:-1] for each in fine or (reference, current))
-    found = (*rank_tests(before, now), tail_test(before, now), anything)
-    return float(min(1.0, *(p / share for p, share in zip(found, SHARES_OF_RISK, strict=True))))
+    before, now = fine or (reference, current)
+    ranks = rank_tests(before[:-1], now[:-1])
+    found = (*ranks, tail_test(before, now), bin_test(before[:-1], now[:-1]), anything)
+    return harmonic_mean(np.array(found), np.array(SHARES_OF_RISK))
+
+
+def harmonic_mean(p_values: Floats, weights: Floats) -> float:
+    """Return one p-value of several, by their weighted harmonic mean (Wilson 2019): many small ones add up.
+
+    The mean h is too small by a term of second order, as the sum of weighted Pareto variables has the tail
+    ``h + h**2 * log(1/h)`` at most, where they are independent and no weight is large; this is what is returned.
+
+    Parameters
+    ----------
+    weights
+        Sum 1.
+
+    Examples
+    --------
+    >>> round(harmonic_mean(np.array([0.01, 1.0]), np.array([0.5, 0.5])), 4)
+    0.0213
+    >>> harmonic_mean(np.ones(2), np.array([0.9, 0.1]))
+    1.0
+    """
+    mean = float(np.clip(1 / np.sum(weights / np.maximum(p_values, 1e-300)), 0.0, 1.0))
+    return min(1.0, mean - mean**2 * float(np.log(max(mean, 1e-300))))
 
 
 def share_test(reference: tuple[int, int], current: tuple[int, int]) -> float:
@@ -303,13 +360,20 @@ def share_test(reference: tuple[int, int], current: tuple[int, int]) -> float:
     >>> share_test((0, 1000), (20, 200)) < 1e-9
     True
     """
+    (before, n), (now, m) = reference, current
+    return _smallest(np.array([before]), n, np.array([now]), m)
+
+
+def _fisher(before: Counts, n: int, now: Counts, m: int) -> Floats:
+    """Return Fisher's p-values, two-sided: twice the smaller tail, 1 at most."""
     from scipy.stats import hypergeom
 
-    (before, n), (now, m) = reference, current
-    if n == 0 or m == 0:
-        return 1.0
-    law = (n + m, before + now, m)  # not frozen: that alone takes ten times as long
-    return float(min(1.0, 2 * min(hypergeom.sf(now - 1, *law), hypergeom.cdf(now, *law))))
+    # Fewer of the kind are more of the others: always the tail on the far side of the mean.
+    both = before + now
+    fewer = now * float(n + m) < both * float(m)
+    happened, marked = np.where(fewer, m - now, now), np.where(fewer, n + m - both, both)
+    tails = hypergeom.sf(happened - 1, n + m, marked, m)  # not frozen: that is ten times slower
+    return np.asarray(np.minimum(1.0, 2 * tails), dtype=np.float64)
 
 
 def holm(p_values: Floats) -> Floats:

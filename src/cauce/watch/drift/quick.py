@@ -71,8 +71,8 @@ def quick_bins(table: pa.Table) -> Bins:
     return Bins({name: found[name] for name in table.column_names})
 
 
-FINE = (0.002, 0.01, 0.025, *(step / 20 for step in range(1, 20)), 0.975, 0.99, 0.998)
-"""Ranks of finer edges: twentieths, and the tails."""
+FINE = (0.001, 0.004, 0.01, 0.025, *(step / 20 for step in range(1, 20)), 0.975, 0.99, 0.996, 0.999)
+"""Ranks of finer edges: twentieths, and the tails. Outside the range there is a bin on either side."""
 
 
 def finer_bins(table: pa.Table, bins: Bins) -> Bins:
@@ -87,8 +87,10 @@ def finer_bins(table: pa.Table, bins: Bins) -> Bins:
         numbers, each = _numbers(sample, name), bins.columns[name]
         if numbers is None or not len(numbers):
             continue
-        cuts = np.quantile(numbers, FINE, method="inverted_cdf")
-        edges = np.unique([*each.edges, *(cut for cut in cuts if each.high is None or cut < each.high)])
+        cuts = [*each.edges, *np.quantile(numbers, FINE, method="inverted_cdf")]
+        if each.low is not None and each.high is not None:
+            cuts += [np.nextafter(each.low, -np.inf), each.high]
+        edges = np.unique(cuts)
         found[name] = replace(each, edges=tuple(float(edge) for edge in edges))
     return Bins(found)
 

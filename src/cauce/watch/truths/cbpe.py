@@ -41,8 +41,11 @@ class Calibration:
 
     line: tuple[float, ...]
     knots: tuple[float, ...]
-    covariance: tuple[tuple[float, ...], ...]
-    """Of `line`, given the held-out rows."""
+    root: tuple[tuple[float, ...], ...]
+    """How far each of several independent standard normal causes moves `line`, given the held-out rows.
+
+    Shape (n_line, n_causes); the causes are the same for the maps of all classes.
+    """
 
 
 class Figures(NamedTuple):
@@ -60,10 +63,18 @@ class Expected(NamedTuple):
     value: float
     sampling: float
     """Variance of the realised figure about its expectation: which class each row turns out to have."""
-    calibration: float
-    """Variance of the expectation itself, since the map was learnt on so many held-out rows."""
+    moves: tuple[float, ...]
+    """What training did not know: how far each of several independent standard normal causes moves the expectation.
+
+    They are the same causes for all rows of a release.
+    """
     skewness: float = 0.0
     """Of the realised figure about its expectation."""
+
+    @property
+    def calibration(self) -> float:
+        """Variance of the expectation itself, since the map was learnt on so many held-out rows."""
+        return sum(move**2 for move in self.moves)
 
 
 def log_odds(shares: Floats) -> Floats:
@@ -83,10 +94,6 @@ def fit_calibration(shares: Floats, hits: Floats) -> Calibration:
     hits
         1 where the row was of it, else 0, shape (n_rows,).
 
-    Notes
-    -----
-    Maximum a posteriori under normal priors about the identity, by Newton's method; the covariance is Laplace's.
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -95,6 +102,19 @@ def fit_calibration(shares: Floats, hits: Floats) -> Calibration:
     >>> round(float(calibrated(fit_calibration(said, (rng.random(4000) < p) * 1.0), np.array([0.9]))[0]), 2)
     0.82
     """
+    return _with_roots([_fitted(shares, hits)])[0]
+
+
+class _Fit(NamedTuple):
+    line: Floats
+    knots: tuple[float, ...]
+    basis: Floats
+    chances: Floats
+    hessian: Floats
+
+
+def _fitted(shares: Floats, hits: Floats) -> _Fit:
+    """Fit one map: maximum a posteriori under normal priors about the identity, by Newton's method."""
     odds = log_odds(shares)
     knots: tuple[float, ...] = ()
     if len(odds) >= FEWEST_BENT:
@@ -114,8 +134,29 @@ def fit_calibration(shares: Floats, hits: Floats) -> Calibration:
         line = line - step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-8:
             break
-    covariance = np.linalg.inv(hessian)
-    return Calibration(tuple(line.tolist()), knots, tuple(tuple(row) for row in covariance.tolist()))
+    return _Fit(line, knots, basis, _logistic(basis @ line), hessian)
+
+
+def _with_roots(fits: Sequence[_Fit]) -> tuple[Calibration, ...]:
+    """Return the maps, and how far the held-out rows leave them open, all classes together.
+
+    One map's covariance is Laplace's. A row is of one class alone, so that the maps of three classes or more err
+    together: their scores' covariance is the multinomial's, of a row's chances (a sandwich with the maps' own
+    Hessians). Taken apart they would promise a mean over classes that is too sure.
+    """
+    whole = np.maximum(sum(fit.chances for fit in fits), 1.0)
+    rows = []
+    for k, one in enumerate(fits):
+        both = [(one.chances * other.chances / whole)[:, None] for other in fits]
+        crossed = [-(one.basis * part).T @ other.basis for other, part in zip(fits, both, strict=True)]
+        rows.append(np.hstack([*crossed[:k], one.hessian, *crossed[k + 1 :]]))
+    values, vectors = np.linalg.eigh(np.vstack(rows))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    ends = np.cumsum([len(fit.line) for fit in fits])[:-1]
+    return tuple(
+        Calibration(tuple(fit.line.tolist()), fit.knots, tuple(map(tuple, np.linalg.solve(fit.hessian, part).tolist())))
+        for fit, part in zip(fits, np.split(root, ends), strict=True)
+    )
 
 
 def calibrated(calibration: Calibration, shares: Floats, lines: Floats | None = None) -> Floats:
@@ -144,7 +185,7 @@ def fit_calibrations(shares: Floats, truth: Codes) -> tuple[Calibration, ...]:
         Class of each row, shape (n_rows,); −1 for one that the model does not know.
     """
     classes = [1] if shares.shape[1] == 2 else range(shares.shape[1])
-    return tuple(fit_calibration(shares[:, k], (truth == k).astype(np.float64)) for k in classes)
+    return _with_roots([_fitted(shares[:, k], (truth == k).astype(np.float64)) for k in classes])
 
 
 def class_shares(calibrations: Sequence[Calibration], shares: Floats, n_draws: int = DRAWS) -> Floats:
@@ -152,12 +193,11 @@ def class_shares(calibrations: Sequence[Calibration], shares: Floats, n_draws: i
 
     The first is the estimate; the others are drawn as far from it as the held-out rows leave open, always the same.
     """
-    rng = np.random.default_rng(0)
+    n_causes = len(calibrations[0].root[0])
+    causes = np.vstack([np.zeros(n_causes), np.random.default_rng(0).standard_normal((n_draws, n_causes))])
     found = []
     for k, one in enumerate(calibrations):
-        covariance = np.asarray(one.covariance)
-        scatter = rng.standard_normal((n_draws, len(covariance))) @ np.linalg.cholesky(covariance).T
-        lines = np.asarray(one.line) + np.vstack([np.zeros(len(covariance)), scatter])
+        lines = np.asarray(one.line) + causes @ np.asarray(one.root).T
         found.append(calibrated(one, shares[:, 1 if len(calibrations) == 1 else k], lines))
     if len(found) == 1:
         return np.stack([1.0 - found[0], found[0]], axis=2)
@@ -273,9 +313,9 @@ def expect(
         moved = found.influence[name]
         apart = moved - (first * moved).sum(axis=1, keepdims=True)
         scatter, third = (float((first * apart**power).sum()) for power in (2, 3))
-        uncertain = float(weights @ (values[1:] - values[0]) ** 2)
+        moves = np.sqrt(weights) * (values[1:] - values[0])
         lean = third / scatter**1.5 if scatter > 0 else 0.0
-        result[name] = Expected(float(values[0]), scatter, uncertain, lean)
+        result[name] = Expected(float(values[0]), scatter, tuple(moves.tolist()), lean)
     return result
 
 

@@ -92,9 +92,10 @@ def expect(scale: Scale, said: Floats) -> Expected:
     centre = level.mean(axis=0)
     square, n_models = float(np.mean(centre**2)), len(level)
     means = level.mean(axis=1)
-    jackknife = (n_models - 1) / n_models * float(((means - means.mean()) ** 2).sum())
-    calibration = max(jackknife, scale.spread * square / max(1, scale.n_held_out))
+    jackknife = ((n_models - 1) / n_models) ** 0.5 * (means - means.mean())
+    level_unknown = scale.spread * square / max(1, scale.n_held_out) - float((jackknife**2).sum())
+    moves = (*jackknife.tolist(), max(0.0, level_unknown) ** 0.5)
     n_rows = max(1, len(centre))
     sampling = scale.spread * square / n_rows
     third = scale.lean * float(np.mean(centre**3)) / n_rows**2
-    return Expected(float(centre.mean()), sampling, calibration, third / sampling**1.5 if sampling > 0 else 0.0)
+    return Expected(float(centre.mean()), sampling, moves, third / sampling**1.5 if sampling > 0 else 0.0)

@@ -65,14 +65,14 @@ def judged(
         es += f" Las estimaciones se han cumplido en {total[1]} resultados reales."
         return {"en": en, "es": es}
     en += (
-        f" That is further than chance allows (off by {apart[0]} when it was found): the estimate is not reliable. The "
-        "likely reason is concept drift, the same inputs have come to mean something else; truths that come "
-        "selectively or wrong look alike."
+        f" That is further than chance and earlier truths allow (off by {apart[0]} when it was found): the estimate is "
+        "not reliable. The likely reason is concept drift, the same inputs have come to mean something else; truths "
+        "that come selectively or wrong look alike."
     )
     es += (
-        f" Es más de lo que permite el azar (desviación de {apart[1]} cuando se vio): la estimación no es fiable. La "
-        "causa probable es una deriva de concepto: las mismas entradas han pasado a significar otra cosa; los "
-        "resultados reales que llegan de forma selectiva o equivocados se ven igual."
+        f" Es más de lo que permiten el azar y los resultados anteriores (desviación de {apart[1]} cuando se vio): la "
+        "estimación no es fiable. La causa probable es una deriva de concepto: las mismas entradas han pasado a "
+        "significar otra cosa; los resultados reales que llegan de forma selectiva o equivocados se ven igual."
     )
     return {"en": en, "es": es}
 

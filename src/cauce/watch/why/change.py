@@ -330,8 +330,18 @@ def _parts(path: Path, order: Sequence[Segments], pick: Pick | None, drawn: _Dra
         return tuple(parts)
     if abs(amounts[-2]) > 1e-12 * max(1.0, abs(amount)):
         left = float(amounts[-2])
-        mixed = _segments(last, found, path.last.scale * found.mix, np.zeros(len(last.labels)), pick.named & False)
-        parts.append(Part("mix", last.name, left, _interval(left, spreads[-2]), False, mixed))
+        mix = path.last.scale * found.mix
+        before = next((at for at, part in enumerate(parts) if part.column == last.name), None)
+        if before is None:
+            mixed = _segments(last, found, mix, np.zeros(len(last.labels)), pick.named & False)
+            parts.append(Part("mix", last.name, left, _interval(left, spreads[-2]), False, mixed))
+        else:  # its mix was proven, and the columns weighed after it moved it once more: one column, one mix
+            step, whole = path.steps[before], parts[before].amount + left
+            both = float(_spread(drawn.parts[:, [before, -2]].sum(axis=1)))
+            sum_of = _segments(
+                last, step.found, step.scale * step.found.mix + mix, np.zeros(len(mix)), pick.named | True
+            )
+            parts[before] = Part("mix", last.name, whole, _interval(whole, both), True, sum_of)
     moved = path.last.scale * found.relation
     inside = _segments(last, found, moved, _spread(drawn.segments), pick.named)
     named = float(moved[pick.named].sum())

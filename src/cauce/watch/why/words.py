@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cauce.core.artefacts import Words
-from cauce.core.figures import Language, listed, number, percent
+from cauce.core.figures import Language, listed, number, percent, written
 from cauce.core.why import Part, Segment
 
 LANGUAGES: tuple[Language, ...] = ("en", "es")
@@ -182,7 +182,7 @@ def _capital(text: str) -> str:
 def added(
     prediction: str,
     share: float | None,
-    named: Sequence[tuple[str, str | None, float]],
+    named: Sequence[tuple[str, str | float | None, float]],
     language: Language,
 ) -> str:
     """Say what a prediction is and which columns brought it there.
@@ -214,9 +214,9 @@ def added(
     return f"{head}, {because} {'; '.join(told)}."
 
 
-def _valued(name: str, value: str | None, language: Language) -> str:
+def _valued(name: str, value: str | float | None, language: Language) -> str:
     missing = "missing" if language == "en" else "falta"
-    return f"{name} = {value}" if value is not None else f"{name} ({missing})"
+    return f"{name} = {written(value, language)}" if value is not None else f"{name} ({missing})"
 
 
 def too_few(n: tuple[int, int], needed: int, names: tuple[str, str]) -> Words:
