@@ -151,7 +151,7 @@ class Watching:
         """Return which frequent values stopped: the flow of rows goes on from champion to champion."""
         reference: Reference = seen.model.reference
         watched = frequent(reference.bins, reference.counts)
-        return signals(self._flow, watched, risk=1 - self._watch.confidence, now=moment(seen.now))
+        return signals(self._flow, watched, risk=1 - self._watch.confidence)
 
     def _rows(self, seen: Seen, said: pa.Table, places: Rows, *, said_from: int = 0) -> pa.Table:
         """Return rows as the ledger would hold them; `places` are those among all that the model answered."""

@@ -163,7 +163,7 @@ def _partitions(loop: Loop, package: Package, bins: Bins, model: str) -> tuple[S
             break
     flow.save(known, path)
     watched = flow.frequent(bins, package.reference_counts)
-    return silence.signals(known, watched, risk=1 - loop.watch_spec(model).confidence, now=now)
+    return silence.signals(known, watched, risk=1 - loop.watch_spec(model).confidence)
 
 
 def of_release(rows: pa.Table, version: int) -> pa.Table:

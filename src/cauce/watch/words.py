@@ -182,7 +182,7 @@ def too_few_truths(found: int, needed: int) -> Words:
 
 
 def missing_partition(
-    column: str | None,
+    column: str,
     labels: Sequence[str],
     *,
     since: datetime,
@@ -203,16 +203,9 @@ def missing_partition(
     n, more = numbers(round(missing[0])), numbers(round(missing[1]))
     (was, era), (is_, es_) = numbers(round(others[0])), numbers(round(others[1]))
     about = f"about {n[0]} are missing (± {more[0]})", f"faltan unas {n[1]} (± {more[1]})"
-    if column is None:
-        return {
-            "en": f"No row at all has come since {day}: {about[0]}. The service or what feeds it is down.",
-            "es": f"No ha llegado ninguna fila desde el {day}: {about[1]}. Está caído el servicio o su fuente.",
-        }
-    names = [bin_name(label) for label in labels[:MOST_LABELS]]
-    n_more = max(0, len(labels) - MOST_LABELS)
-    en = f"No row has had {listed([f'`{each}`' for each, _ in names], 'en', n_more=n_more)} in `{column}` since {day}"
-    es = f"Ninguna fila ha tenido {listed([f'`{each}`' for _, each in names], 'es', n_more=n_more)} en `{column}` "
-    es += f"desde el {day}"
+    names, n_more = [f"`{label}`" for label in labels[:MOST_LABELS]], max(0, len(labels) - MOST_LABELS)
+    en = f"No row has had {listed(names, 'en', n_more=n_more)} in `{column}` since {day}"
+    es = f"Ninguna fila ha tenido {listed(names, 'es', n_more=n_more)} en `{column}` desde el {day}"
     if verdict == "fault":
         return {
             "en": f"{en}, and the other rows keep their rate ({is_}; usually {was}): {about[0]}. A feed seems to have "

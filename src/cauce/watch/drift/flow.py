@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cauce.profile import Bins
 
 Value = tuple[str, str]
-"""Column, and the label of one of its bins."""
+"""Column, and one of its values as text."""
 WIDTHS = (3_600, 21_600, 86_400)
 """Seconds of a bucket; each divides a day."""
 N_BUCKETS = 512
@@ -34,8 +34,6 @@ FREQUENT = 0.05
 """Share at training from which a value is counted."""
 MOST_VALUES = 100
 """Values that are counted anew for a release, the most frequent first."""
-COUNTED = frozenset({"category", "boolean", "integer", "number"})
-UNKNOWN = -1
 FORMAT = 1
 
 
@@ -51,20 +49,21 @@ class Flow:
     total: Counts = field(default_factory=lambda: np.empty(0, np.int64))
     """Rows, shape (n_buckets,)."""
     values: Mapping[Value, Counts] = field(default_factory=dict)
-    """Rows of a value, shape (n_buckets,); `UNKNOWN` in the first buckets, before anybody counted them."""
+    """Rows of a value in the newest buckets: as many as have been counted since it became frequent."""
 
 
-def frequent(bins: Bins, reference: Mapping[str, Counts]) -> dict[Value, int]:
-    """Return the values that were frequent at training, and their bin's place; ranges of numbers are values too."""
-    found: list[tuple[float, Value, int]] = []
-    for name, column in bins.columns.items():
-        if column.kind not in COUNTED or name == OUTPUT or name not in reference:
-            continue
-        shares = reference[name] / max(1, reference[name].sum())
-        for place, label in enumerate(bins.labels(name)[:-2]):
-            if shares[place] >= FREQUENT:
-                found.append((-float(shares[place]), (name, label), place))
-    return {value: place for _, value, place in sorted(found)[:MOST_VALUES]}
+def frequent(bins: Bins, reference: Mapping[str, Counts]) -> tuple[Value, ...]:
+    """Return the values that were frequent at training, the most frequent first.
+
+    Categories, booleans and small whole numbers: other columns are cut into ranges, elsewhere by each release.
+    """
+    found = [
+        (-n / max(1, reference[name].sum()), (name, value))
+        for name, column in bins.columns.items()
+        if name != OUTPUT and name in reference
+        for n, value in zip(reference[name], column.values, strict=False)
+    ]
+    return tuple(value for share, value in sorted(found)[:MOST_VALUES] if -share >= FREQUENT)
 
 
 def counted(flow: Flow, rows: pa.Table, bins: Bins, reference: Mapping[str, Counts]) -> Flow:
@@ -85,57 +84,47 @@ def counted(flow: Flow, rows: pa.Table, bins: Bins, reference: Mapping[str, Coun
     if not rows.num_rows:
         return flow
     micros = rows["at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-    moments = micros // (flow.width * 1_000_000)
-    first = flow.first if len(flow.total) else int(moments.min())
-    size, before = max(len(flow.total), int(moments.max()) - first + 1), len(flow.total)
-    fits = moments >= first
+    moments, before = micros // (flow.width * 1_000_000), len(flow.total)
+    first = flow.first if before else int(moments.min())
+    size, fits = max(before, int(moments.max()) - first + 1), moments >= first
     at = moments[fits] - first
-    total = _longer(flow.total, size) + np.bincount(at, minlength=size)
-    wanted = dict.fromkeys(flow.values) | frequent(bins, reference)
+    wanted = dict.fromkeys((*flow.values, *frequent(bins, reference)))
     names = {column for column, _ in wanted}
     present = {name: each for name, each in bins.columns.items() if name in names and name in rows.column_names}
     places = {name: each[fits] for name, each in Bins(present).places(rows).items()}
-    labels = {name: {label: at for at, label in enumerate(bins.labels(name)[:-2])} for name in present}
     values: dict[Value, Counts] = {}
-    for column, label in wanted:
-        place = labels.get(column, {}).get(label)
-        if place is None:
+    for column, value in wanted:
+        if column not in present or value not in present[column].values:
             continue  # gone from the bins, or hidden: begins anew
-        old = flow.values.get((column, label))
-        begun = before if old is None and before else 0  # the open bucket is known in part: not to a new value
-        known = _longer(old, size) if old is not None else np.where(np.arange(size) < begun, UNKNOWN, 0)
-        came = np.bincount(at[places[column] == place], minlength=size)
-        values[column, label] = np.where(known == UNKNOWN, UNKNOWN, known + came)
-    cursor = str(rows["id"][rows.num_rows - 1].as_py())
-    return _shorter(Flow(cursor, flow.width, first, total, values))
+        came = np.bincount(at[places[column] == present[column].values.index(value)], minlength=size)
+        old = flow.values.get((column, value), flow.total[:0])  # a new one begins after the bucket that is open
+        values[column, value] = _longer(old, size - before) + came[before - len(old) :]
+    total = _longer(flow.total, size - before) + np.bincount(at, minlength=size)
+    return _shorter(Flow(str(rows["id"][rows.num_rows - 1].as_py()), flow.width, first, total, values))
 
 
-def _longer(counts: Counts, size: int) -> Counts:
-    return np.concatenate([counts, np.zeros(size - len(counts), np.int64)])
+def _longer(counts: Counts, more: int) -> Counts:
+    return np.concatenate([counts, np.zeros(more, np.int64)])
 
 
 def _shorter(flow: Flow) -> Flow:
     """Widen the buckets, or let go of the oldest, until there are no more than may be."""
-    while len(flow.total) > N_BUCKETS:
+    while (n := len(flow.total)) > N_BUCKETS:
         place = WIDTHS.index(flow.width)
         if flow.width == WIDTHS[-1] or (place and flow.total.mean() >= BUSY):
-            cut = len(flow.total) - N_BUCKETS
-            kept = {value: counts[cut:] for value, counts in flow.values.items()}
-            return replace(flow, first=flow.first + cut, total=flow.total[cut:], values=kept)
-        factor = WIDTHS[place + 1] // flow.width
-        pad = flow.first % factor
-        merged = {value: _merged(counts, pad, factor) for value, counts in flow.values.items()}
-        total = _merged(flow.total, pad, factor)
-        flow = Flow(flow.cursor, WIDTHS[place + 1], flow.first // factor, total, merged)
+            kept = {value: counts[-N_BUCKETS:] for value, counts in flow.values.items()}
+            return replace(flow, first=flow.first + n - N_BUCKETS, total=flow.total[-N_BUCKETS:], values=kept)
+        width, end = WIDTHS[place + 1], flow.first + n
+        factor = width // flow.width
+        merged = {value: _merged(counts, end, factor) for value, counts in flow.values.items()}
+        flow = Flow(flow.cursor, width, flow.first // factor, _merged(flow.total, end, factor), merged)
     return flow
 
 
-def _merged(counts: Counts, pad: int, factor: int) -> Counts:
-    whole = -(-(pad + len(counts)) // factor) * factor
-    spread = np.zeros(whole, np.int64)
-    spread[pad : pad + len(counts)] = counts
-    parts = spread.reshape(-1, factor)
-    return np.where((parts == UNKNOWN).any(axis=1), UNKNOWN, parts.sum(axis=1))
+def _merged(counts: Counts, end: int, factor: int) -> Counts:
+    """Add buckets up by `factor`; `end` is the number of the one after the last."""
+    padded = np.pad(counts, ((end - len(counts)) % factor, -end % factor))
+    return np.asarray(padded.reshape(-1, factor).sum(axis=1), np.int64)
 
 
 def save(flow: Flow, path: Path) -> None:
@@ -153,5 +142,5 @@ def load(path: Path) -> Flow | None:
         return None
     if plain.get("format") != FORMAT:
         return None
-    values = {(column, label): np.asarray(counts, np.int64) for column, label, counts in plain["values"]}
+    values = {(column, value): np.asarray(counts, np.int64) for column, value, counts in plain["values"]}
     return Flow(plain["cursor"], plain["width"], plain["first"], np.asarray(plain["total"], np.int64), values)
