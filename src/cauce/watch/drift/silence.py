@@ -3,12 +3,11 @@
 The rows that come cannot tell; how many come can. Where a feed breaks, the other rows keep their rate and the total
 falls by the value's. Where the population changes, the traffic moves to other values, or the value fades.
 
-The newest part of a silence is held against stretches as long before it, each whole weeks apart: the same hours of the
-same days. M of them give a mean and a spread s, so bursts, nights and weekends are in the spread, or in the phase, and
-need no model. Taking the stretches for exchangeable and near normal, one more of them lies below ``mean - t s sqrt(1 +
-1/M)`` with chance alpha, t being Student's quantile with M - 1 degrees of freedom (a prediction interval). The part is
-so short that there are a dozen stretches, where there can be: t rises steeply where they are fewer, and what a longer
-part tells more is lost. A fault is claimed where all of this holds:
+The newest weeks of a silence, or all of one that is shorter, are held against stretches as long before it, whole weeks
+apart: the same hours of the same days. M of them give a mean and a spread s, so bursts, nights and weekends are in the
+spread, or in the phase, and need no model. Taking the stretches for exchangeable and near normal, the mean of k more of
+them lies below ``mean - t s sqrt(1/k + 1/M)`` with chance alpha, t being Student's quantile with M - 1 degrees of
+freedom (a prediction interval). A fault is claimed where all of this holds:
 
 1. the silence is longer than twice the value's longest gap so far: so a value is called silent by chance once
    at most in each doubling of that gap, whatever the law of its arrivals;
@@ -38,8 +37,10 @@ from cauce.watch.drift.flow import FREQUENT, Flow, Value
 WEEK = 604_800
 LONGER = 2
 """Times the value's longest gap that a silence must last at least."""
-FEWEST, WELL, MOST = 8, 12, 26
-"""Stretches that a silence is held against: at least; wanted, where weeks can be had so short; at most, the newest."""
+FEWEST, MOST = 8, 26
+"""Stretches that a silence is held against: at least, and at most, the newest ones."""
+NEWEST = 4
+"""Weeks of a silence that speak, the newest ones: neighbours are alike, so that more would seem to say too much."""
 RISK = 0.05
 """Share of the watch's risk that silences get, beside what the other signals share."""
 MOVED = 0.1
@@ -63,7 +64,7 @@ class Silence(NamedTuple):
     error: float
     """Half the width of the 95 % prediction interval of that."""
     others: tuple[float, float]
-    """The other rows in a stretch on average, and in the newest part of the silence."""
+    """The other rows in a stretch on average, before and in the silence."""
     verdict: Verdict
 
 
@@ -115,7 +116,7 @@ def silences(flow: Flow, watched: Sequence[Value], *, risk: float) -> tuple[Sile
 
 
 class _Stretches(NamedTuple):
-    """A silence that lasts until the newest whole bucket, and the stretches that its newest part is held against."""
+    """A silence that lasts until the newest whole bucket, and the stretches that it is held against."""
 
     start: int
     """First bucket of the silence."""
@@ -124,19 +125,22 @@ class _Stretches(NamedTuple):
     least: int
     """Buckets from which on it was long enough to be one."""
     size: int
-    """Buckets of its newest part, and of a stretch."""
+    """Buckets of a stretch."""
+    k: int
+    """Stretches in the silence that speak, the newest ones."""
     begins: tuple[int, ...]
+    """Of the stretches before."""
 
     def now(self, counts: Counts) -> float:
-        """Return the rows in the newest part."""
-        return float(counts[self.end - self.size : self.end].sum())
+        """Return the rows in a stretch of the silence."""
+        return float(counts[self.end - self.k * self.size : self.end].sum()) / self.k
 
     def predicted(self, counts: npt.NDArray[Any], alpha: float) -> tuple[float, float]:
-        """Return mean, and how far below it one more stretch lies with chance `alpha`; a spread is a row at least."""
+        """Return the mean, and how far below it that of `k` more lies with chance `alpha`; a spread is a row at least."""
         from scipy.stats import t
 
         seen = np.array([counts[at : at + self.size].sum() for at in self.begins])
-        spread = max(1.0, float(seen.std(ddof=1))) * np.sqrt(1 + 1 / len(seen))
+        spread = max(1.0, float(seen.std(ddof=1))) * np.sqrt(1 / self.k + 1 / len(seen))
         return float(seen.mean()), float(t.isf(alpha, len(seen) - 1) * spread)
 
 
@@ -146,13 +150,13 @@ def _stretches(counts: Counts, week: int) -> _Stretches | None:
     if not len(came) or came[-1] == end:
         return None
     start, gap = int(came[-1]) + 1, int(np.diff(came, prepend=-1).max())  # of g empty buckets between rows: g + 1
-    if end - start < LONGER * gap:
+    n = end - start
+    if n < LONGER * gap:
         return None
-    size = min(end - start, max(1, start // (WELL * week)) * week)
-    step = -(-size // week) * week
-    before = end - size - -(-(end - start) // step) * step  # the newest one that was over when the silence began
-    begins = tuple(range(before, -1, -step))[:MOST]
-    return _Stretches(start, end, LONGER * gap, size, begins) if len(begins) >= FEWEST else None
+    size, k = min(n, week), min(max(1, n // week), NEWEST)
+    newest = end - size - -(-n // week) * week  # the newest one that was over when the silence began
+    begins = tuple(range(newest, -1, -week))[:MOST]
+    return _Stretches(start, end, LONGER * gap, size, k, begins) if len(begins) >= FEWEST else None
 
 
 def _judge(flow: Flow, column: str, labels: Sequence[str], alpha: float) -> Silence | None:
