@@ -136,7 +136,7 @@ class _Stretches(NamedTuple):
         return float(counts[self.end - self.k * self.size : self.end].sum()) / self.k
 
     def predicted(self, counts: npt.NDArray[Any], alpha: float) -> tuple[float, float]:
-        """Return the mean, and how far below it that of `k` more lies with chance `alpha`; a spread is a row at least."""
+        """Return the mean, and how far below it that of `k` more lies by chance `alpha`; a spread is a row at least."""
         from scipy.stats import t
 
         seen = np.array([counts[at : at + self.size].sum() for at in self.begins])
