@@ -162,7 +162,7 @@ def _fault(found: Outcome) -> Pair:
 
 def _gain(never: Against) -> Pair:
     en, es = _difference(never.comparison)
-    if not (_proven(never.here) and not _proven(never.comparison)):
+    if never.here.verdict not in {"better", "worse"} or _proven(never.comparison):
         return f"Against never retraining: {en}.", f"Frente a no reentrenar nunca: {es}."
     (here, aquí), (low, high) = _difference(never.here), _ends(never.comparison)
     en = f"on this history {here}; that the next one shows it is not proven ({low[0]} to {high[0]})"
