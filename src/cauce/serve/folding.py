@@ -20,6 +20,8 @@ logger = logging.getLogger("cauce.serve")
 FOLD_EVERY_S = 60.0
 FOLD_FROM_BYTES = 16_000_000
 """The watcher folds; where none runs, the service does from this many bytes of journals on."""
+MOST_SAID = 2_000
+"""Characters of what a process said that go into the log, the last ones: each damaged line is a line of it."""
 
 
 class Folding:
@@ -60,7 +62,7 @@ class Folding:
                 _, said = await asyncio.to_thread(process.communicate)
             finally:
                 process.kill()
-        words = said.decode(errors="replace").strip()
+        words = said.decode(errors="replace").strip()[-MOST_SAID:]
         if process.returncode == 0:
             self._let_go[model] = today
         elif process.returncode != Locked.exit_code:
