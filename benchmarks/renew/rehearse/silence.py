@@ -19,7 +19,7 @@ DAYS, STOP, RATE, SHARE, OTHERS = 360, 240, 200, 0.2, 5
 
 
 def claimed(alike: float, spread: float, moved: float, seed: int) -> bool:
-    """Whether any weekly look of the 14 weeks after calls it a fault, of traffic whose weeks follow an AR(1) process."""
+    """Whether any of the 14 weekly looks after it calls it a fault; the traffic's weeks follow an AR(1) process."""
     rng = np.random.default_rng(seed)
     week = np.zeros(DAYS // 7 + 2)
     for at in range(1, len(week)):
