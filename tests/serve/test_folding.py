@@ -97,6 +97,17 @@ def test_a_process_that_fails_is_logged_and_the_next_one_comes(
     assert len(text) < 2 * folding.MOST_SAID
 
 
+def test_a_process_that_hangs_is_ended_and_the_next_one_comes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fakes = Fakes("import time; time.sleep(600)")
+    monkeypatch.setattr(settling, "start", fakes.start)
+    monkeypatch.setattr(folding, "LONGEST_S", 0.1)
+    running(ledger, fakes, n=2)
+    assert fakes.made[0].wait(20) == -signal.SIGKILL
+    assert caplog.record_tuples[0][1:] == (logging.ERROR, "model dropout: its ledger could not be folded")
+
+
 def test_that_another_process_folds_is_no_error(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

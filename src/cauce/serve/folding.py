@@ -22,6 +22,8 @@ FOLD_FROM_BYTES = 16_000_000
 """The watcher folds; where none runs, the service does from this many bytes of journals on."""
 MOST_SAID = 2_000
 """Characters of what a process said that go into the log, the last ones: each damaged line is a line of it."""
+LONGEST_S = 1_800.0
+"""Seconds after which a process that has not folded is ended, and that is logged."""
 
 
 class Folding:
@@ -59,7 +61,7 @@ class Folding:
             return
         with settling.start(ledger.folder, self._days) as process:
             try:
-                _, said = await asyncio.to_thread(process.communicate)
+                _, said = await asyncio.to_thread(process.communicate, timeout=LONGEST_S)
             finally:
                 process.kill()
         words = said.decode(errors="replace").strip()[-MOST_SAID:]
