@@ -151,11 +151,10 @@ def _fault(found: Outcome) -> Pair:
     if not found.retrained_on_fault:
         return f"{en}, and learnt nothing from the fault.", f"{es}, y no aprendió nada del fallo."
     if found.scenario.kind == "partition":
-        en = f"{en}; it retrained {times[0]} times without the missing rows"
-        es = f"{es}; reentrenó {times[1]} veces sin las filas que faltan"
-        if found.acted:  # what `mend_within` lets go is no mistake of the watch
-            en, es = f"{en}, also once `mend_within` had passed", f"{es}, también cumplido el plazo `mend_within`"
-        return f"{en}.", f"{es}."
+        return (
+            f"{en}; it retrained {times[0]} times without the missing rows.",
+            f"{es}; reentrenó {times[1]} veces sin las filas que faltan.",
+        )
     return (
         f"{en}; it retrained {times[0]} times on broken data, which is a mistake.",
         f"{es}; reentrenó {times[1]} veces con datos defectuosos, lo que es un error.",
