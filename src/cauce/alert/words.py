@@ -48,6 +48,16 @@ SENTENCES: dict[str, Words] = {
         "en": "`cauce alert test` sent this; nothing is wrong.",
         "es": "Lo envió `cauce alert test`; no pasa nada.",
     },
+    "open": {"en": "Open alerts", "es": "Alertas abiertas"},
+    "open_head": {"en": "model|alert|since (UTC)|reason", "es": "modelo|alerta|desde (UTC)|motivo"},
+    "channels": {"en": "Channels", "es": "Canales"},
+    "channels_head": {"en": "channel|waiting|state", "es": "canal|en espera|estado"},
+    "works": {"en": "works", "es": "funciona"},
+    "failing": {"en": "{0}, since {1} UTC", "es": "{0}, desde {1} UTC"},
+    "lost": {
+        "en": "Messages that could not be delivered in time: {0}.",
+        "es": "Mensajes que no se pudieron entregar a tiempo: {0}.",
+    },
 }
 
 

@@ -30,6 +30,7 @@ def list_(*, common: Common = DEFAULT) -> int:
 
 
 def _list(common: Common) -> int:
+    from cauce.alert.words import say
     from cauce.loop.alert import book_of, channel_names
 
     with open_loop(common) as loop:
@@ -44,15 +45,17 @@ def _list(common: Common) -> int:
         (one.cause.model, one.cause.title[language], f"{one.since:%Y-%m-%d %H:%M}", one.cause.reason[language])
         for one in lasting
     ]
-    terminal.show_table("Open alerts", ("model", "alert", "since (UTC)", "reason"), rows)
+    terminal.show_table(say("open", language), say("open_head", language).split("|"), rows)
     states = []
     for name in names:
         health = book.failing.get(name)
-        state = "works" if health is None else f"{health.why}, since {health.since:%Y-%m-%d %H:%M} UTC"
+        state = say("works", language)
+        if health is not None:
+            state = say("failing", language, health.why, f"{health.since:%Y-%m-%d %H:%M}")
         states.append((name, sum(name in one.channels for one in book.outbox), state))
-    terminal.show_table("Channels", ("channel", "waiting", "state"), states)
+    terminal.show_table(say("channels", language), say("channels_head", language).split("|"), states)
     if book.lost:
-        terminal.say(f"{terminal.counted(book.lost, 'message')} could not be delivered in time.")
+        terminal.say(say("lost", language, book.lost))
     return EXIT_DONE
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from cauce.core.artefacts import Action, ColumnDrift, Decision, Experiment, LabelsSeen, LookPoint, Stage, Watched
-from cauce.core.figures import bin_name, listed
+from cauce.core.figures import bin_name, in_units, listed
 from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView
 from cauce.report import measures
@@ -82,7 +82,7 @@ def facts(seen: Watched, words: Language) -> tuple[Fact, ...]:
     if seen.estimate is not None:
         made = seen.estimate
         known = (made.value, made.lower, made.upper, made.reference)
-        metric, shown = measures.in_units(made.metric, known)
+        metric, shown = in_units(made.metric, known)
         value, low, high, before = (measures.value(metric, each, words) for each in shown)
         tone, tag = {None: ("idle", "unjudged"), True: ("good", "reliable"), False: ("act", "unreliable")}[
             made.reliable

@@ -80,3 +80,5 @@ class Window:
     """More of truths, and what to expect without them; None: the losses above are all that is known."""
     sources: bool = True
     """Whether to look for the part of the window that a drift comes from: words for people, which decide nothing."""
+    squared: bool = False
+    """Whether the losses are squared errors: sentences then give the roots of their means too."""

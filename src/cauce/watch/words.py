@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from cauce.core.artefacts import ColumnDrift, Comparison, JointDrift, Mover, Words, changed_column
-from cauce.core.figures import bin_name, figures, numbers, percents
+from cauce.core.figures import bin_name, figures, losses, numbers, percents
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -143,7 +143,9 @@ def schema(change: str) -> Words:
 
 def performance(comparison: Comparison, n_truths: int, *, alarming: bool) -> Words:
     """Compare the losses of the window with those of training."""
-    now, before = numbers(comparison.mean_candidate), numbers(comparison.mean_reference)
+    now, before = (
+        losses(mean, squared=comparison.squared) for mean in (comparison.mean_candidate, comparison.mean_reference)
+    )
     truths = numbers(n_truths)
     low, high = numbers(comparison.lower), numbers(comparison.upper)
     limit, sure = numbers(comparison.margin), percents(comparison.confidence)
