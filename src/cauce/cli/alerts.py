@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cyclopts import App
 
 from cauce import terminal
@@ -45,7 +47,7 @@ def _list(common: Common) -> int:
         (one.cause.model, one.cause.title[language], f"{one.since:%Y-%m-%d %H:%M}", one.cause.reason[language])
         for one in lasting
     ]
-    terminal.show_table(say("open", language), say("open_head", language).split("|"), rows)
+    _show("open", rows, language)
     states = []
     for name in names:
         health = book.failing.get(name)
@@ -53,10 +55,20 @@ def _list(common: Common) -> int:
         if health is not None:
             state = say("failing", language, health.why, f"{health.since:%Y-%m-%d %H:%M}")
         states.append((name, sum(name in one.channels for one in book.outbox), state))
-    terminal.show_table(say("channels", language), say("channels_head", language).split("|"), states)
+    _show("channels", states, language)
     if book.lost:
         terminal.say(say("lost", language, book.lost))
     return EXIT_DONE
+
+
+def _show(what: str, rows: Sequence[Sequence[object]], language: str) -> None:
+    """Show a table under its words, or say that it would be empty."""
+    from cauce.alert.words import say
+
+    if rows:
+        terminal.show_table(say(what, language), say(f"{what}_head", language).split("|"), rows)
+    else:
+        terminal.say(say(f"{what}_none", language))
 
 
 @alert.command(name="test")

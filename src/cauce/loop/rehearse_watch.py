@@ -116,6 +116,7 @@ class Watching:
                 joint_alarm=kept.joint is not None and kept.p_value <= risk and kept.joint.auc >= MATTERS,
                 truths=truths,
                 sources=False,
+                squared=self._spec.loss == "squared",
             ),
             self._watch,
             now=moment(seen.now),

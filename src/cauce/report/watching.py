@@ -78,7 +78,7 @@ def _row(found: ColumnDrift, words: Language) -> ColumnRow:
 
 def facts(seen: Watched, words: Language) -> tuple[Fact, ...]:
     """Return what is known of the truths' coming and of the rows without: coverage, lag, estimate, joint drift."""
-    found = list(_label_facts(seen.labels, words)) if seen.labels is not None else []
+    found = list(_label_facts(seen.labels, words)) if seen.labels is not None and seen.labels.n_predictions else []
     if seen.estimate is not None:
         made = seen.estimate
         known = (made.value, made.lower, made.upper, made.reference)

@@ -101,6 +101,11 @@ def rose(since: datetime, before: float, after: float, *, squared: bool = False)
 
 def labels(selected: Sequence[str], seen: LabelsSeen, realised: float | None, *, squared: bool) -> Words:
     """Say how far truths have come, and of which rows."""
+    if not seen.n_predictions:
+        return {
+            "en": "No predictions yet, so no truths either.",
+            "es": "Aún no hay predicciones, así que tampoco resultados reales.",
+        }
     came, predictions, share = numbers(seen.n_truths), numbers(seen.n_predictions), percents(seen.coverage)
     en = f"{came[0]} of {predictions[0]} predictions of the window have their truth ({share[0]})."
     es = f"{came[1]} de {predictions[1]} predicciones de la ventana tienen su resultado real ({share[1]})."
