@@ -95,6 +95,9 @@ def why_between(
         kind: Literal["windows", "releases"] = "windows"
     else:
         assert releases is not None
+        if releases[0] == releases[1]:
+            hint = "Name two, the earlier first: --releases 3 5."
+            raise UserError("twice the same version", where="--releases", received=releases[0], hint=hint)
         opened = [loop.tracker.open(model, version) for version in releases]
         seen = _of_releases(loop, (opened[0][1], opened[1][1]), releases)
         kind = "releases"

@@ -46,7 +46,9 @@ def reason(
     told: dict[str, str] = {}
     for language in LANGUAGES:
         figures = loss(before, language, squared=squared), loss(after, language, squared=squared)
-        opening = _change(figure, before, after, figures, names, language)
+        word = "version" if language == "en" else "versión"
+        shown = (f"{word} {names[0]}", f"{word} {names[1]}") if releases else names
+        opening = _change(figure, before, after, figures, shown, language)
         told[language] = _reason(opening, figure, after - before, proven, parts, releases, language)
     return told
 
