@@ -82,6 +82,10 @@ def test_a_row_by_hand_may_leave_columns_out_and_a_wrong_name_is_told(loop: Loop
     for wrong in ({"hours": "many"}, {"course": 3}, {"course": True}):
         with pytest.raises(UserError, match="not a value of the column"):
             why_row(loop, "passed", wrong)
+    with pytest.raises(UserError, match="twice the same stretch"):
+        why_between(loop, "passed", windows=("2026-03", "2026-03"))
+    with pytest.raises(UserError, match="twice the same version"):
+        why_between(loop, "passed", releases=(1, 1))
     with pytest.raises(UserError, match="no prediction"):
         why_prediction(loop, "passed", "nothing")
 
