@@ -185,7 +185,7 @@ def course(view: ModelView, words: Language) -> Markup | None:
     values = [each for each in shown if each is not None]
     low, high = min(values), max(values)
     pad = (high - low or abs(high) or 1.0) * 0.15
-    low, high = low - pad, high + pad
+    low, high = low - pad if low < 0 else max(0.0, low - pad), high + pad  # a loss below 0 is drawn where there is one
 
     def x(moment: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (moment - begin) / ((end - begin) or 1.0)
