@@ -179,9 +179,11 @@ def test_words_name_concept_drift_in_both_languages() -> None:
 
 
 def test_squared_errors_are_told_in_the_targets_unit() -> None:
-    failed = words.judged("mse", 400.0, 100.0, 1000, 300.0, 3000, failed=True)
+    failed = words.judged("mse", 400.0, 100.0, 1000, 300.0, 3000, failed=True, better=False)
     assert "the root mean squared error is 20; 10 had been expected of the same rows" in failed["en"]
-    assert "(its square off by 300 when" in failed["en"]
+    assert "The model did worse than chance and earlier truths allow (its square off by 300 when" in failed["en"]
+    better = words.judged("roc_auc", 0.9, 0.8, 1000, 0.1, 3000, failed=True, better=True)
+    assert "Al modelo le fue mejor de lo que permiten el azar" in better["es"]
     assert "raíz del error cuadrático medio: 20; de las mismas filas se esperaba 10." in failed["es"]
     figure = ExpectedFigure(400.0, 100.0, 900.0, 225.0)
     expected = words.estimate(Estimate("dle", "mse", 400.0, 100.0, 900.0, 225.0, 600), "mse", figure, alarming=False)

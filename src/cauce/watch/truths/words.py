@@ -54,9 +54,17 @@ def estimate(found: Estimate, loss_figure: str, loss: ExpectedFigure, *, alarmin
 
 
 def judged(
-    name: str, realised: float, expected: float, n_batch: int, distance: float, n_judged: int, *, failed: bool
+    name: str,
+    realised: float,
+    expected: float,
+    n_batch: int,
+    distance: float,
+    n_judged: int,
+    *,
+    failed: bool,
+    better: bool,
 ) -> Words:
-    """Say whether what was estimated came true, and what it means where it did not."""
+    """Say whether what was estimated came true, in which direction it did not, and what that means."""
     shown, values = in_units(name, (realised, expected))
     (title, titulo), n, total = figure(shown), numbers(n_batch), numbers(n_judged)
     (came, wanted), apart = map(numbers, values), numbers(abs(distance))
@@ -69,13 +77,14 @@ def judged(
         en += f" The estimates have held over {total[0]} truths."
         es += f" Las estimaciones se han cumplido en {total[1]} resultados reales."
         return {"en": en, "es": es}
+    how, cómo = ("better", "mejor") if better else ("worse", "peor")
     en += (
-        f" That is further than chance and earlier truths allow ({off} when it was found): the estimate "
-        "is not reliable. The likely reason is concept drift, the same inputs have come to mean something else; truths "
-        "that come selectively or wrong look alike."
+        f" The model did {how} than chance and earlier truths allow ({off} when it was found): the estimate is not "
+        "reliable. The likely reason is concept drift, the same inputs have come to mean something else; truths that "
+        "come selectively or wrong look alike."
     )
     es += (
-        f" Es más de lo que permiten el azar y los resultados anteriores ({desvío} cuando se vio): la "
+        f" Al modelo le fue {cómo} de lo que permiten el azar y los resultados anteriores ({desvío} cuando se vio): la "
         "estimación no es fiable. La causa probable es una deriva de concepto: las mismas entradas han pasado a "
         "significar otra cosa; los resultados reales que llegan de forma selectiva o equivocados se ven igual."
     )
