@@ -226,8 +226,9 @@ def test_both_sides_get_the_columns_that_both_have_in_one_type() -> None:
     assert "since, secret" in found.note
 
 
-def test_dates_of_any_unit_are_instants_in_utc_and_nothing_is_left_out_of_whole_tables() -> None:
-    side = pa.table({"since": pa.array([0, None], pa.timestamp("s", "Europe/Madrid"))})
+@pytest.mark.parametrize(("first", "unit"), [(0, "s"), (1, "ns")])
+def test_dates_of_any_unit_are_instants_in_utc_and_nothing_is_left_out_of_whole_tables(first: int, unit: str) -> None:
+    side = pa.table({"since": pa.array([first, None], pa.timestamp(unit, "Europe/Madrid"))})
     found = frames(side, side, Schema((Column("since", "datetime"),)), classes=())
     assert found.dates == ("since",)
     assert found.current["since"].to_pylist() == [datetime(1970, 1, 1), None]  # noqa: DTZ001 - as Evidently takes it

@@ -159,3 +159,17 @@ def test_every_kind_and_shape_of_the_issue_is_rehearsed() -> None:
 def test_a_short_rehearsal_plays_one_of_each_thing_that_a_loop_must_get_right() -> None:
     assert {one.name for one in scenarios()} == {"history", "still", "mean", "label", "unit", "outage"}
     assert [one.name for one in scenarios(only=("partition",))] == ["history", "partition"]
+
+
+def test_a_withdrawn_value_stops_and_whole_rows_of_others_come_at_its_times() -> None:
+    before, begin = table(), FIRST + round(0.4 * (N - FIRST))
+    found = inject(before, Scenario("withdrawn", "sudden"), COLUMNS, first=FIRST, rng=np.random.default_rng(0))
+    assert found is not None
+    assert found.kept.tolist() == list(range(N))
+    city, old = np.array(found.table["city"].to_pylist()), np.array(before["city"].to_pylist())
+    assert "Lugo" not in city[begin:]  # the most frequent one
+    stays = old != "Lugo"
+    stays[:begin] = True
+    assert found.table.filter(pa.array(stays)).equals(before.filter(pa.array(stays)))
+    rows = {tuple(row.values()) for row in before.filter(pa.array(old != "Lugo")).to_pylist()}
+    assert all(tuple(row.values()) in rows for row in found.table.filter(pa.array(~stays)).to_pylist())

@@ -79,6 +79,22 @@ def test_faulty_data_with_a_proven_loss_of_performance_retrain_and_are_mentioned
     assert decision.reason["en"].endswith("Check the data as well. missing of age.")
 
 
+def test_missing_rows_are_a_fault_until_mend_within_has_passed() -> None:
+    since = NOW - timedelta(days=9)
+    gone = replace(signal("missing_partition", "region"), since=since)
+    seen = situation(gone, signal("drift", "region"), signal("performance", value=0.2))
+    decision = decide(seen, SPEC)
+    assert (decision.action, decision.rule) == ("fix data", "partition_missing")
+    assert decision.reason["en"].startswith("Rows are missing; a retraining would forget them.")
+    assert "28 days after they stopped" in decision.reason["en"]
+    assert decision.reason["en"].endswith("missing_partition of region.")
+    assert "a los 28 días de su corte" in decision.reason["es"]
+    assert decide(seen, SPEC.model_copy(update={"mend_within": "9d"})).action == "retrain"
+    assert decide(seen, SPEC.model_copy(update={"mend_within": "10d"})).action == "fix data"
+    told = replace(gone, alarming=False)
+    assert decide(situation(told, signal("drift", "region")), SPEC).action == "retrain"
+
+
 def uses(**shares: float) -> tuple[ColumnDrift, ...]:
     """Columns as a look has them, with the model's use of each."""
     return tuple(

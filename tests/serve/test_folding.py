@@ -87,14 +87,25 @@ def test_its_end_ends_the_process(ledger: Ledger, monkeypatch: pytest.MonkeyPatc
 def test_a_process_that_fails_is_logged_and_the_next_one_comes(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fakes = Fakes("import sys; sys.exit('the disk is full')")
+    fakes = Fakes("import sys; sys.stderr.write('damaged' * 10_000); sys.exit('the disk is full')")
     monkeypatch.setattr(settling, "start", fakes.start)
     running(ledger, fakes, n=3)
-    assert caplog.record_tuples[0] == (
-        "cauce.serve",
-        logging.ERROR,
-        "model dropout: its ledger could not be folded: exit code 1, the disk is full",
-    )
+    name, level, text = caplog.record_tuples[0]
+    assert (name, level) == ("cauce.serve", logging.ERROR)
+    assert text.startswith("model dropout: its ledger could not be folded: exit code 1, ")
+    assert text.endswith("the disk is full")
+    assert len(text) < 2 * folding.MOST_SAID
+
+
+def test_a_process_that_hangs_is_ended_and_the_next_one_comes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fakes = Fakes("import time; time.sleep(600)")
+    monkeypatch.setattr(settling, "start", fakes.start)
+    monkeypatch.setattr(folding, "LONGEST_S", 0.1)
+    running(ledger, fakes, n=2)
+    assert fakes.made[0].wait(20) == -signal.SIGKILL
+    assert caplog.record_tuples[0][1:] == (logging.ERROR, "model dropout: its ledger could not be folded")
 
 
 def test_that_another_process_folds_is_no_error(

@@ -137,13 +137,25 @@ def test_a_later_batch_has_to_be_further_outside_down_to_a_floor() -> None:
     assert verdict([batch(0.0)] * 300 + [batch(-5.0)], 0.01).reliable is False
 
 
+def test_a_change_that_lasts_is_not_learnt_and_trusted_again() -> None:
+    """A step of three times a batch's luck after ten batches; 60 releases, each with its own error of calibration."""
+    kept = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        off = 0.005 * rng.normal() + 0.01 * rng.normal(size=40) + 0.03
+        seen = [JudgedBatch(1000, None, None, {"log_loss": Held(0.5 + d, 0.5, 1e-4, (0.005,))}) for d in off]
+        kept += verdict(seen).reliable is False
+    assert kept >= 54
+
+
 def test_batches_after_a_change_do_not_teach_that_it_is_usual() -> None:
     def batch(z: float) -> JudgedBatch:
         return JudgedBatch(1000, None, None, {"roc_auc": Held(0.8 + z * 0.01, 0.8, 1e-4, (0.05,))})
 
     seen = [batch(0.0)] * 10 + [batch(-18.0)] * 30
     assert all(one.reliable is False for one in verdicts(seen)[10:])
-    assert verdict([*seen, *[batch(0.0)] * 3]).reliable is True
+    assert verdict([*seen, *[batch(0.0)] * 3]).reliable is False
+    assert verdict([*seen, *[batch(0.0)] * 4]).reliable is True
 
 
 def test_what_training_did_not_know_does_not_average_out() -> None:

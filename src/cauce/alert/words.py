@@ -24,6 +24,7 @@ CODES: dict[SignalCode, Words] = {
     "new_category": {"en": "Unknown categories", "es": "Categorías desconocidas"},
     "out_of_range": {"en": "Values out of range", "es": "Valores fuera de rango"},
     "unit_change": {"en": "A unit changed", "es": "Ha cambiado una unidad"},
+    "missing_partition": {"en": "Rows are missing", "es": "Faltan filas"},
     "schema": {"en": "Columns are gone or of another type", "es": "Faltan columnas o son de otro tipo"},
     "performance": {"en": "The model became worse", "es": "El modelo ha empeorado"},
     "estimate": {"en": "The model is expected to be worse", "es": "Se espera que el modelo sea peor"},

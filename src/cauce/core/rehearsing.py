@@ -23,9 +23,10 @@ ScenarioKind = Literal[
     "delay",
     "unit",
     "partition",
+    "withdrawn",
     "outage",
 ]
-"""history: as it was; still: its rows in random order, so that nothing drifts; five kinds of drift; late labels; three
+"""history: as it was; still: its rows in random order, so that nothing drifts; six kinds of drift; late labels; three
 faults: one column in another unit, rows of a partition that never come, columns that come empty."""
 Shape = Literal["none", "sudden", "gradual", "recurring"]
 Wanted = Literal["nothing", "renew", "fix data"]
@@ -41,6 +42,10 @@ SCENARIO_WORDS: dict[ScenarioKind, Words] = {
     "delay": {"en": "truths come late, some never", "es": "los resultados llegan tarde, algunos nunca"},
     "unit": {"en": "fault: a column in another unit", "es": "fallo: una columna en otra unidad"},
     "partition": {"en": "fault: a partition is missing", "es": "fallo: falta una partición"},
+    "withdrawn": {
+        "en": "a value is withdrawn, others take its traffic",
+        "es": "un valor se retira y otros lo sustituyen",
+    },
     "outage": {"en": "fault: columns come empty", "es": "fallo: columnas que llegan vacías"},
 }
 SHAPE_WORDS: dict[Shape, Words] = {

@@ -23,6 +23,8 @@ class RenewSpec(Spec):
     """Margin of the promotion; the model's own when absent."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Confidence of every comparison of champion and challenger, at the gate and on live requests."""
+    mend_within: Duration = "28d"
+    """How long a value whose rows are missing counts as a fault; then the rows that come are the population."""
     approve: Literal["policy", "person"] = "policy"
     """Who lets a retraining begin and a challenger take over. person: the policy says what it would do, and waits for
     `cauce renew --force` or `cauce promote`. Roll-backs of a probation never wait."""

@@ -20,6 +20,7 @@ SignalCode = Literal[
     "new_category",
     "out_of_range",
     "unit_change",
+    "missing_partition",
     "schema",
     "performance",
     "estimate",
@@ -27,9 +28,9 @@ SignalCode = Literal[
     "segment",
     "labels",
 ]
-"""What a signal is about: columns, predictions, all columns together; broken data (four kinds, and columns gone or
-retyped); losses of rows whose truths came; the estimate of rows whose truths did not; one segment's losses; truths that
-come selectively."""
+"""What a signal is about: columns, predictions, all columns together; broken data (four kinds, rows of a frequent value
+that never come, columns gone or retyped); losses of rows whose truths came; the estimate of rows whose truths did not;
+one segment's losses; truths that come selectively."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Signal:
     threshold: float
     alarming: bool
     detail: Words
+    since: datetime | None = None
+    """When it began, of signals that know."""
 
 
 @dataclass(frozen=True)

@@ -149,5 +149,6 @@ def _plain(table: pa.Table, numbers: Sequence[str], dates: Sequence[str], others
     import pyarrow as pa
 
     columns = {name: table[name].cast(pa.float64(), safe=False) for name in numbers}
-    columns |= {name: table[name].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")) for name in dates}
+    for name in dates:
+        columns[name] = table[name].cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.timestamp("us"))
     return pa.table(columns | {name: table[name].cast(pa.string()) for name in others})

@@ -12,7 +12,7 @@ from typing import Literal
 from cauce.export.target import Target
 
 Severity = Literal["critical", "warning", "info"]
-QUALITY = "missing|new_category|out_of_range|unit_change|schema"
+QUALITY = "missing|new_category|out_of_range|unit_change|missing_partition|schema"
 
 
 @dataclass(frozen=True)

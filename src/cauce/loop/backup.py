@@ -11,7 +11,7 @@ from cauce.core.errors import UserError
 from cauce.core.files import disk_errors
 from cauce.loop.context import Loop
 
-LEFT_OUT = ("runs", "secrets", "loop.lock", "serve.lock", "track.lock", "mlflow.db")
+LEFT_OUT = ("runs", "secrets", "address", "loop.lock", "serve.lock", "track.lock", "mlflow.db")
 """Rebuilt, private to this machine, or copied in its own way."""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from cauce.core.artefacts import JointDrift, TaskSpec, Watched
+from cauce.core.artefacts import JointDrift, Signal, TaskSpec, Watched
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
 from cauce.core.specs import WatchSpec
@@ -21,6 +21,8 @@ from cauce.loop.answered import Answered
 from cauce.loop.watch_joint import EVERY
 from cauce.loop.watch_truths import WINDOWS, closed_until
 from cauce.rehearse.stage import Floats, Model, Rows, Seen
+from cauce.watch.drift.flow import Flow, counted, frequent
+from cauce.watch.drift.silence import signals
 from cauce.watch.truths.labels import ENOUGH, Arrivals, TruthsView, waiting
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Watching:
         self._spec, self._watch, self._margin = spec, watch, margin
         self._table, self._inputs = table, inputs
         self._kept: _Kept | None = None
+        self._flow = Flow()
 
     def look(self, seen: Seen) -> Watched:
         """Look as `loop.watch` does; in order of time."""
@@ -115,6 +118,7 @@ class Watching:
                 joint=kept.joint,
                 joint_alarm=kept.joint is not None and kept.p_value <= risk and kept.joint.auc >= MATTERS,
                 truths=truths,
+                partitions=self._partitions(seen),
                 sources=False,
                 squared=self._spec.loss == "squared",
             ),
@@ -141,7 +145,14 @@ class Watching:
             kept.alarms = running.begin(training, version=seen.model.version, after=moment(seen.model.at))
         rows = self._rows(seen, kept.said[-1], came, said_from=n - seen.n_came)
         kept.alarms, evidence = running.advance(kept.alarms, rows, training)
+        self._flow = counted(self._flow, rows, reference.bins, reference.counts)
         return evidence
+
+    def _partitions(self, seen: Seen) -> tuple[Signal, ...]:
+        """Return which frequent values stopped: the flow of rows goes on from champion to champion."""
+        reference: Reference = seen.model.reference
+        watched = frequent(reference.bins, reference.counts)
+        return signals(self._flow, watched, risk=1 - self._watch.confidence)
 
     def _rows(self, seen: Seen, said: pa.Table, places: Rows, *, said_from: int = 0) -> pa.Table:
         """Return rows as the ledger would hold them; `places` are those among all that the model answered."""

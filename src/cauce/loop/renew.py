@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from cauce.renew import Situation
 
 WEEK = timedelta(days=7)
-FAULTS: frozenset[SignalCode] = frozenset({"schema", "unit_change", "missing", "new_category", "out_of_range"})
+FAULTS: frozenset[SignalCode] = frozenset(
+    {"schema", "unit_change", "missing_partition", "missing", "new_category", "out_of_range"}
+)
 """Signals of broken data: what `fix data` is about."""
 
 

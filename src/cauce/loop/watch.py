@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from cauce.core.artefacts import Release, Watched
+from cauce.core.artefacts import Release, Signal, Watched
 from cauce.core.files import write_artefact
 from cauce.core.protocols import Fitted
 from cauce.core.registry import task as task_named
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _OPENED: dict[str, tuple[Release, Package]] = {}
 """Folder of a model's record → its champion, as this process last opened it."""
+KNOWN_S = 128 * 86_400
+"""Seconds of a ledger that the first look counts by time."""
 ROWS_AT_ONCE = 500_000
 """Rows that one step of the running evidence holds in memory."""
 
@@ -104,6 +106,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
         joint_alarm=asked is not None and asked.p_value <= risk and asked.drift.auc >= MATTERS,
         truths=truths_of(loop, release, package, rows),
         squared=release.training.spec.loss == "squared",
+        partitions=_partitions(loop, package, bins, model),
     )
     seen = room.look(window, settings, now=loop.now())
     write_artefact(loop.record(model) / "watched.json", seen)
@@ -143,6 +146,25 @@ def _evidence(loop: Loop, release: Release, package: Package, bins: Bins) -> dic
         running.save(kept, path)
         if came.num_rows < ROWS_AT_ONCE:
             return evidence
+
+
+def _partitions(loop: Loop, package: Package, bins: Bins, model: str) -> tuple[Signal, ...]:
+    """Count the rows that came since the last look by time, keep that, and say which frequent values stopped."""
+    from cauce.core.names import uuid7
+    from cauce.watch.drift import flow, silence
+
+    path, ledger, now = loop.record(model) / "flow.json", ledger_of(loop, model), loop.now()
+    begin = uuid7(max(0, int((now.timestamp() - KNOWN_S) * 1000)))[:13]
+    known = flow.load(path) or flow.Flow(begin)
+    while True:
+        came = ledger.since(known.cursor, most=ROWS_AT_ONCE)
+        kept = came.drop_columns([name for name in withheld(came) if name in came.column_names])
+        known = flow.counted(known, kept, bins, package.reference_counts)
+        if came.num_rows < ROWS_AT_ONCE:
+            break
+    flow.save(known, path)
+    watched = flow.frequent(bins, package.reference_counts)
+    return silence.signals(known, watched, risk=1 - loop.watch_spec(model).confidence)
 
 
 def of_release(rows: pa.Table, version: int) -> pa.Table:

@@ -7,14 +7,17 @@ week do not leave the watch blind for ever, nor do the fast ones among them spea
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from cauce.core.artefacts import Release
+from cauce.core.errors import UserError
 from cauce.core.files import from_json, read_kept, write_artefact
 from cauce.loop.context import Loop
 from cauce.loop.expect import places, said_of, second_input, second_says
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from cauce.ledger import Ledger
     from cauce.track import Package
 
+logger = logging.getLogger("cauce.watch")
 WINDOWS = 20
 """Windows' worth of predictions by which lag and coverage are told."""
 FILE = "judged.json"
@@ -47,7 +51,7 @@ def truths_of(loop: Loop, release: Release, package: Package, rows: pa.Table) ->
     arrivals = of_release(ledger.arrivals(WINDOWS * size), release.version)
     times = _times(arrivals, now)
     found = waiting(times)
-    expectation = _expectation(package)
+    expectation = _expectation(release, package)
     until = closed_until(arrivals, found, now=now, size=size)
     closed = _closed(ledger, rows, found, until=until, version=release.version, size=size)
     known = with_truth(closed, release.training.spec.target)
@@ -70,10 +74,21 @@ def truths_of(loop: Loop, release: Release, package: Package, rows: pa.Table) ->
     )
 
 
-def _expectation(package: Package) -> Expectation | None:
+def _expectation(release: Release, package: Package) -> Expectation | None:
+    """Return what training let expect; None of a release that has none, or one that only another Cauce can read."""
     if package.expected_bytes is None:
         return None
-    return from_json(package.expected_bytes, Expectation, where="expected.json")
+    try:
+        return from_json(package.expected_bytes, Expectation)
+    except UserError:
+        _tell_once(release.training.model, release.version)
+        return None
+
+
+@cache
+def _tell_once(model: str, version: int) -> None:
+    told = "model %s: what version %d expects was written by another Cauce; it is not estimated until trained again"
+    logger.warning(told, model, version)
 
 
 def _times(arrivals: pa.Table, now: datetime) -> Arrivals:

@@ -25,6 +25,8 @@ PERIOD = 0.1
 """Share of the replay that a recurring change stays, and stays away."""
 TOGETHER = 500
 """Rows whose values are dealt anew among them where a correlation breaks: margins stay as they were, in time too."""
+MOST_PARTITIONS = 20
+"""Distinct values up to which a column's values are partitions."""
 N_MOVED = 3
 """Columns that a drift moves: the ones that the model uses most."""
 
@@ -82,6 +84,10 @@ def inject(
             return None
         kept = np.flatnonzero(~(lost & struck))
         return Injected(table.take(kept), kept, lasting[kept])
+    if scenario.kind == "withdrawn":
+        lost = _partition(table, columns, before)
+        moved = None if lost is None else _elsewhere(table, columns, lost, struck, rng)
+        return None if moved is None else Injected(moved, whole, lasting)
     changed = _CHANGES[scenario.kind](table, scenario.strength, columns, struck, before, rng)
     return None if changed is None else Injected(changed, whole, lasting)
 
@@ -229,10 +235,12 @@ def _outage(
 
 
 def _partition(table: pa.Table, columns: Columns, before: slice) -> Mask | None:
-    """Return the rows of the partition that will be lost: one category, or the upper third of a number."""
-    for name in columns.categories:
+    """Return the rows of the partition that will be lost: one category or whole number, or a number's upper third."""
+    for name in (*columns.categories, *columns.numbers):
         values = _texts(table, name).astype(str)
         seen, counts = np.unique(values[before], return_counts=True)
+        if len(seen) > MOST_PARTITIONS:
+            continue
         shares = counts / counts.sum()
         fit = np.flatnonzero((shares > 0.1) & (shares < 0.7))
         if len(fit):
@@ -241,6 +249,18 @@ def _partition(table: pa.Table, columns: Columns, before: slice) -> Mask | None:
         numbers = _numbers(table, columns.numbers[0])
         return np.asarray(numbers > np.nanquantile(numbers[before], 2 / 3))
     return None
+
+
+def _elsewhere(table: pa.Table, columns: Columns, lost: Mask, struck: Mask, rng: np.random.Generator) -> pa.Table:
+    """Let other rows, inputs and outcome alike, come in place of the lost ones: the traffic moved to other values."""
+    order = np.arange(table.num_rows)
+    gone = np.flatnonzero(lost & struck)
+    order[gone] = rng.choice(np.flatnonzero(~lost), len(gone))
+    names = {*columns.inputs, columns.target}
+    for place, name in enumerate(table.column_names):
+        if name in names:
+            table = table.set_column(place, table.schema.field(place), table[name].take(order))
+    return table
 
 
 _CHANGES = {

@@ -47,6 +47,8 @@ def scenarios(*, thorough: bool = False, only: tuple[str, ...] = ()) -> tuple[Sc
         Scenario("label", "sudden", strength=0.5),
         Scenario("label", "gradual", strength=0.5),
         Scenario("label", "recurring", strength=0.5),
+        Scenario("withdrawn", "sudden"),
+        Scenario("withdrawn", "gradual"),
     )
     faults = (
         Scenario("unit", "sudden", end=FAULT_END, strength=100.0),

@@ -161,9 +161,10 @@ def _fault(found: Outcome) -> Pair:
     if not found.retrained_on_fault:
         return f"{en}, and learnt nothing from the fault.", f"{es}, y no aprendió nada del fallo."
     if found.scenario.kind == "partition":
-        en = f"{en}; it retrained {times[0]} times: what does not come cannot be told from a population that changed."
-        es = f"{es}; reentrenó {times[1]} veces: lo que no llega no se distingue de una población que cambió."
-        return en, es
+        return (
+            f"{en}; it retrained {times[0]} times without the missing rows.",
+            f"{es}; reentrenó {times[1]} veces sin las filas que faltan.",
+        )
     return (
         f"{en}; it retrained {times[0]} times on broken data, which is a mistake.",
         f"{es}; reentrenó {times[1]} veces con datos defectuosos, lo que es un error.",
@@ -172,7 +173,7 @@ def _fault(found: Outcome) -> Pair:
 
 def _gain(never: Against) -> Pair:
     en, es = _difference(never.comparison)
-    if not (_proven(never.here) and not _proven(never.comparison)):
+    if never.here.verdict not in {"better", "worse"} or _proven(never.comparison):
         return f"Against never retraining: {en}.", f"Frente a no reentrenar nunca: {es}."
     (here, aquí), (low, high) = _difference(never.here), _ends(never.comparison)
     en = f"on this history {here}; that the next one shows it is not proven ({low[0]} to {high[0]})"

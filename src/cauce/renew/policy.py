@@ -189,6 +189,21 @@ def unit_changed(situation: Situation, spec: RenewSpec) -> Verdict | None:
     )
 
 
+def partition_missing(situation: Situation, spec: RenewSpec) -> Verdict | None:
+    """Ask to fix the data when the rows of a frequent value no longer come, for as long as `mend_within` says."""
+    patience = timedelta(seconds=seconds(spec.mend_within))
+    found = situation.alarming("missing_partition")
+    missing = tuple(one for one in found if one.since is None or situation.now - one.since < patience)
+    if not missing:
+        return None
+    wait, espera = duration(patience.total_seconds())
+    en = "Rows are missing; a retraining would forget them. If they are never to come again, `cauce renew --force` "
+    es = "Faltan filas; un reentrenamiento las olvidaría. Si no han de volver, `cauce renew --force` reentrena; "
+    en += f"retrains; {wait} after they stopped the policy takes what comes for the population."
+    es += f"a los {espera} de su corte la política toma lo que llega por la población."
+    return Verdict("fix data", with_details(en, es, missing))
+
+
 def data_broken(situation: Situation, spec: RenewSpec) -> Verdict | None:
     """Ask to fix the data when values are missing, unknown or out of range.
 
@@ -368,6 +383,7 @@ RULES: tuple[Rule, ...] = (
     columns_broken,
     too_few_rows,
     unit_changed,
+    partition_missing,
     data_broken,
     experimenting,
     more_truths_needed,

@@ -178,7 +178,7 @@ def signal_figures(signal: Signal, words: Language) -> tuple[str, str]:
         return DASH, DASH
     if signal.code in {"drift", "performance"} and signal.column is None and limit >= 1:
         return words.count(round(value)), words.count(round(limit))  # rows seen, of those that a conclusion takes
-    if signal.code in {"missing", "new_category", "out_of_range"}:
+    if signal.code in {"missing", "new_category", "out_of_range", "missing_partition"}:
         return words.percent(value), words.percent(limit)
     if signal.code in {"performance", "estimate", "segment"}:
         return words.signed_percent(value), words.signed_percent(limit)

@@ -101,7 +101,9 @@ def verdict(found: Rehearsal, words: Language) -> Answer:
     elif never.lower > 0:
         tone, key = "act", "worse"
     elif against.here.upper < 0:
-        key = "here"
+        key = "better_here"
+    elif against.here.lower > 0:
+        key = "worse_here"
     headline = words.of(TEXTS[f"headline_{key}"]).format(_share(never.difference, never.mean_reference, words))
     told = found.recommendation
     advice = words.of(told.reason) if told is not None else words.of(TEXTS["advice_none"])

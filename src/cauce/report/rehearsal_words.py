@@ -42,7 +42,7 @@ TEXTS: dict[str, Words] = {
         "en": "On your own past the loop does harm: the loss is {0} against a model that is never renewed.",
         "es": "En tu propio pasado el ciclo perjudica: la pérdida es {0} frente a un modelo que no se renueva nunca.",
     },
-    "headline_here": {
+    "headline_better_here": {
         "en": "On your own past the loop paid: the loss is {0} against a model that is never renewed. That the future "
         "will show it too is not proven.",
         "es": "En tu propio pasado el ciclo compensó: la pérdida es {0} frente a un modelo que no se renueva nunca. "
@@ -51,6 +51,12 @@ TEXTS: dict[str, Words] = {
     "headline_idle": {
         "en": "On your own past the loop would have retrained nothing: the loss is that of a model never renewed.",
         "es": "En tu propio pasado el ciclo no habría reentrenado nada: la pérdida es la de un modelo nunca renovado.",
+    },
+    "headline_worse_here": {
+        "en": "On your own past the loop did harm: the loss is {0} against a model that is never renewed. That the "
+        "future will show it too is not proven.",
+        "es": "En tu propio pasado el ciclo perjudicó: la pérdida es {0} frente a un modelo que no se renueva nunca. "
+        "Que también lo muestre el futuro no está probado.",
     },
     "headline_chance": {
         "en": "On your own past the loop is not proven to pay: the loss is {0} against a model that is never renewed, "

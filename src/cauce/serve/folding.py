@@ -20,6 +20,10 @@ logger = logging.getLogger("cauce.serve")
 FOLD_EVERY_S = 60.0
 FOLD_FROM_BYTES = 16_000_000
 """The watcher folds; where none runs, the service does from this many bytes of journals on."""
+MOST_SAID = 2_000
+"""Characters of what a process said that go into the log, the last ones: each damaged line is a line of it."""
+LONGEST_S = 1_800.0
+"""Seconds after which a process that has not folded is ended, and that is logged."""
 
 
 class Folding:
@@ -57,10 +61,10 @@ class Folding:
             return
         with settling.start(ledger.folder, self._days) as process:
             try:
-                _, said = await asyncio.to_thread(process.communicate)
+                _, said = await asyncio.to_thread(process.communicate, timeout=LONGEST_S)
             finally:
                 process.kill()
-        words = said.decode(errors="replace").strip()
+        words = said.decode(errors="replace").strip()[-MOST_SAID:]
         if process.returncode == 0:
             self._let_go[model] = today
         elif process.returncode != Locked.exit_code:

@@ -35,7 +35,7 @@ def look(window: Window, spec: WatchSpec, *, now: datetime) -> Watched:
     risk = 1 - spec.confidence
     moved = population.judge(window, spec, risk)
     judged = performance.judge(window, spec, risk)
-    signals = [*moved.signals, *judged.signals]
+    signals = [*moved.signals, *window.partitions, *judged.signals]
     return Watched(
         model=window.model,
         version=window.version,

@@ -15,7 +15,7 @@ from cauce.watch.drift.counts import Counts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cauce.core.artefacts import JointDrift
+    from cauce.core.artefacts import JointDrift, Signal
     from cauce.profile import Bins
     from cauce.watch.truths.labels import TruthsView
 
@@ -78,6 +78,8 @@ class Window:
     """Whether chance is ruled out for it."""
     truths: TruthsView | None = None
     """More of truths, and what to expect without them; None: the losses above are all that is known."""
+    partitions: tuple[Signal, ...] = ()
+    """Of frequent values that no row has any more (`drift/silence.py`)."""
     sources: bool = True
     """Whether to look for the part of the window that a drift comes from: words for people, which decide nothing."""
     squared: bool = False

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
 
 from cauce.core.artefacts import ColumnDrift, Comparison, JointDrift, Mover, Words, changed_column
-from cauce.core.figures import bin_name, figures, losses, numbers, percents
+from cauce.core.figures import bin_name, figures, listed, losses, numbers, percents
 
+MOST_LABELS = 3
+"""Values that a sentence names."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -176,4 +180,53 @@ def too_few_truths(found: int, needed: int) -> Words:
         "en": f"{so_far[0]} of at least {least[0]} truths so far: nothing is concluded about performance.",
         "es": f"{so_far[1]} de al menos {least[1]} resultados reales hasta ahora: no se concluye nada sobre el "
         "rendimiento.",
+    }
+
+
+def missing_partition(
+    column: str,
+    labels: Sequence[str],
+    *,
+    since: datetime,
+    missing: tuple[float, float],
+    others: tuple[float, float],
+    verdict: Literal["fault", "moved", "faded", "unsure"],
+) -> Words:
+    """Say which values no row has any more, since when, and what is known of where their rows are.
+
+    Parameters
+    ----------
+    missing
+        Rows that they have in such a stretch, and half of the 95 % prediction interval.
+    others
+        The other rows in such a stretch, and now.
+    """
+    day = f"{since:%Y-%m-%d %H:%M} UTC"
+    n, more = numbers(round(missing[0])), numbers(round(missing[1]))
+    (was, era), (is_, es_) = numbers(round(others[0])), numbers(round(others[1]))
+    about = f"about {n[0]} are missing (± {more[0]})", f"faltan unas {n[1]} (± {more[1]})"
+    names, n_more = [f"`{label}`" for label in labels[:MOST_LABELS]], max(0, len(labels) - MOST_LABELS)
+    en = f"No row has had {listed(names, 'en', n_more=n_more)} in `{column}` since {day}"
+    es = f"Ninguna fila ha tenido {listed(names, 'es', n_more=n_more)} en `{column}` desde el {day}"
+    if verdict == "fault":
+        return {
+            "en": f"{en}, and the other rows keep their rate ({is_}; usually {was}): {about[0]}. A feed seems to have "
+            "stopped.",
+            "es": f"{es}, y las demás mantienen su ritmo ({es_}; lo normal son {era}): {about[1]}. Parece que se cortó "
+            "una fuente de datos.",
+        }
+    usual = f" The others are {is_}; usually {was}.", f" Las demás son {es_}; lo normal son {era}."
+    if verdict == "moved":
+        return {
+            "en": f"{en}, and the other rows have become more in its place: the population changed.{usual[0]}",
+            "es": f"{es}, y las demás han aumentado en su lugar: la población ha cambiado.{usual[1]}",
+        }
+    if verdict == "faded":
+        return {
+            "en": f"{en}; it had become rare before, so this is no feed that broke off.{usual[0]}",
+            "es": f"{es}; antes ya escaseaba, así que no es una fuente que se cortara de golpe.{usual[1]}",
+        }
+    return {
+        "en": f"{en}. Whether a feed stopped or the population changed cannot be told yet.{usual[0]}",
+        "es": f"{es}. Todavía no se puede saber si se cortó una fuente o cambió la población.{usual[1]}",
     }

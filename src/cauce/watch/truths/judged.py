@@ -49,9 +49,11 @@ GAINS = {"roc_auc"}
 TAUGHT = 100
 """Newest batches that held by which calibration is known."""
 TOGETHER = (1, 2, 4)
-"""Newest batches that are looked at together: a sudden change shows in one, a slight one in several."""
-HOLDING = 3
-"""Batches in a row within an ordinary interval, after which an estimate that had failed is relied on again."""
+"""Newest batches that are looked at together: a sudden change shows in one, a slight one in several. All batches are,
+too, against the held-out rows alone: what creeps becomes the calibration that newer ones are held against."""
+HOLDING = 4
+"""Batches in a row within an ordinary interval, also together, after which an estimate that had failed is relied on
+again."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def verdicts(batches: Sequence[JudgedBatch], error: float = ERROR) -> list[Verdi
             if found.reliable is False:
                 good = row if holds else good[: len(good) - held]
                 held = held + 1 if holds else 0
-                again = held >= HOLDING and z <= critical
+                again = held >= HOLDING and all(abs(test.z) < ordinary[_worse(name, test)] for name, test in tests)
                 found = Verdict(True, None, 0.0, z, critical) if again else replace(found, z=z, critical=critical)
             elif z > critical:
                 found, good, held = Verdict(False, name, worst.change, z, critical, k), row[: -worst.n], 0
@@ -233,7 +235,7 @@ def _tests(seen: Sequence[JudgedBatch], name: str) -> list[_Test]:
     scaled = causes / luck[:, None]
     open_ = np.linalg.inv(np.eye(causes.shape[1]) + causes.T @ scaled)
     found = []
-    for n in TOGETHER:
+    for n in {*TOGETHER, len(held)}:
         if n <= len(held):
             weights = -scaled @ (open_ @ scaled[-n:].sum(axis=0))
             weights[-n:] += 1 / luck[-n:]
