@@ -6,6 +6,7 @@ import json
 import re
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from alert.conftest import message_of
 from cauce.alert import Message
 from cauce.alert.mail import letter
 from cauce.alert.payloads import plain, slack, teams
+from cauce.cli import app
 from cauce.core.alert_specs import MailSpec
 
 MAIL = MailSpec(host="127.0.0.1", to=("ana@academy.example", "luis@academy.example"), sender="cauce@academy.example")
@@ -113,3 +115,14 @@ def test_a_program_is_given_the_fields(message: Message) -> None:
     assert (fields["project"], fields["model"], fields["language"]) == ("school", "passed", "en")
     assert [line["state"] for line in fields["lines"]] == ["new", "again", "over"]
     assert fields["link"] == "https://cauce.example/console#model-passed"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "No alert is open."), ("es", "No hay ninguna alerta abierta.")])
+def test_the_list_of_alerts_speaks_the_projects_language_and_says_when_it_is_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], language: str, said: str
+) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    text = f'[project]\nname = "school"\nlanguage = "{language}"\n[data.x]\nsource = "x.csv"\n'
+    (tmp_path / "cauce.toml").write_text(text, encoding="utf-8")
+    app(["alert", "list", "-C", str(tmp_path)], result_action="return_value")
+    assert said in capsys.readouterr().out

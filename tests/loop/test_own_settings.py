@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cauce.core.errors import Problems
+from cauce.core.specs import ModelSpec
 from cauce.loop.context import Loop
+from cauce.loop.train import what_makes
 from cauce.project import load
 
 TOML = """\
@@ -56,3 +58,14 @@ def test_an_unknown_key_of_a_model_is_named_with_its_line(tmp_path: Path) -> Non
     (tmp_path / "cauce.toml").write_text(TOML.replace('approve = "person"', 'aprove = "person"'))
     with pytest.raises(Problems, match=r"cauce\.toml:16, \[models\.passed\.renew\] aprove.*approve"):
         load(tmp_path / "cauce.toml", {})
+
+
+def test_keys_that_say_what_becomes_of_a_release_train_nothing_anew(tmp_path: Path) -> None:
+    def passed(text: str) -> ModelSpec:
+        (tmp_path / "cauce.toml").write_text(text)
+        return what_makes(load(tmp_path / "cauce.toml", {}).file.models["passed"])
+
+    plain = passed(TOML)
+    assert passed(f"{TOML}\n[models.passed.challenger]\nshadow = true\n") == plain
+    assert passed(TOML.replace("min_rows = 50", "min_rows = 60").replace('"person"', '"policy"')) == plain
+    assert passed(TOML.replace('target = "passed"', 'target = "passed"\nmargin = 0.02')) != plain

@@ -158,6 +158,13 @@ def test_rows_survive_the_way_to_a_process(tmp_path: Path) -> None:
     assert np.array_equal(times, history.times)
 
 
+@pytest.mark.parametrize("wrong", [{"every": "0s"}, {"every": "soon"}, {"pace": "0s"}, {"delay": "-1d"}])
+def test_lengths_of_time_that_are_none_are_refused_before_anything_is_read(wrong: dict[str, str]) -> None:
+    (option,) = wrong
+    with pytest.raises(UserError, match=f"--{option}: "):
+        Asked(**wrong)  # type: ignore[arg-type]
+
+
 def test_a_short_history_is_refused(tmp_path: Path) -> None:
     loop = lay(tmp_path)
     with pytest.raises(UserError, match="too few rows to rehearse"):

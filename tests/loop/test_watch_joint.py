@@ -122,3 +122,6 @@ def test_a_long_stretch_is_told_from_kept_counts(plant: Loop, monkeypatch: pytes
         {name: again[name] for name in ("heat", "load", "noise")}
     )
     assert drift_since(replace(later, now=lambda: begun + timedelta(days=99)), "worn", seconds=86_400) is None
+    monkeypatch.undo()
+    monkeypatch.setattr("cauce.loop.watch_since.counts_of", lambda *_: {f"{begun:%Y-%m-%d}": {"load": [0, 0, 0]}})
+    assert drift_since(later, "worn", seconds=10 * 86_400) is None  # a release that nobody asked has moved nowhere

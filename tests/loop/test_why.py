@@ -79,8 +79,13 @@ def test_a_row_by_hand_may_leave_columns_out_and_a_wrong_name_is_told(loop: Loop
     assert next(one for one in why.added if one.column == "grade").value is None
     with pytest.raises(UserError, match="not a column"):
         why_row(loop, "passed", {"hour": 3})
-    with pytest.raises(UserError, match="not a value"):
-        why_row(loop, "passed", {"hours": "many"})
+    for wrong in ({"hours": "many"}, {"course": 3}, {"course": True}):
+        with pytest.raises(UserError, match="not a value of the column"):
+            why_row(loop, "passed", wrong)
+    with pytest.raises(UserError, match="twice the same stretch"):
+        why_between(loop, "passed", windows=("2026-03", "2026-03"))
+    with pytest.raises(UserError, match="twice the same version"):
+        why_between(loop, "passed", releases=(1, 1))
     with pytest.raises(UserError, match="no prediction"):
         why_prediction(loop, "passed", "nothing")
 

@@ -52,6 +52,20 @@ def test_a_challenger_not_proven_better_leaves_the_champion(
     assert spanish in decision.reason["es"]
 
 
+def test_squared_errors_are_told_with_the_roots_of_their_means_and_differences_without() -> None:
+    errors = RNG.normal(0.0, 15_000.0, 4000) ** 2
+    decision = judge(
+        errors, errors * 0.8, model="pay", champion=3, challenger=4, margin=0.01, confidence=0.95, watched=None,
+        now=NOW, squared=True,
+    )  # fmt: skip
+    assert decision.comparison is not None
+    root = round(decision.comparison.mean_reference**0.5)
+    assert f" million (root: {root:,})" in decision.reason["en"]
+    assert " millones (raíz: " in decision.reason["es"]
+    assert decision.reason["en"].count("root:") == 2
+    assert "root" not in decision.reason["en"].partition("(difference")[2]
+
+
 def test_one_group_alone_proves_nothing() -> None:
     decision = judged(CHAMPION * 0.8, np.full(600, "same"))
     assert decision.action == "wait"

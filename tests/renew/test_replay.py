@@ -76,6 +76,11 @@ def test_settings_that_the_policy_does_not_read_are_refused(key: str, value: str
     assert hint in (error.value.hint or "")
 
 
+def test_a_wrong_key_is_told_where_nothing_has_been_decided() -> None:
+    with pytest.raises(UserError, match=r"Did you mean 'renew\.cool_down'"):
+        replay([], {"renew.coldown": "1h"})
+
+
 def test_a_person_approves_where_the_file_says_so() -> None:
     decision = decide(DRIFTED, RenewSpec(approve="person"))
     assert (decision.action, decision.rule) == ("wait", "unapproved")

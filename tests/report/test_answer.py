@@ -20,7 +20,9 @@ def ask(view: ModelView) -> Answer:
 def looked(full: ModelView, verdict: Verdict | None, *, alarming: bool) -> ModelView:
     assert full.watched is not None
     assert full.watched.realised is not None
-    signals = tuple(replace(signal, alarming=alarming) for signal in full.watched.signals)
+    signals = tuple(replace(signal, alarming=False) for signal in full.watched.signals)
+    if alarming:
+        signals = (replace(signals[0], code="output_drift", alarming=True), *signals[1:])
     realised = replace(full.watched.realised, verdict=verdict) if verdict else None
     return replace(full, watched=replace(full.watched, signals=signals, realised=realised))
 
@@ -69,7 +71,8 @@ def test_every_action_has_an_answer(full: ModelView) -> None:
     [
         ("worse", False, "act", "No. Version 3 errs more"),
         ("worse", True, "act", "No. Version 3 errs more"),
-        ("equivalent", True, "watch", "Probably."),
+        ("equivalent", True, "watch", "So far, yes. Version 3 is as good in use"),
+        ("undecided", True, "watch", "Probably."),
         ("equivalent", False, "good", "Yes. Version 3 is as good"),
         ("better", False, "good", "Yes. Version 3 is as good"),
         ("undecided", False, "watch", "Nothing says that version 3 became worse"),
@@ -82,6 +85,14 @@ def test_while_it_waits_the_newest_look_answers(
     found = ask(looked(full, verdict, alarming=alarming))
     assert found.tone == tone
     assert found.headline.startswith(start)
+
+
+def test_a_segment_that_became_worse_is_no_yes(full: ModelView) -> None:
+    moved = looked(full, "equivalent", alarming=True)
+    assert moved.watched is not None
+    signals = tuple(replace(one, code="segment") if one.alarming else one for one in moved.watched.signals)
+    found = ask(replace(moved, watched=replace(moved.watched, signals=signals)))
+    assert found.headline.startswith("Probably.")
 
 
 def test_a_look_at_an_older_version_says_nothing_of_the_new_one(full: ModelView) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from cauce import report
-from cauce.core.artefacts import Comparison, GroupFigure, Metrics, Mitigation, Schema, Signal
+from cauce.core.artefacts import Comparison, GroupFigure, Metrics, Mitigation, Schema, Signal, SignalCode
 from cauce.core.views import ModelView, ProjectView
 from cauce.report.ladder import rows
 from cauce.report.language import speak
-from cauce.report.pages import prose
+from cauce.report.pages import prose, signal_figures
 
 VOID = {"meta", "link", "input", "br"}
 HOSTILE = "\"><script>alert(1)</script>' onload=x \x07 🦜 {{ 7*7 }}"
@@ -178,6 +178,24 @@ def test_the_diagnosis_and_what_finished_the_model_are_shown(full: ModelView, pr
         replace(full, champion=replace(full.champion, training=untold)), "en", project="academy", at=project.at
     )
     assert not any(speak("en").say(key) in bare for key in ("diagnosis", "finish"))
+
+
+@pytest.mark.parametrize(
+    ("code", "column", "value", "limit", "shown"),
+    [
+        ("drift", None, 37.0, 200.0, ("37", "200")),
+        ("drift", "age", 0.31, 0.2, ("0.31", "0.2")),
+        ("missing", "age", 0.07, 0.05, ("7.0%", "5.0%")),
+        ("segment", "plan", 85.128, 0.01, (">\u00a0+999%", "+1.0%")),
+        ("joint_drift", None, 0.999, 0.5, ("0.999", "0.5")),
+        ("labels", None, 0.12, 0.1, ("0.12", "0.1")),
+        ("estimate_unreliable", None, 3.21, 2.87, ("3.21", "2.87")),
+    ],
+)
+def test_signals_are_written_as_what_they_are(
+    code: SignalCode, column: str | None, value: float, limit: float, shown: tuple[str, str]
+) -> None:
+    assert signal_figures(Signal(code, column, value, limit, True, {}), speak("en")) == shown
 
 
 def test_a_version_serves_since_its_promotion_not_since_its_training(full: ModelView, project: ProjectView) -> None:

@@ -17,6 +17,7 @@ from cauce.core.figures import Language
 from cauce.core.files import from_json, to_json
 from cauce.core.registry import task as task_named
 from cauce.select import Climb, Effort, climb, diagnose
+from cauce.select.diagnosis_words import with_words
 from cauce.select.nested import nested_parts
 from cauce.select.remedy import settings_against
 from cauce.testing import TableProfile
@@ -187,6 +188,16 @@ def test_a_curve_that_falls_by_a_power_law_foretells_what_twice_the_rows_gain(ex
         covered += found.gain.lower <= truth <= found.gain.upper
         assert ("more_data" in found.conditions) == (found.gain.lower > 0 and found.gain.share > 0.01)
     assert covered >= 10
+
+
+def test_rows_that_would_bring_nothing_are_not_said_to_bring_less_than_nothing() -> None:
+    task: Any = PowerLaw(0.5)
+    found = diagnose(task, SPEC, ANY, {}, made(2_000), folded(2_000, seed=1))
+    assert found.gain is not None
+    gain = replace(found.gain, share=-0.0154, share_lower=-0.05, share_upper=0.02)
+    said = with_words(replace(found, conditions=("well_fitted",), gain=gain)).reason
+    assert "twice the rows would bring nothing of it" in said["en"]
+    assert "el doble de filas no quitaría nada (intervalo" in said["es"]
 
 
 def test_windows_in_time_use_the_newest_folds_and_keep_the_newest_rows() -> None:

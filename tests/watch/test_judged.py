@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cauce.watch.truths import cbpe, dle
+from cauce.core.artefacts import Estimate, ExpectedFigure
+from cauce.watch.truths import cbpe, dle, words
 from cauce.watch.truths.estimate import Expectation, Said, estimate, estimate_signal
 from cauce.watch.truths.judged import (
     OWN,
@@ -183,10 +184,23 @@ def test_words_name_concept_drift_in_both_languages() -> None:
     assert told.realised is not None
     assert told.expected is not None
     assert told.realised < told.expected
-    words = estimate_signal(told, "log_loss", 0.01)
-    assert not words.alarming
-    assert "Not reliable" in words.detail["en"]
-    assert "No es fiable" in words.detail["es"]
+    said = estimate_signal(told, "log_loss", 0.01)
+    assert not said.alarming
+    assert "Not reliable" in said.detail["en"]
+    assert "No es fiable" in said.detail["es"]
+
+
+def test_squared_errors_are_told_in_the_targets_unit() -> None:
+    failed = words.judged("mse", 400.0, 100.0, 1000, 300.0, 3000, failed=True, better=False)
+    assert "the root mean squared error is 20; 10 had been expected of the same rows" in failed["en"]
+    assert "The model did worse than chance and earlier truths allow (its square off by 300 when" in failed["en"]
+    better = words.judged("roc_auc", 0.9, 0.8, 1000, 0.1, 3000, failed=True, better=True)
+    assert "Al modelo le fue mejor de lo que permiten el azar" in better["es"]
+    assert "raíz del error cuadrático medio: 20; de las mismas filas se esperaba 10." in failed["es"]
+    figure = ExpectedFigure(400.0, 100.0, 900.0, 225.0)
+    expected = words.estimate(Estimate("dle", "mse", 400.0, 100.0, 900.0, 225.0, 600), "mse", figure, alarming=False)
+    assert "root mean squared error 20 (between 10 and 30; at training 15)" in expected["en"]
+    assert "raíz del error cuadrático medio 20 (entre 10 y 30; en el entrenamiento 15)" in expected["es"]
 
 
 def test_harder_rows_raise_the_estimated_loss_before_any_truth() -> None:

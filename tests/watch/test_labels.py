@@ -76,6 +76,13 @@ def test_a_window_is_complete_once_nine_tenths_of_its_truths_came() -> None:
     assert "no está completa" in signal.detail["es"]
 
 
+def test_a_model_that_nobody_has_asked_yet_is_said_to_have_no_predictions() -> None:
+    none = TruthsView(None, None, Arrivals(np.zeros(0), np.zeros(0)), np.zeros(0), 0, 0, 0)
+    signal = labels.labels_signal(labels.Selection((), 0.0, None), labels.labels_seen(none, (), None), None)
+    assert signal.detail["en"] == "No predictions yet, so no truths either."
+    assert signal.detail["es"].startswith("Aún no hay predicciones")
+
+
 def test_truths_that_come_by_chance_select_nothing() -> None:
     rng = np.random.default_rng(1)
     named = 0

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from cauce.core.artefacts import Signal, Watched
+from cauce.core.figures import number
 from cauce.core.files import from_json, to_json
 from cauce.core.specs import WatchSpec
 from cauce.profile import Bins, make_bins, summarise
@@ -80,6 +81,16 @@ def test_a_stationary_window_raises_no_alarm_and_says_so_for_every_column() -> N
     assert only(watched, "drift", "plan").detail["en"].startswith("Column `plan`: no drift (PSI 0.0")
     assert watched.at == NOW
     assert watched.realised is not None
+
+
+def test_squared_errors_are_told_with_the_roots_of_their_means() -> None:
+    seen = look(replace(window(rows(1000, 1)), squared=True), SPEC, now=NOW)
+    plain = look(window(rows(1000, 1)), SPEC, now=NOW)
+    assert seen.realised is not None
+    root = number(seen.realised.mean_candidate**0.5, "en")
+    assert f" (root: {root}); it was " in only(seen, "performance").detail["en"]
+    assert only(seen, "performance").detail["es"].count("raíz: ") == 2
+    assert "root" not in only(plain, "performance").detail["en"]
 
 
 def test_a_moved_population_is_drift_with_the_bins_that_moved() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cauce.alert.words import STATES, State, say
 from cauce.core.alert_specs import AlertKind
-from cauce.core.figures import Language, figures
+from cauce.core.figures import Language, duration
 from cauce.core.names import uuid7
 
 if TYPE_CHECKING:
@@ -98,15 +98,7 @@ def compose(
 def _note(line: Line, language: Language, now: datetime) -> str:
     if line.state == "again":
         return STATES["again"][language].format(f"{line.since:%Y-%m-%d %H:%M} UTC")
-    return STATES["over"][language].format(_duration((now - line.since).total_seconds(), language))
-
-
-def _duration(seconds: float, language: Language) -> str:
-    units = {"en": ("day", "hour", "minute", "second"), "es": ("día", "hora", "minuto", "segundo")}[language]
-    sizes = (86_400.0, 3600.0, 60.0, 1.0)
-    size, unit = next(((s, u) for s, u in zip(sizes, units, strict=True) if seconds >= s), (1.0, units[-1]))
-    text = f"{seconds / size:.2g}" if seconds / size < 100 else f"{seconds / size:.0f}"
-    return f"{figures(text, language)} {unit}{'' if text == '1' else 's'}"
+    return STATES["over"][language].format(duration((now - line.since).total_seconds())[language == "es"])
 
 
 def clean(text: str, longest: int = LONGEST) -> str:

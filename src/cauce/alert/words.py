@@ -49,6 +49,21 @@ SENTENCES: dict[str, Words] = {
         "en": "`cauce alert test` sent this; nothing is wrong.",
         "es": "Lo envió `cauce alert test`; no pasa nada.",
     },
+    "open": {"en": "Open alerts", "es": "Alertas abiertas"},
+    "open_head": {"en": "model|alert|since (UTC)|reason", "es": "modelo|alerta|desde (UTC)|motivo"},
+    "open_none": {"en": "No alert is open.", "es": "No hay ninguna alerta abierta."},
+    "channels": {"en": "Channels", "es": "Canales"},
+    "channels_head": {"en": "channel|waiting|state", "es": "canal|en espera|estado"},
+    "channels_none": {
+        "en": "Nobody is told: [alert] in cauce.toml names no channel.",
+        "es": "No se avisa a nadie: [alert] en cauce.toml no nombra ningún canal.",
+    },
+    "works": {"en": "works", "es": "funciona"},
+    "failing": {"en": "{0}, since {1} UTC", "es": "{0}, desde {1} UTC"},
+    "lost": {
+        "en": "Messages that could not be delivered in time: {0}.",
+        "es": "Mensajes que no se pudieron entregar a tiempo: {0}.",
+    },
 }
 
 

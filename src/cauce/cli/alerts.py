@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cyclopts import App
 
 from cauce import terminal
@@ -30,6 +32,7 @@ def list_(*, common: Common = DEFAULT) -> int:
 
 
 def _list(common: Common) -> int:
+    from cauce.alert.words import say
     from cauce.loop.alert import book_of, channel_names
 
     with open_loop(common) as loop:
@@ -44,16 +47,28 @@ def _list(common: Common) -> int:
         (one.cause.model, one.cause.title[language], f"{one.since:%Y-%m-%d %H:%M}", one.cause.reason[language])
         for one in lasting
     ]
-    terminal.show_table("Open alerts", ("model", "alert", "since (UTC)", "reason"), rows)
+    _show("open", rows, language)
     states = []
     for name in names:
         health = book.failing.get(name)
-        state = "works" if health is None else f"{health.why}, since {health.since:%Y-%m-%d %H:%M} UTC"
+        state = say("works", language)
+        if health is not None:
+            state = say("failing", language, health.why, f"{health.since:%Y-%m-%d %H:%M}")
         states.append((name, sum(name in one.channels for one in book.outbox), state))
-    terminal.show_table("Channels", ("channel", "waiting", "state"), states)
+    _show("channels", states, language)
     if book.lost:
-        terminal.say(f"{terminal.counted(book.lost, 'message')} could not be delivered in time.")
+        terminal.say(say("lost", language, book.lost))
     return EXIT_DONE
+
+
+def _show(what: str, rows: Sequence[Sequence[object]], language: str) -> None:
+    """Show a table under its words, or say that it would be empty."""
+    from cauce.alert.words import say
+
+    if rows:
+        terminal.show_table(say(what, language), say(f"{what}_head", language).split("|"), rows)
+    else:
+        terminal.say(say(f"{what}_none", language))
 
 
 @alert.command(name="test")

@@ -75,7 +75,9 @@ def prometheus(
     from cauce.loop.export import target as target_of
 
     with open_loop(common) as loop:
-        found = target_of(loop, address=target, token_file=token_file, every_s=seconds(every), runbooks=runbooks)
+        found = target_of(
+            loop, address=target, token_file=token_file, every_s=seconds(every, "--every", least=1), runbooks=runbooks
+        )
     files = room.prometheus_files(found)
     if output is None and not common.json:
         sys.stdout.write(files[Path("cauce.rules.yml")].decode())

@@ -92,10 +92,8 @@ def watch(
         for name in names:
             loop.model(name)
         if since is not None:
-            return _show_since(loop, names, seconds(since), common)
-        every_s = None if every is None else seconds(every)
-        if every_s is not None and every_s <= 0:
-            raise UserError("no time between two turns", where="--every", received=every, hint="Write 10m, say.")
+            return _show_since(loop, names, seconds(since, "--since", least=1), common)
+        every_s = None if every is None else seconds(every, "--every", least=1)
         if once and every is not None:
             hint = "--once is one turn, --every 10m one every ten minutes until stopped."
             raise UserError("two ways at once", where="--once, --every", received=every, hint=hint)

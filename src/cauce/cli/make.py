@@ -94,7 +94,9 @@ def up(
 
     with open_loop(common) as loop:
         if not once:
-            return serve_and_watch(loop, port=port, every_s=seconds(every), announce=announcement(common))
+            return serve_and_watch(
+                loop, port=port, every_s=seconds(every, "--every", least=1), announce=announcement(common)
+            )
         outcomes = run_stages(loop)
     return _show_outcomes(outcomes, loop, common)
 

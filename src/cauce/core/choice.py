@@ -43,6 +43,8 @@ class Comparison:
     provable: float
     """The smallest margin that these units could prove: half the interval's width."""
     verdict: Verdict
+    squared: bool = False
+    """Whether the losses are squared errors: the root of a mean is then in the target's unit, and sentences say it."""
 
     @property
     def not_worse(self) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PurePath
 
 EXIT_DONE = 0
 EXIT_BUG = 1
@@ -59,7 +60,7 @@ class UserError(CauceError):
         """One line: where, what, received, what to do."""
         parts = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.received is not None:
-            shown = repr(self.received)
+            shown = repr(str(self.received) if isinstance(self.received, PurePath) else self.received)
             parts.append(f"Received {shown if len(shown) <= 80 else shown[:77] + '...'}")
         sentence = ". ".join(parts)
         return f"{sentence}. {self.hint}" if self.hint else f"{sentence}."

@@ -63,6 +63,49 @@ def numbers(value: float, *, digits: int = 3) -> tuple[str, str]:
     return number(value, "en", digits=digits), number(value, "es", digits=digits)
 
 
+def loss(value: float, language: Language, *, squared: bool) -> str:
+    """Write a mean loss, with its root where it is one of squares: that one is in the target's unit.
+
+    Examples
+    --------
+    >>> loss(244e6, "en", squared=True), loss(0.31, "es", squared=False), loss(0.0, "en", squared=True)
+    ('244 million (root: 15,620)', '0,31', '0')
+    """
+    text, name = number(value, language), "root" if language == "en" else "raíz"
+    return f"{text} ({name}: {number(value**0.5, language)})" if squared and value > 0 else text
+
+
+def losses(value: float, *, squared: bool) -> tuple[str, str]:
+    """Write a mean loss in English and in Spanish."""
+    return loss(value, "en", squared=squared), loss(value, "es", squared=squared)
+
+
+def in_units(metric: str, values: Sequence[float]) -> tuple[str, tuple[float, ...]]:
+    """Return a metric that is read in the target's unit: of mean squared errors their roots, all others as they are.
+
+    Examples
+    --------
+    >>> in_units("mse", (4.0, -0.1)), in_units("mae", (4.0,))
+    (('rmse', (2.0, 0.0)), ('mae', (4.0,)))
+    """
+    return ("rmse", tuple(max(0.0, each) ** 0.5 for each in values)) if metric == "mse" else (metric, tuple(values))
+
+
+def duration(seconds: float) -> tuple[str, str]:
+    """Return a duration in its natural unit, in English and Spanish.
+
+    Examples
+    --------
+    >>> duration(40.0), duration(60.0), duration(5400.0), duration(172_800.0)
+    (('40 seconds', '40 segundos'), ('1 minute', '1 minuto'), ('1.5 hours', '1,5 horas'), ('2 days', '2 días'))
+    """
+    units = ((86_400.0, "day", "día"), (3600.0, "hour", "hora"), (60.0, "minute", "minuto"), (1.0, "second", "segundo"))
+    size, unit, unidad = next((each for each in units if seconds >= each[0]), units[-1])
+    text = f"{seconds / size:.2g}" if seconds / size < 100 else f"{seconds / size:.0f}"
+    plural = "" if text == "1" else "s"
+    return f"{text} {unit}{plural}", f"{figures(text, 'es')} {unidad}{plural}"
+
+
 def percent(share: float, language: Language) -> str:
     r"""Write a share of 1 as a percentage, 100 % only where it is that.
 

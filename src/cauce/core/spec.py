@@ -55,13 +55,20 @@ def read_spec(kind: type[Keys], values: Mapping[str, object], *, where: str) -> 
         raise UserError(first["msg"], where=f"{where}{place}", received=str(first["input"])) from error
 
 
-def seconds(duration: str) -> float:
+def seconds(duration: str, where: str = "", *, least: float = 0.0) -> float:
     """Return a duration such as ``30s``, ``10m``, ``1.5h`` or ``2d`` in seconds.
+
+    Parameters
+    ----------
+    where
+        The option or key that it stands in, for the error.
+    least
+        Seconds that it has at least.
 
     Raises
     ------
     UserError
-        It is none.
+        It is none, or a shorter one.
 
     Examples
     --------
@@ -69,5 +76,8 @@ def seconds(duration: str) -> float:
     5400.0
     """
     if not re.fullmatch(DURATION, duration):
-        raise UserError("not a duration", received=duration, hint="Write 30s, 10m, 1.5h or 2d.")
-    return float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[duration[-1]]
+        raise UserError("not a duration", where=where, received=duration, hint="Write 30s, 10m, 1.5h or 2d.")
+    length = float(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[duration[-1]]
+    if length < least:
+        raise UserError("too short", where=where, received=duration, hint=f"Write {least:g}s at least, or 10m, 1h, 2d.")
+    return length

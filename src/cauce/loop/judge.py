@@ -76,13 +76,14 @@ def _gate(loop: Loop, challenger: Release, watched: Watched | None) -> Decision:
         confidence=settings.confidence,
         watched=watched,
         now=loop.now(),
+        squared=asked.loss == "squared",
     )
     evidence = renew.Evidence(
         decision.comparison,
         guards=one_row_times(ours.fitted, theirs.fitted, rows),
         groups=by_group(our_losses, their_losses, rows, asked.sensitive, margin=margin, confidence=settings.confidence),
     )
-    return renew.enter(decision, evidence, plan)
+    return renew.enter(decision, evidence.counted_by(asked.loss), plan)
 
 
 def settled(loop: Loop, challenger: Release) -> bool:

@@ -55,7 +55,7 @@ def measured(loop: Loop, experiment: Experiment) -> Evidence:
         "split": _split,
         "probation": _probation,
     }
-    return stages[experiment.stage](loop, experiment, pair)
+    return stages[experiment.stage](loop, experiment, pair).counted_by(pair.spec.loss)
 
 
 def _shadow(loop: Loop, experiment: Experiment, pair: _Pair) -> Evidence:

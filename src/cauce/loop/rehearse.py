@@ -55,6 +55,7 @@ FIRST = 0.3
 FEWEST = 300
 SELDOM = 8
 """Looks between two fits of always-retrain in a short rehearsal."""
+MOST_LOOKS = 10_000
 COMMAND = "from cauce.loop.rehearse import work; work()"
 
 
@@ -85,6 +86,12 @@ class Asked:
     at every look is counted."""
     only: tuple[str, ...] = ()
     """Names of the scenarios to play; those that `thorough` asks for when empty."""
+
+    def __post_init__(self) -> None:
+        """Refuse lengths of time that are none, before any row is read."""
+        for option, length, least in (("every", self.every, 1), ("delay", self.delay, 0), ("pace", self.pace, 1)):
+            if length is not None:
+                seconds(length, f"--{option}", least=least)
 
 
 @dataclass(frozen=True)
@@ -271,6 +278,9 @@ def _possible(plan: Plan, history: History, scenario: Scenario, first: int) -> b
 def _pace(history: History, first: int, asked: Asked) -> Pace:
     span = float(history.times[-1] - history.times[first])
     every = seconds(asked.every) if asked.every else nice_interval(span, most=100 if asked.thorough else 50)
+    if span / every > MOST_LOOKS:
+        hint = f"{nice_interval(span, most=50) / 3600:g}h makes fifty of the {span / 86_400:,.0f} days."
+        raise UserError(f"more than {MOST_LOOKS:,} looks", where="--every", received=asked.every, hint=hint)
     delay = seconds(asked.delay) if asked.delay else every
     return Pace(every, delay, history.step_s)
 

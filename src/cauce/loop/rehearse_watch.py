@@ -120,6 +120,7 @@ class Watching:
                 truths=truths,
                 partitions=self._partitions(seen),
                 sources=False,
+                squared=self._spec.loss == "squared",
             ),
             self._watch,
             now=moment(seen.now),

@@ -34,7 +34,7 @@ from cauce.core.artefacts import (
 from cauce.core.files import fingerprint, to_json
 from cauce.core.protocols import Fitted, Task
 from cauce.core.registry import task as task_named
-from cauce.core.specs import seconds
+from cauce.core.specs import ChallengerSpec, ModelSpec, seconds
 from cauce.loop.audit import audit, gate, profile_of, with_findings
 from cauce.loop.context import Loop
 from cauce.loop.fairness import held_out_findings, mitigated_task, plain_task, plan_of, record
@@ -121,6 +121,11 @@ class _Chosen:
     """None where the climb was interrupted."""
 
 
+def what_makes(settings: ModelSpec) -> ModelSpec:
+    """Return a model's keys without those that say what becomes of a release: changing them trains nothing anew."""
+    return settings.model_copy(update={"challenger": ChallengerSpec(), "watch": None, "renew": None})
+
+
 def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Trained:
     """Train one model and register its release; no alias is moved.
 
@@ -143,7 +148,9 @@ def train(loop: Loop, model: str, *, ledger: LedgerRows | None = None) -> Traine
     features = resolve(loop, model, profile)
     functions = functions_of(loop, settings.data).needed_for(features.schema.names)
     taught = ledger.fingerprint if ledger else ""
-    inputs = fingerprint(version("cauce"), settings, features, snapshot.fingerprint, functions.digest, taught)
+    inputs = fingerprint(
+        version("cauce"), what_makes(settings), features, snapshot.fingerprint, functions.digest, taught
+    )
     known = loop.tracker.find(model, inputs)
     if known is not None:
         return Trained(loop.tracker.release(model, known), found, reused=True)

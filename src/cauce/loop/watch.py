@@ -105,6 +105,7 @@ def watch(loop: Loop, model: str) -> Watched | None:
         joint=asked.drift if asked is not None else None,
         joint_alarm=asked is not None and asked.p_value <= risk and asked.drift.auc >= MATTERS,
         truths=truths_of(loop, release, package, rows),
+        squared=release.training.spec.loss == "squared",
         partitions=_partitions(loop, package, bins, model),
     )
     seen = room.look(window, settings, now=loop.now())

@@ -65,7 +65,8 @@ def drift_since(loop: Loop, model: str, *, seconds: float) -> DriftSince | None:
     settle_ledger(loop, model)
     bins = profile.Bins.from_bytes(package.bins_bytes)
     first = f"{loop.now() - timedelta(seconds=seconds):%Y-%m-%d}"
-    days = {day: counts for day, counts in counts_of(loop, release, bins).items() if day >= first and counts}
+    counted = counts_of(loop, release, bins)
+    days = {day: found for day, found in counted.items() if day >= first and any(map(sum, found.values()))}
     return _report(loop, release, package, bins, days) if days else None
 
 

@@ -88,14 +88,22 @@ def why_between(
     if (windows is None) == (releases is None):
         raise UserError("give two stretches of time, or two releases", where="cauce why", hint="Add --from and --to.")
     if windows is not None:
+        if period(windows[0]) == period(windows[1]):
+            hint = "Two that differ are compared; hours too, as 2026-09-14T08."
+            raise UserError("twice the same stretch of time", where="--from, --to", received=windows[0], hint=hint)
         seen = _of_window(loop, model, period(windows[0])), _of_window(loop, model, period(windows[1]))
         kind: Literal["windows", "releases"] = "windows"
     else:
         assert releases is not None
+        if releases[0] == releases[1]:
+            hint = "Name two, the earlier first: --releases 3 5."
+            raise UserError("twice the same version", where="--releases", received=releases[0], hint=hint)
         opened = [loop.tracker.open(model, version) for version in releases]
         seen = _of_releases(loop, (opened[0][1], opened[1][1]), releases)
         kind = "releases"
-    why = _explained(model, kind, *seen)
+    spec = loop.model(model)
+    squared = spec.task == "regress" and spec.loss in {None, "squared"}
+    why = _explained(model, kind, *seen, squared=squared)
     return _with_columns(loop, why, opened, seen) if releases is not None else why
 
 
@@ -218,7 +226,7 @@ def _unseen(loop: Loop, older: Package, newer: Package) -> tuple[pa.Table, npt.N
     return rows, units
 
 
-def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, after: _Seen) -> Why:
+def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, after: _Seen, *, squared: bool) -> Why:
     from cauce.watch.why import change as room
     from cauce.watch.why import words as why_words
 
@@ -241,7 +249,7 @@ def _explained(model: str, kind: Literal["windows", "releases"], before: _Seen, 
             for seen, own in zip((before, after), known, strict=True)
         ]
         within = [_within(one, *known) for one in segments]
-        loss = room.explain("loss", samples, within, paired=paired)
+        loss = room.explain("loss", samples, within, paired=paired, squared=squared)
     if not paired and before.versions | after.versions != before.versions & after.versions:
         untold.append(_other_releases(before, after))
     predictions = _predictions(before, after, segments, paired=paired)

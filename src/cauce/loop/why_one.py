@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +80,7 @@ def _one_row(row: Mapping[str, Any], schema: Schema) -> pa.Table:
     import pyarrow as pa
 
     from cauce.core.plain import to_arrow
+    from cauce.serve.payload import Bad, reader
 
     for name in row:
         if name not in schema.names:
@@ -89,23 +89,13 @@ def _one_row(row: Mapping[str, Any], schema: Schema) -> pa.Table:
             )
     columns = {}
     for column in schema:
-        value = row.get(column.name)
-        try:
-            if column.kind == "datetime" and value is not None:
-                value = _microseconds(value)
-            columns[column.name] = to_arrow([value], column.kind)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
-            where = f"--row, column {column.name}"
-            raise UserError(
-                f"not a value of kind {column.kind}", where=where, received=value, hint="Mend it."
-            ) from error
+        given = row.get(column.name)
+        value = None if given is None else reader(column, "other")(given)
+        if isinstance(value, Bad):
+            where, hint = f"--row, column {column.name}", f"It takes {value.expected}."
+            raise UserError("not a value of the column", where=where, received=given, hint=hint)
+        columns[column.name] = to_arrow([value], column.kind)
     return pa.table(columns)
-
-
-def _microseconds(value: Any) -> int:
-    moment = datetime.fromisoformat(str(value))
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)
 
 
 def inputs_of(rows: pa.Table, schema: Schema, hidden: frozenset[str] = frozenset()) -> pa.Table:

@@ -29,6 +29,12 @@ FEW: Words = {
 }
 
 
+NEVER: Pair = (
+    "It never retrained, so nothing was gained or lost.",
+    "No reentrenó nunca, así que nada se ganó ni se perdió.",
+)
+
+
 def cut(kept: int, whole: int) -> Words:
     """Say that only the newest rows were replayed."""
     newest, all_ = numbers(kept), numbers(whole)
@@ -80,6 +86,8 @@ def with_reason(found: Outcome) -> Outcome:
     never = next((one for one in found.against if one.strategy == "never"), None)
     gained = _gain(never) if never is not None else ("", "")
     costs = _costs(found)
+    if not found.loop_retrained:
+        gained, costs = NEVER, ("", "")
     return replace(
         found, reason={"en": _joined(said[0], gained[0], costs[0]), "es": _joined(said[1], gained[1], costs[1])}
     )
@@ -123,6 +131,8 @@ def with_recommendation(found: Recommendation) -> Recommendation:
 def _still(found: Outcome) -> Pair:
     rate, over = numbers(round(found.false_alarms_month or 0.0, 2)), numbers(round(found.still_days))
     retrained = numbers(round(found.loop_retrained, 1))
+    if not (found.false_alarms_month or found.loop_retrained):
+        return f"It raised no false alarm in {over[0]} days.", f"No dio ninguna falsa alarma en {over[1]} días."
     return (
         f"It cried wolf {rate[0]} times a month (over {over[0]} days) and retrained {retrained[0]} times for nothing.",
         f"Dio {rate[1]} falsas alarmas al mes (en {over[1]} días) y reentrenó {retrained[1]} veces para nada.",

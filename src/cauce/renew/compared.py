@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cauce.core.artefacts import Comparison
-from cauce.core.figures import numbers, percents
+from cauce.core.figures import losses, numbers, percents
 
 
 def compared(found: Comparison, champion: int, challenger: int, *, same: bool = True) -> tuple[str, str]:
@@ -15,7 +15,7 @@ def compared(found: Comparison, champion: int, challenger: int, *, same: bool = 
         Whether both were judged on the same units; else each on its own.
     """
     counted, sure = numbers(found.n_units), percents(found.confidence)
-    new, old = numbers(found.mean_candidate), numbers(found.mean_reference)
+    new, old = (losses(mean, squared=found.squared) for mean in (found.mean_candidate, found.mean_reference))
     low, high = numbers(found.lower), numbers(found.upper)
     en, es = (
         (f"On the same {counted[0]} units", f"Sobre las mismas {counted[1]} unidades")

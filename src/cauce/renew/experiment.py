@@ -72,6 +72,13 @@ class Evidence:
     groups: Mapping[str, Comparison] = field(default_factory=dict)
     """Sensitive group → its comparison."""
 
+    def counted_by(self, loss: str) -> Evidence:
+        """Return the same, with what its losses are: of squared errors sentences give the roots of means too."""
+        squared = loss == "squared"
+        found = self.comparison and replace(self.comparison, squared=squared)
+        groups = {name: replace(one, squared=squared) for name, one in self.groups.items()}
+        return replace(self, comparison=found, groups=groups)
+
 
 class Step(NamedTuple):
     """Where an experiment stands after a look at it."""

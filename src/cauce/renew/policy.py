@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cauce.core.artefacts import Action, Decision, Known, Signal, SignalCode, Stage, Watched, Words
-from cauce.core.figures import numbers
+from cauce.core.figures import duration, losses, numbers
 from cauce.core.names import uuid7
 from cauce.core.specs import RenewSpec, seconds
 from cauce.renew.causes import CAREFUL_COVERAGE, apart_from, cause_of, vanished, weighty, with_details
-from cauce.renew.words import duration
 
 FAULTS: frozenset[SignalCode] = frozenset({"missing", "new_category", "out_of_range"})
 """Signals of broken data rather than of a changed population."""
@@ -370,8 +369,8 @@ def still_good(situation: Situation, spec: RenewSpec) -> Verdict:
         en += f" {truths[0]} truths have come, too few for a verdict on performance."
         es += f" Han llegado {truths[1]} resultados reales, pocos para juzgar el rendimiento."
         return Verdict("wait", {"en": en, "es": es})
-    now, before = numbers(watched.realised_loss), numbers(watched.expected_loss)
-    proven = watched.realised.not_worse
+    squared, proven = watched.realised.squared, watched.realised.not_worse
+    now, before = losses(watched.realised_loss, squared=squared), losses(watched.expected_loss, squared=squared)
     en += f" The mean loss over {truths[0]} truths is {now[0]} and was {before[0]} at training: "
     es += f" La pérdida media sobre {truths[1]} resultados reales es {now[1]}; en el entrenamiento, {before[1]}"
     en += "as good as it was." if proven else "no proof that it became worse."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -58,6 +59,7 @@ def judge(
     confidence: float,
     watched: Watched | None,
     now: datetime,
+    squared: bool = False,
 ) -> Decision:
     """Promote the challenger only when it is proven better on the same units; else wait and say why.
 
@@ -75,6 +77,8 @@ def judge(
         Of the comparison's interval.
     watched
         The look that asked for the challenger.
+    squared
+        Whether the losses are squared errors: the reason then gives the roots of their means too.
 
     Returns
     -------
@@ -84,6 +88,7 @@ def judge(
     from cauce.evidence import paired
 
     found = paired(challenger_losses, champion_losses, margin=margin, groups=groups, confidence=confidence)
+    found = replace(found, squared=squared)
     return Decision(
         id=uuid7(int(now.timestamp() * 1000)),
         model=model,

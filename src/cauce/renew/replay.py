@@ -46,7 +46,9 @@ def replay(decisions: Iterable[Decision], changes: Mapping[str, str] | None = No
     UserError
         A key that the policy does not read, or a value that it may not have.
     """
-    return tuple(found for one in decisions if (found := _again(one, changes or {})) is not None)
+    changes = changes or {}
+    _changed({}, changes)  # a wrong key is told where nothing has been decided, too
+    return tuple(found for one in decisions if (found := _again(one, changes)) is not None)
 
 
 def _again(decision: Decision, changes: Mapping[str, str]) -> Replayed | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from cauce.core.artefacts import Comparison, Experiment, Stage, Words
-from cauce.core.figures import numbers
+from cauce.core.figures import losses, numbers
 from cauce.renew.compared import compared
 
 NAMES: dict[Stage, tuple[str, str]] = {
@@ -33,7 +33,8 @@ def _figures(experiment: Experiment, found: Comparison) -> Words:
 
 def group_worse(name: str, found: Comparison) -> Words:
     """Say which group fares worse."""
-    new, old, counted = numbers(found.mean_candidate), numbers(found.mean_reference), numbers(found.n_units)
+    new, old = (losses(mean, squared=found.squared) for mean in (found.mean_candidate, found.mean_reference))
+    counted = numbers(found.n_units)
     return _both(
         f"For {name} it is proven worse: a mean loss of {new[0]} against {old[0]} on {counted[0]} units.",
         f"Para {name} está demostrado que es peor: una pérdida media de {new[1]} frente a {old[1]} en {counted[1]} "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from cauce.core.artefacts import Decision, Release, Watched
+from cauce.core.artefacts import Decision, Release, SignalCode, Watched
 from cauce.core.views import ModelView
 from cauce.report import measures
 from cauce.report.language import Language
 
 Tone = Literal["good", "watch", "act", "idle"]
+MOVED: frozenset[SignalCode] = frozenset({"drift", "output_drift", "joint_drift", "estimate_unreliable"})
+"""Alarms that say that something moved, and not that the model, or a part of it, became worse or data broke."""
 
 
 class Answer(NamedTuple):
@@ -106,8 +108,10 @@ def _by_look(watched: Watched | None, version: int, words: Language) -> _Situati
     verdict = watched.realised.verdict if watched.realised else None
     if verdict == "worse":
         return _Situation("worse", "act", (version,))
-    if any(signal.alarming for signal in watched.signals):
-        return _Situation("changed", "watch", (version,))
+    alarms = {signal.code for signal in watched.signals if signal.alarming}
+    if alarms:
+        holds = alarms <= MOVED and verdict in {"equivalent", "better"}
+        return _Situation("changed_good" if holds else "changed", "watch", (version,))
     for signal in watched.signals:
         if signal.code == "drift" and signal.column is None:  # the watch says so of a window that is too small
             counts = words.count(watched.n_predictions), words.count(round(signal.threshold))

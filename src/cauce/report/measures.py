@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Literal
 
+from cauce.core import figures
 from cauce.core.artefacts import Training
 from cauce.report.language import Language
 
@@ -34,19 +35,9 @@ def value(metric: str, number: float, words: Language) -> str:
 
 def loss(kind: str, number: float | None, words: Language) -> str:
     """Write a mean loss, with its root where it is one of squares: that one is in the target's unit."""
-    text = words.number(number)
-    return f"{text} {words.say('root_of', words.number(number**0.5))}" if kind == "squared" and number else text
-
-
-def in_units(metric: str, values: Sequence[float]) -> tuple[str, tuple[float, ...]]:
-    """Return a metric that is read in the target's unit: of mean squared errors their roots, all others as they are.
-
-    Examples
-    --------
-    >>> in_units("mse", (4.0, -0.1)), in_units("mae", (4.0,))
-    (('rmse', (2.0, 0.0)), ('mae', (4.0,)))
-    """
-    return ("rmse", tuple(max(0.0, each) ** 0.5 for each in values)) if metric == "mse" else (metric, tuple(values))
+    if number is None or not math.isfinite(number):
+        return words.number(number)
+    return figures.loss(number, words.code, squared=kind == "squared")
 
 
 def guesses(training: Training) -> Literal["prior", "guess"] | None:

@@ -172,13 +172,17 @@ def since(view: ModelView) -> datetime | None:
 
 
 def signal_figures(signal: Signal, words: Language) -> tuple[str, str]:
-    """Write a signal's value and its threshold: as counts, as shares or as the index of a drift."""
+    """Write a signal's value and its threshold: as counts, as shares, as rises of a loss, or as plain figures."""
+    value, limit = signal.value, signal.threshold
     if signal.code == "schema":
         return DASH, DASH
-    if signal.column is None and signal.threshold >= 1:  # rows seen, of those that a conclusion takes
-        return words.count(round(signal.value)), words.count(round(signal.threshold))
-    write = words.number if signal.code in {"drift", "output_drift"} else words.percent
-    return write(signal.value), write(signal.threshold)
+    if signal.code in {"drift", "performance"} and signal.column is None and limit >= 1:
+        return words.count(round(value)), words.count(round(limit))  # rows seen, of those that a conclusion takes
+    if signal.code in {"missing", "new_category", "out_of_range", "missing_partition"}:
+        return words.percent(value), words.percent(limit)
+    if signal.code in {"performance", "estimate", "segment"}:
+        return words.signed_percent(value), words.signed_percent(limit)
+    return words.number(value), words.number(limit)  # indices, ROC-AUC, Cramér's V, standard deviations
 
 
 def prose(text: str) -> Markup:

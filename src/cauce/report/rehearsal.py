@@ -17,7 +17,7 @@ from cauce.report.pages import templates
 from cauce.report.rehearsal_words import TEXTS
 
 _WIDE, _NARROW = (760, 330), (350, 330)
-_LEFT, _TOP, _BOTTOM = 62, 34, 96
+_LEFT, _TOP, _BOTTOM = 96, 34, 96
 _MOST_TOLD = 40
 """Entries of the time line in words; the picture has them all."""
 COLUMNS = ("detected", "delay", "answered", "false", "retrained", "never", "always", "oracle", "calendar")
@@ -94,7 +94,9 @@ def verdict(found: Rehearsal, words: Language) -> Answer:
     never = against.comparison
     tone: Tone = "watch"
     key = "chance"
-    if never.upper < 0:
+    if not past.loop_retrained:
+        key = "idle"
+    elif never.upper < 0:
         tone, key = "good", "better"
     elif never.lower > 0:
         tone, key = "act", "worse"

@@ -48,6 +48,10 @@ TEXTS: dict[str, Words] = {
         "es": "En tu propio pasado el ciclo compensó: la pérdida es {0} frente a un modelo que no se renueva nunca. "
         "Que también lo muestre el futuro no está probado.",
     },
+    "headline_idle": {
+        "en": "On your own past the loop would have retrained nothing: the loss is that of a model never renewed.",
+        "es": "En tu propio pasado el ciclo no habría reentrenado nada: la pérdida es la de un modelo nunca renovado.",
+    },
     "headline_worse_here": {
         "en": "On your own past the loop did harm: the loss is {0} against a model that is never renewed. That the "
         "future will show it too is not proven.",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from cauce.core.artefacts import Action, ColumnDrift, Decision, Experiment, LabelsSeen, LookPoint, Stage, Watched
-from cauce.core.figures import bin_name, listed
+from cauce.core.figures import bin_name, in_units, listed
 from cauce.core.specs import ChallengerSpec
 from cauce.core.views import ModelView
 from cauce.report import measures
@@ -78,11 +78,11 @@ def _row(found: ColumnDrift, words: Language) -> ColumnRow:
 
 def facts(seen: Watched, words: Language) -> tuple[Fact, ...]:
     """Return what is known of the truths' coming and of the rows without: coverage, lag, estimate, joint drift."""
-    found = list(_label_facts(seen.labels, words)) if seen.labels is not None else []
+    found = list(_label_facts(seen.labels, words)) if seen.labels is not None and seen.labels.n_predictions else []
     if seen.estimate is not None:
         made = seen.estimate
         known = (made.value, made.lower, made.upper, made.reference)
-        metric, shown = measures.in_units(made.metric, known)
+        metric, shown = in_units(made.metric, known)
         value, low, high, before = (measures.value(metric, each, words) for each in shown)
         tone, tag = {None: ("idle", "unjudged"), True: ("good", "reliable"), False: ("act", "unreliable")}[
             made.reliable
@@ -185,7 +185,7 @@ def course(view: ModelView, words: Language) -> Markup | None:
     values = [each for each in shown if each is not None]
     low, high = min(values), max(values)
     pad = (high - low or abs(high) or 1.0) * 0.15
-    low, high = low - pad, high + pad
+    low, high = low - pad if low < 0 else max(0.0, low - pad), high + pad  # a loss below 0 is drawn where there is one
 
     def x(moment: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (moment - begin) / ((end - begin) or 1.0)

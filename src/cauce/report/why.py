@@ -65,6 +65,8 @@ TEXTS: dict[str, Words] = {
     "waterfall_desc": {"en": "From {0} to {1}.", "es": "De {0} a {1}."},
     "bars": {"en": "What each column adds", "es": "Lo que aporta cada columna"},
     "base": {"en": "no row in particular", "es": "ninguna fila en particular"},
+    "before": {"en": "before", "es": "antes"},
+    "after": {"en": "after", "es": "después"},
     "score": {"en": "this row", "es": "esta fila"},
     "unit_scale": {"en": "In units of the target.", "es": "En unidades del objetivo."},
     "log-odds_scale": {
@@ -215,8 +217,8 @@ def _falling(
         return _LEFT + (value - low) * scale
 
     labels = shorten([bar.label for bar in bars], 40)
-    names = (say("base", words), say("score", words)) if one else ("", "")
-    body = [*_level(names[0] or words.number(start), x(start), 0, start, words)]
+    names = [say(key, words) for key in (("base", "score") if one else ("before", "after"))]
+    body = [*_level(names[0], x(start), 0, start, words)]
     at = start
     for number, bar in enumerate(bars):
         top = _STEP * (number + 1)
@@ -235,7 +237,7 @@ def _falling(
         body.append(text_at(right + 6, top + 19, f"{sign}{words.number(bar.amount)}", "faint"))
         at += bar.amount
         body.append(line_between(x(at), top + 6, x(at), top + _STEP + 6, "line"))
-    body += _level(names[1] or words.number(end), x(end), _STEP * (len(bars) + 1), end, words)
+    body += _level(names[1], x(end), _STEP * (len(bars) + 1), end, words)
     return svg_of(_WIDTH, _STEP * (len(bars) + 2) + 8, title, desc, body)
 
 

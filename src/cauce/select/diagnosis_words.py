@@ -26,18 +26,18 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{upper}).",
         "more_data": "More rows would help: with twice the {n} that each model learnt from, the loss would fall by "
         "about {gain}, {share} of it ({confidence} interval: {share_lower} to {share_upper}).",
-        "noise_ceiling": "Little is left to win: twice the rows would bring {share} of the loss ({confidence} "
+        "noise_ceiling": "Little is left to win: twice the rows {brings} of the loss ({confidence} "
         "interval: {share_lower} to {share_upper}), and more freedom brings nothing. What is left, {left}, "
         "lies in the labels, or in what these columns do not tell.",
         "expected": "{expected} by its own probabilities and {loss} as measured",
         "floor": "about {floor} of {loss}",
         "well_fitted": "Well fitted: its loss is {loss} on new rows and {seen} on those that it learnt from, and twice "
-        "the rows would bring {share} of it ({confidence} interval: {share_lower} to {share_upper}).",
+        "the rows {brings} of it ({confidence} interval: {share_lower} to {share_upper}).",
         "perfect": "Well fitted: it makes no error on new rows.",
         "few": "{rows} rows are too few to tell what the model lacks; it takes {fewest}.",
         "time": "The time was used up before it could be told what the model lacks.",
         "interrupted": "The diagnosis was interrupted before it could be told what the model lacks.",
-        "wide": "What the model lacks cannot be told from these rows: twice as many would bring {share} of the loss, "
+        "wide": "What the model lacks cannot be told from these rows: twice as many {brings} of the loss, "
         "but that is known to no more than {share_lower} to {share_upper} ({confidence} interval).",
         "no_curve": "What the model lacks cannot be told: it cannot be fitted to parts of these rows.",
         "tried_overfit": "Settings that bind it more ({settings}) were tried and are not proven better: the loss "
@@ -46,6 +46,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "loss changes by {change} ({confidence} interval: {change_lower} to {change_upper}).",
         "failed": "Other settings ({settings}) were tried and could not be fitted.",
         "cut": "The time ended before everything was tried.",
+        "brings": "would bring {share}",
+        "brings_nothing": "would bring nothing",
         "true": "true",
         "false": "false",
     },
@@ -61,20 +63,21 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{lower} a {upper}).",
         "more_data": "Más filas ayudarían: con el doble de las {n} de las que aprendió cada modelo, la pérdida bajaría "
         "en torno a {gain}, el {share} (intervalo del {confidence}: del {share_lower} al {share_upper}).",
-        "noise_ceiling": "Queda poco que ganar: el doble de filas quitaría el {share} de la pérdida (intervalo del "
+        "noise_ceiling": "Queda poco que ganar: el doble de filas {brings} de la pérdida (intervalo del "
         "{confidence}: del {share_lower} al {share_upper}) y más libertad no aporta nada. Lo que queda, {left}, "
         "está en las etiquetas o en lo que estas columnas no cuentan.",
         "expected": "{expected} según sus propias probabilidades y {loss} según lo medido",
         "floor": "unos {floor} de {loss}",
         "well_fitted": "Bien ajustado: su pérdida es de {loss} en filas nuevas y de {seen} en las filas de las que "
-        "aprendió, y el doble de filas quitaría el {share} (intervalo del {confidence}: del {share_lower} al "
+        "aprendió, y el doble de filas {brings} (intervalo del {confidence}: del {share_lower} al "
         "{share_upper}).",
         "perfect": "Bien ajustado: no comete ningún error en filas nuevas.",
         "few": "{rows} filas son muy pocas para saber qué le falta al modelo; hacen falta {fewest}.",
         "time": "El tiempo se agotó antes de que se pudiera saber qué le falta al modelo.",
         "interrupted": "El diagnóstico se interrumpió antes de que se pudiera saber qué le falta al modelo.",
-        "wide": "Con estas filas no se puede saber qué le falta al modelo: el doble quitaría el {share} de la pérdida, "
-        "pero solo se sabe que está entre el {share_lower} y el {share_upper} (intervalo del {confidence}).",
+        "wide": "Con estas filas no se puede saber qué le falta al modelo: el doble {brings} de la pérdida, "
+        "pero solo se sabe que lo que quitaría está entre el {share_lower} y el {share_upper} (intervalo "
+        "del {confidence}).",
         "no_curve": "No se puede saber qué le falta al modelo: no se puede ajustar a partes de estas filas.",
         "tried_overfit": "Se probaron valores que lo atan más ({settings}) y no está probado que sean mejores: la "
         "pérdida cambia en {change} (intervalo del {confidence}: de {change_lower} a {change_upper}).",
@@ -82,6 +85,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "mejores: la pérdida cambia en {change} (intervalo del {confidence}: de {change_lower} a {change_upper}).",
         "failed": "Se probaron otros valores ({settings}) y no se pudieron ajustar.",
         "cut": "El tiempo se acabó antes de probarlo todo.",
+        "brings": "quitaría el {share}",
+        "brings_nothing": "no quitaría nada",
         "true": "sí",
         "false": "no",
     },
@@ -150,6 +155,7 @@ def _said(found: Diagnosis, language: Language) -> dict[str, str]:
         said |= {"floor": number(gain.floor, language), "confidence": percent(gain.confidence, language)}
         shares = {"share": gain.share, "share_lower": gain.share_lower, "share_upper": gain.share_upper}
         said |= {name: percent(round(value, 5) + 0.0, language) for name, value in shares.items()}
+        said["brings"] = texts["brings" if round(gain.share, 5) > 0 else "brings_nothing"].format(**said)
         said["left"] = texts["floor"].format(**said)
     if found.expected is not None:  # nearer the truth than the floor: it rests on more than the units' luck
         said["left"] = texts["expected"].format(**said, expected=number(found.expected.loss, language))

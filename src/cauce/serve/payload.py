@@ -118,7 +118,7 @@ def validate(rows: Sequence[Any], schema: Schema, *, unseen: str) -> tuple[list[
     faults = _structure(rows, schema)
     columns: list[list[Any]] = []
     for column in schema:
-        name, read = column.name, _reader(column, unseen)
+        name, read = column.name, reader(column, unseen)
         if faults:
             raw = [row.get(name, MISSING) if isinstance(row, dict) else MISSING for row in rows]
         else:
@@ -168,8 +168,8 @@ def _value(value: Any, column: Column, read: Callable[[Any], Any]) -> Any:
     return read(value)
 
 
-def _reader(column: Column, unseen: str) -> Callable[[Any], Any]:
-    """Return what reads one value of a column: the value as the ledger keeps it, or `Bad`."""
+def reader(column: Column, unseen: str) -> Callable[[Any], Any]:
+    """Return what reads one value of a column: the value as the ledger keeps it (a moment in µs), or `Bad`."""
     if column.categories is not None and unseen == "refuse":
         return _category(column)
     return {

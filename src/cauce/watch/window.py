@@ -82,3 +82,5 @@ class Window:
     """Of frequent values that no row has any more (`drift/silence.py`)."""
     sources: bool = True
     """Whether to look for the part of the window that a drift comes from: words for people, which decide nothing."""
+    squared: bool = False
+    """Whether the losses are squared errors: sentences then give the roots of their means too."""

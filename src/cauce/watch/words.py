@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from cauce.core.artefacts import ColumnDrift, Comparison, JointDrift, Mover, Words, changed_column
-from cauce.core.figures import bin_name, figures, listed, numbers, percents
+from cauce.core.figures import bin_name, figures, listed, losses, numbers, percents
 
 MOST_LABELS = 3
 """Values that a sentence names."""
@@ -147,7 +147,9 @@ def schema(change: str) -> Words:
 
 def performance(comparison: Comparison, n_truths: int, *, alarming: bool) -> Words:
     """Compare the losses of the window with those of training."""
-    now, before = numbers(comparison.mean_candidate), numbers(comparison.mean_reference)
+    now, before = (
+        losses(mean, squared=comparison.squared) for mean in (comparison.mean_candidate, comparison.mean_reference)
+    )
     truths = numbers(n_truths)
     low, high = numbers(comparison.lower), numbers(comparison.upper)
     limit, sure = numbers(comparison.margin), percents(comparison.confidence)

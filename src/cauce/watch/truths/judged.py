@@ -273,7 +273,8 @@ def unreliable_signal(expectation: Expectation, found: Verdict, judgement: Judge
     name = found.figure or expectation.metric
     held = newest.figures.get(name) or next(iter(newest.figures.values()))
     failed = found.reliable is False
-    detail = words.judged(name, held.realised, held.expected, newest.n, found.distance, judgement.n, failed=failed)
+    figures = held.realised, held.expected, newest.n, found.distance, judgement.n
+    detail = words.judged(name, *figures, failed=failed, better=(found.distance > 0) == (name in GAINS))
     return Signal("estimate_unreliable", None, found.z, found.critical, failed, detail)
 
 

@@ -228,8 +228,8 @@ def corrected_weights(view: TruthsView, columns: Sequence[str]) -> Floats:
     return scaled
 
 
-def labels_signal(found: Selection, seen: LabelsSeen, realised: float | None) -> Signal:
+def labels_signal(found: Selection, seen: LabelsSeen, realised: float | None, *, squared: bool = False) -> Signal:
     """Return the signal: alarming where truths come selectively. `value` is the strongest column's Cramér's V."""
     column = found.columns[0] if found.columns else None
-    detail = words.labels(found.columns, seen, realised)
+    detail = words.labels(found.columns, seen, realised, squared=squared)
     return Signal("labels", column, found.effect, EFFECT, bool(found.columns), detail)

@@ -48,13 +48,14 @@ def judge(window: Window, spec: WatchSpec, risk: float) -> Performance:
     found = labels.selection(view, risk / 32, min(spec.min_rows, 100))
     corrected = _corrected(view, found) if found.columns else None
     seen = labels.labels_seen(view, found.columns, corrected)
-    told = [_with_rise(signal, view, window.held_out_losses) for signal in plain.signals]
-    signals = [*told, labels.labels_signal(found, seen, plain.realised_loss)]
+    told = [_with_rise(signal, view, window) for signal in plain.signals]
+    signals = [*told, labels.labels_signal(found, seen, plain.realised_loss, squared=window.squared)]
     figures: tuple[SegmentFigure, ...] = ()
     expected = None
     if view.expectation is not None:
         figures = segments.judge(view, view.expectation, risk / 32, window.margin)
-        signals += [signal for signal in [segments.segment_signal(figures, window.margin)] if signal is not None]
+        worst = segments.segment_signal(figures, window.margin, squared=window.squared)
+        signals += [worst] if worst is not None else []
         expected, others = _estimated(view, view.expectation, window, spec, risk)
         signals += others
     return Performance(
@@ -71,19 +72,21 @@ def _realised(window: Window, losses: npt.NDArray[np.float64], spec: WatchSpec, 
         few = Signal("performance", None, float(n_truths), float(spec.min_rows), False, detail)
         return Performance((few,), expected, realised)
     comparison = compare_losses(losses, window.held_out_losses, margin=window.margin, confidence=1 - error)
+    comparison = replace(comparison, squared=window.squared)
     return Performance((performance_signal(comparison, n_truths),), expected, realised, comparison)
 
 
-def _with_rise(signal: Signal, view: TruthsView, held_out: npt.NDArray[np.float64]) -> Signal:
+def _with_rise(signal: Signal, view: TruthsView, window: Window) -> Signal:
     """Say since when losses are higher, where performance alarms and they rose within the rows it rests on."""
     losses = view.losses
     if not signal.alarming or len(view.moments_s) != len(losses):
         return signal
-    rise = last_rise(losses / (float(np.quantile(np.abs(held_out), 0.99)) or 1.0))
+    rise = last_rise(losses / (float(np.quantile(np.abs(window.held_out_losses), 0.99)) or 1.0))
     if rise is None or rise.begun == 0:
         return signal
     since = datetime.fromtimestamp(float(view.moments_s[rise.begun]), UTC)
-    said = performance_words.rose(since, float(losses[: rise.begun].mean()), float(losses[rise.begun :].mean()))
+    before, after = float(losses[: rise.begun].mean()), float(losses[rise.begun :].mean())
+    said = performance_words.rose(since, before, after, squared=window.squared)
     return replace(signal, detail={language: signal.detail[language] + said[language] for language in signal.detail})
 
 

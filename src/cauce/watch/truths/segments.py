@@ -82,7 +82,7 @@ def _worse(now: Moments, before: Moments, others: float, tail: float, least: flo
     return lower > 0 and rise > least and rise > others
 
 
-def segment_signal(figures: tuple[SegmentFigure, ...], margin: float) -> Signal | None:
+def segment_signal(figures: tuple[SegmentFigure, ...], margin: float, *, squared: bool = False) -> Signal | None:
     """Return the signal of the worst segment; None where no segment can be compared.
 
     `value` is its relative rise, `threshold` the relative margin.
@@ -100,5 +100,5 @@ def segment_signal(figures: tuple[SegmentFigure, ...], margin: float) -> Signal 
         float(np.clip(rise, -1e9, 1e9)),
         margin,
         bool(alarming),
-        words.segments(alarming, worst, len(known)),
+        words.segments(alarming, worst, len(known), squared=squared),
     )

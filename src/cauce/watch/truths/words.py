@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cauce.core.artefacts import Estimate, ExpectedFigure, LabelsSeen, SegmentFigure, Words
-from cauce.core.figures import listed, numbers, percents
+from cauce.core.figures import duration, in_units, listed, losses, numbers, percents
 
 FIGURES = {
     "roc_auc": ("ROC-AUC", "ROC-AUC"),
@@ -14,7 +14,7 @@ FIGURES = {
     "zero_one": ("share of wrong answers", "proporción de errores"),
     "accuracy": ("share of right answers", "proporción de aciertos"),
     "f1": ("F1", "F1"),
-    "mse": ("mean squared error", "error cuadrático medio"),
+    "rmse": ("root mean squared error", "raíz del error cuadrático medio"),
     "mae": ("mean absolute error", "error absoluto medio"),
 }
 """Figure → its name in English and Spanish."""
@@ -32,13 +32,14 @@ def estimate(found: Estimate, loss_figure: str, loss: ExpectedFigure, *, alarmin
         said.append((loss_figure, loss.value, loss.lower, loss.upper, loss.reference))
     english, spanish = [], []
     for name, *values in said:
-        (title, titulo), told = figure(name), [numbers(value) for value in values]
+        name, shown = in_units(name, values)
+        (title, titulo), told = figure(name), [numbers(value) for value in shown]
         value, low, high, before = (one[0] for one in told)
         english.append(f"{title} {value} (between {low} and {high}; at training {before})")
         value, low, high, before = (one[1] for one in told)
         spanish.append(f"{titulo} {value} (entre {low} y {high}; en el entrenamiento {before})")
     n = numbers(found.n_rows)
-    en = f"Before any truth, {n[0]} predictions let expect: {'; '.join(english)}."
+    en = f"Expected of {n[0]} predictions before their truths are known: {'; '.join(english)}."
     es = f"Antes de conocer los resultados reales, de {n[1]} predicciones se espera: {'; '.join(spanish)}."
     if found.reliable is False:
         en += " Not reliable: earlier estimates did not come true."
@@ -53,47 +54,44 @@ def estimate(found: Estimate, loss_figure: str, loss: ExpectedFigure, *, alarmin
 
 
 def judged(
-    name: str, realised: float, expected: float, n_batch: int, distance: float, n_judged: int, *, failed: bool
+    name: str,
+    realised: float,
+    expected: float,
+    n_batch: int,
+    distance: float,
+    n_judged: int,
+    *,
+    failed: bool,
+    better: bool,
 ) -> Words:
-    """Say whether what was estimated came true, and what it means where it did not."""
-    (title, titulo), n, total = figure(name), numbers(n_batch), numbers(n_judged)
-    came, wanted, apart = numbers(realised), numbers(expected), numbers(abs(distance))
+    """Say whether what was estimated came true, in which direction it did not, and what that means."""
+    shown, values = in_units(name, (realised, expected))
+    (title, titulo), n, total = figure(shown), numbers(n_batch), numbers(n_judged)
+    (came, wanted), apart = map(numbers, values), numbers(abs(distance))
+    off, desvío = f"off by {apart[0]}", f"desviación de {apart[1]}"
+    if shown != name:  # of a difference of squares there is no root
+        off, desvío = f"its square {off}", f"{desvío} en el cuadrado"
     en = f"Of the newest {n[0]} truths, the {title} is {came[0]}; {wanted[0]} had been expected of the same rows."
     es = f"De los últimos {n[1]} resultados reales, {titulo}: {came[1]}; de las mismas filas se esperaba {wanted[1]}."
     if not failed:
         en += f" The estimates have held over {total[0]} truths."
         es += f" Las estimaciones se han cumplido en {total[1]} resultados reales."
         return {"en": en, "es": es}
+    how, cómo = ("better", "mejor") if better else ("worse", "peor")
     en += (
-        f" That is further than chance and earlier truths allow (off by {apart[0]} when it was found): the estimate is "
-        "not reliable. The likely reason is concept drift, the same inputs have come to mean something else; truths "
-        "that come selectively or wrong look alike."
+        f" The model did {how} than chance and earlier truths allow ({off} when it was found): the estimate is not "
+        "reliable. The likely reason is concept drift, the same inputs have come to mean something else; truths that "
+        "come selectively or wrong look alike."
     )
     es += (
-        f" Es más de lo que permiten el azar y los resultados anteriores (desviación de {apart[1]} cuando se vio): la "
+        f" Al modelo le fue {cómo} de lo que permiten el azar y los resultados anteriores ({desvío} cuando se vio): la "
         "estimación no es fiable. La causa probable es una deriva de concepto: las mismas entradas han pasado a "
         "significar otra cosa; los resultados reales que llegan de forma selectiva o equivocados se ven igual."
     )
     return {"en": en, "es": es}
 
 
-def duration(seconds: float) -> tuple[str, str]:
-    """Write a time span in its largest fitting unit.
-
-    Examples
-    --------
-    >>> duration(90.0), duration(7200.0), duration(86_400.0 * 3)
-    (('1.5 minutes', '1,5 minutos'), ('2 hours', '2 horas'), ('3 days', '3 días'))
-    """
-    for size, english, spanish in ((86_400, "days", "días"), (3600, "hours", "horas"), (60, "minutes", "minutos")):
-        if seconds >= size:
-            value = numbers(seconds / size)
-            return f"{value[0]} {english}", f"{value[1]} {spanish}"
-    value = numbers(float(round(seconds, 1)))
-    return f"{value[0]} seconds", f"{value[1]} segundos"
-
-
-def rose(since: datetime, before: float, after: float) -> Words:
+def rose(since: datetime, before: float, after: float, *, squared: bool = False) -> Words:
     """Say since when losses are higher, and how high they were and are: joins the sentence about performance.
 
     Examples
@@ -102,7 +100,7 @@ def rose(since: datetime, before: float, after: float) -> Words:
     >>> rose(datetime(2026, 3, 1, 14, 20, tzinfo=UTC), 0.31, 0.62)["en"]
     ' Losses rose at about 2026-03-01 14:20 UTC: from 0.31 to 0.62.'
     """
-    was, is_ = numbers(before), numbers(after)
+    was, is_ = losses(before, squared=squared), losses(after, squared=squared)
     at = f"{since:%Y-%m-%d %H:%M} UTC"
     return {
         "en": f" Losses rose at about {at}: from {was[0]} to {is_[0]}.",
@@ -110,8 +108,13 @@ def rose(since: datetime, before: float, after: float) -> Words:
     }
 
 
-def labels(selected: Sequence[str], seen: LabelsSeen, realised: float | None) -> Words:
+def labels(selected: Sequence[str], seen: LabelsSeen, realised: float | None, *, squared: bool) -> Words:
     """Say how far truths have come, and of which rows."""
+    if not seen.n_predictions:
+        return {
+            "en": "No predictions yet, so no truths either.",
+            "es": "Aún no hay predicciones, así que tampoco resultados reales.",
+        }
     came, predictions, share = numbers(seen.n_truths), numbers(seen.n_predictions), percents(seen.coverage)
     en = f"{came[0]} of {predictions[0]} predictions of the window have their truth ({share[0]})."
     es = f"{came[1]} de {predictions[1]} predicciones de la ventana tienen su resultado real ({share[1]})."
@@ -133,13 +136,13 @@ def labels(selected: Sequence[str], seen: LabelsSeen, realised: float | None) ->
         es += " Los resultados reales llegan de forma selectiva: las filas con y sin ellos difieren en"
         es += f" {listed(named[:3], 'es')}, así que el rendimiento real puede estar sesgado."
         if seen.corrected_loss is not None and realised is not None:
-            loss, raw = numbers(seen.corrected_loss), numbers(realised)
+            loss, raw = (losses(one, squared=squared) for one in (seen.corrected_loss, realised))
             en += f" Weighed to resemble all rows, the mean loss is {loss[0]} instead of {raw[0]}."
             es += f" Ponderada para parecerse a todas las filas, la pérdida media es {loss[1]} en lugar de {raw[1]}."
     return {"en": en, "es": es}
 
 
-def segments(alarming: Sequence[SegmentFigure], worst: SegmentFigure, n_compared: int) -> Words:
+def segments(alarming: Sequence[SegmentFigure], worst: SegmentFigure, n_compared: int, *, squared: bool) -> Words:
     """Say for which segments the model has become worse."""
     compared = numbers(n_compared)
     if not alarming:
@@ -147,7 +150,8 @@ def segments(alarming: Sequence[SegmentFigure], worst: SegmentFigure, n_compared
             "en": f"In none of {compared[0]} segments has the model certainly become worse than it was there.",
             "es": f"En ninguno de {compared[1]} segmentos es seguro que el modelo haya empeorado respecto a antes.",
         }
-    now, before, n = numbers(worst.loss), numbers(worst.reference or 0.0), numbers(worst.n_truths)
+    now, before = losses(worst.loss, squared=squared), losses(worst.reference or 0.0, squared=squared)
+    n = numbers(worst.n_truths)
     low, high = numbers(worst.lower), numbers(worst.upper)
     en = f"The model has become worse where {worst.segment}: mean loss {now[0]} over {n[0]} truths (between {low[0]} "
     en += f"and {high[0]}), {before[0]} at training."

@@ -103,6 +103,7 @@ def explain(
     segments: Sequence[Segments],
     *,
     paired: bool = False,
+    squared: bool = False,
     rng: np.random.Generator | None = None,
 ) -> Change:
     """Take the change of a mean apart.
@@ -115,6 +116,8 @@ def explain(
         Before and after, with rows as `segments` were cut from.
     paired
         The same rows in the same order stand in both.
+    squared
+        Whether the figure is a mean of squared errors: the reason then gives its roots too.
     rng
         Draws the resamples behind the intervals; seeded with 0 when absent.
 
@@ -150,7 +153,9 @@ def explain(
         proven=proven,
         parts=parts,
         columns=weights,
-        reason=why_words.reason(figure, *means, names=names, proven=proven, parts=parts, releases=paired),
+        reason=why_words.reason(
+            figure, *means, names=names, proven=proven, parts=parts, releases=paired, squared=squared
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cauce.core.artefacts import Words
-from cauce.core.figures import Language, listed, number, percent, written
+from cauce.core.figures import Language, listed, loss, number, percent, written
 from cauce.core.why import Part, Segment
 
 LANGUAGES: tuple[Language, ...] = ("en", "es")
@@ -40,26 +40,30 @@ def reason(
     proven: bool,
     parts: Sequence[Part],
     releases: bool,
+    squared: bool = False,
 ) -> Words:
     """Say what changed, and which parts of it have a cause that is proven."""
-    return {
-        language: _reason(figure, before, after, names, proven, parts, releases, language) for language in LANGUAGES
-    }
+    told: dict[str, str] = {}
+    for language in LANGUAGES:
+        figures = loss(before, language, squared=squared), loss(after, language, squared=squared)
+        word = "version" if language == "en" else "versión"
+        shown = (f"{word} {names[0]}", f"{word} {names[1]}") if releases else names
+        opening = _change(figure, before, after, figures, shown, language)
+        told[language] = _reason(opening, figure, after - before, proven, parts, releases, language)
+    return told
 
 
 def _reason(
+    opening: str,
     figure: str,
-    before: float,
-    after: float,
-    names: tuple[str, str],
+    change: float,
     proven: bool,
     parts: Sequence[Part],
     releases: bool,
     language: Language,
 ) -> str:
     named = [part for part in parts if part.proven]
-    change = after - before
-    said = [_change(figure, before, after, names, language)]
+    said = [opening]
     if not proven:
         said.append(_unproven(bool([part for part in named if part.cause != "everywhere"]), language))
     named = [part for part in named if proven or part.cause != "everywhere"]
@@ -75,14 +79,18 @@ def _reason(
     return " ".join(said)
 
 
-def _change(figure: str, before: float, after: float, names: tuple[str, str], language: Language) -> str:
-    named, old, new = figure_name(figure, language), number(before, language), number(after, language)
-    change = after - before
+def _change(
+    figure: str, before: float, after: float, figures: tuple[str, str], names: tuple[str, str], language: Language
+) -> str:
+    named, (old, new), change = figure_name(figure, language), figures, after - before
+    if not change:
+        both = f"({names[0]}, {names[1]})"
+        return f"{named} stayed at {old} {both}." if language == "en" else f"{named} sigue en {old} {both}."
     relative = f" ({'+' if change > 0 else '−'}{percent(abs(change / before), language)})" if before else ""
     if language == "en":
-        verb = "rose" if change > 0 else "fell" if change < 0 else "stayed"
+        verb = "rose" if change > 0 else "fell"
         return f"{named} {verb} from {old} ({names[0]}) to {new} ({names[1]}){relative}."
-    verb = "subió" if change > 0 else "bajó" if change < 0 else "se mantuvo"
+    verb = "subió" if change > 0 else "bajó"
     return f"{named} {verb} de {old} ({names[0]}) a {new} ({names[1]}){relative}."
 
 
