@@ -111,6 +111,11 @@ def test_what_else_speaks_against_a_model_retrains_it_in_its_own_words(code: str
     assert decision.reason["en"].startswith(f"{code} of x.")
 
 
+def test_a_model_that_did_better_than_estimated_is_not_retrained_for_that() -> None:
+    better = replace(signal("estimate_unreliable"), value=-5.0)
+    assert decide(situation(better), SPEC).rule == "still_good"
+
+
 def test_an_estimate_that_has_failed_is_no_cause() -> None:
     failed = Estimate("cbpe", "roc_auc", 0.7, 0.6, 0.8, 0.9, 1000, reliable=False)
     seen = replace(watched(signal("estimate")), estimate=failed)

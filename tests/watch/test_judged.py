@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -172,7 +174,9 @@ def test_words_name_concept_drift_in_both_languages() -> None:
     found = verdict(judgement.batches, 0.01)
     signal = unreliable_signal(made, found, judgement)
     assert signal.alarming
-    assert signal.value > signal.threshold
+    assert signal.value > signal.threshold  # worse
+    better = replace(found, distance=-found.distance)
+    assert unreliable_signal(made, better, judgement).value == -signal.value
     assert "concept drift" in signal.detail["en"]
     assert "not reliable" in signal.detail["en"]
     assert "deriva de concepto" in signal.detail["es"]

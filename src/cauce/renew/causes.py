@@ -52,7 +52,7 @@ def _said(watched: Watched, by_truths: bool) -> Iterator[Signal]:
     if watched.estimate is None or watched.estimate.reliable is not False:
         yield from _alarming(watched, "estimate")[:1]
     if by_truths:
-        yield from _alarming(watched, "estimate_unreliable")[:1]
+        yield from [signal for signal in _alarming(watched, "estimate_unreliable") if signal.value > 0]  # worse
         yield from _alarming(watched, "segment")[:MOST_SAID]
     yield from _alarming(watched, "joint_drift")[:1]
 

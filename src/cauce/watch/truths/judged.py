@@ -268,14 +268,18 @@ def straightened(z: float, skewness: float) -> float:
 
 
 def unreliable_signal(expectation: Expectation, found: Verdict, judgement: Judgement) -> Signal:
-    """Return the signal: alarming where the estimates have failed. `value` and `threshold` are standard deviations."""
+    """Return the signal: alarming where the estimates have failed.
+
+    `value` and `threshold` are standard deviations; `value` is below 0 where the model did better than estimated.
+    """
     newest = judgement.batches[-1]
     name = found.figure or expectation.metric
     held = newest.figures.get(name) or next(iter(newest.figures.values()))
     failed = found.reliable is False
     figures = held.realised, held.expected, newest.n, found.distance, judgement.n
-    detail = words.judged(name, *figures, failed=failed, better=(found.distance > 0) == (name in GAINS))
-    return Signal("estimate_unreliable", None, found.z, found.critical, failed, detail)
+    better = failed and (found.distance > 0) == (name in GAINS)
+    detail = words.judged(name, *figures, failed=failed, better=better)
+    return Signal("estimate_unreliable", None, -found.z if better else found.z, found.critical, failed, detail)
 
 
 def marked(estimate: Estimate, found: Verdict, judgement: Judgement) -> Estimate:
