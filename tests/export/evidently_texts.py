@@ -23,8 +23,9 @@ def side(n: int, words: list[str], day: int) -> pa.Table:
     return pa.table({"x": rng.normal(size=n), "note": notes, "when": [begin + timedelta(minutes=i) for i in range(n)]})
 
 
-made = frames(side(500, ["red", "blue", "green"], 1), side(300, ["pay", "late", "bill"], 4), SCHEMA, classes=())
-metrics = json.loads(report(made, title="texts", form="json"))["metrics"]
-drifts = {one["config"]["column"]: one["value"] for one in metrics if one["config"]["type"].endswith(":ValueDrift")}
-(dates,) = [one["value"] for one in metrics if one["metric_name"].endswith("ColumnType.Datetime)")]
-sys.stdout.write(json.dumps({"drift": sorted(drifts), "note": drifts["note"], "dates": dates}) + "\n")
+if __name__ == "__main__":
+    made = frames(side(500, ["red", "blue", "green"], 1), side(300, ["pay", "late", "bill"], 4), SCHEMA, classes=())
+    metrics = json.loads(report(made, title="texts", form="json"))["metrics"]
+    drifts = {one["config"]["column"]: one["value"] for one in metrics if one["config"]["type"].endswith(":ValueDrift")}
+    (dates,) = [one["value"] for one in metrics if one["metric_name"].endswith("ColumnType.Datetime)")]
+    sys.stdout.write(json.dumps({"drift": sorted(drifts), "note": drifts["note"], "dates": dates}) + "\n")

@@ -91,7 +91,7 @@ def test_strategies_are_compared_by_an_interval_for_series() -> None:
 def test_a_gain_on_one_change_of_regime_is_said_to_be_of_this_history() -> None:
     rng = np.random.default_rng(0)
     theirs = 1 + 0.1 * rng.normal(size=96) + 2.0 * (np.arange(96) // 32 == 1)
-    loop = course(1 + 0.1 * rng.normal(size=96))
+    loop = replace(course(1 + 0.1 * rng.normal(size=96)), n_retrained=2)
     replayed = replace(
         made("....", None, Scenario("history")), courses=(loop, replace(course(theirs), strategy="never"))
     )
