@@ -8,19 +8,7 @@ from pathlib import Path
 from cauce import Loop, load_project
 from cauce.loop.backup import backup
 from cauce.loop.serve import serving
-
-TOML = """\
-[project]
-name = "school"
-
-[data.students]
-source = "students.csv"
-
-[models.passed]
-task = "classify"
-data = "students"
-target = "passed"
-"""
+from loop.test_record_once import TOML
 
 
 def test_it_is_taken_while_the_service_listens_and_does_not_say_where(tmp_path: Path) -> None:

@@ -137,6 +137,17 @@ def written(value: str | float | None, language: Language) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
+def numbers_in(text: str, language: Language) -> str:
+    """Write every number in an English text as the language does.
+
+    Examples
+    --------
+    >>> numbers_in("1.5 times", "es")
+    '1,5 times'
+    """
+    return _NUMBER.sub(lambda found: figures(found[0], language), text)
+
+
 def bin_name(label: str, language: Language) -> str:
     """Write the label of a bin: the ends of a range as the language does, a category as it is.
 
@@ -146,7 +157,7 @@ def bin_name(label: str, language: Language) -> str:
     ('−0,5 – 12345,5', 'v1.5', 'otros')
     """
     if _RANGE.fullmatch(label):
-        return _NUMBER.sub(lambda found: figures(found[0], language), label)
+        return numbers_in(label, language)
     return "otros" if (label, language) == ("other", "es") else label
 
 

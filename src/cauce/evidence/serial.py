@@ -21,7 +21,8 @@ FEWEST = 4
 BLOCKS = 8
 """Blocks whose neighbours tell the noise of a stretch from its course."""
 
-Spread = Callable[[Floats], tuple[float, int]]
+VarianceOfMean = Callable[[Floats], tuple[float, int]]
+"""A series → the variance of its mean, and the degrees of freedom of that."""
 
 
 def serial(
@@ -98,13 +99,13 @@ def serial(
     )
 
 
-def _half_width(series: Sequence[Floats], confidence: float, spread: Spread) -> tuple[float, int]:
+def _half_width(series: Sequence[Floats], confidence: float, variance_of: VarianceOfMean) -> tuple[float, int]:
     """Return half the width of an interval for the mean of all values, and its degrees of freedom; 0 of too few."""
     from scipy.special import stdtrit
 
     if min(len(each) for each in series) < FEWEST:
         return WIDEST, 0
-    found = [spread(each) for each in series]
+    found = [variance_of(each) for each in series]
     variance = sum(of_mean * len(each) ** 2 for each, (of_mean, _) in zip(series, found, strict=True))
     df = sum(own for _, own in found)
     return -float(stdtrit(df, (1 - confidence) / 2)) * math.sqrt(variance) / sum(len(each) for each in series), df

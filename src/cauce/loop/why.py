@@ -102,7 +102,7 @@ def why_between(
         seen = _of_releases(loop, (opened[0][1], opened[1][1]), releases)
         kind = "releases"
     spec = loop.model(model)
-    squared = spec.task == "regress" and spec.loss in {None, "squared"}
+    squared = (spec.loss or task_named(spec.task).losses_known[0]) == "squared"
     why = _explained(model, kind, *seen, squared=squared)
     return _with_columns(loop, why, opened, seen) if releases is not None else why
 

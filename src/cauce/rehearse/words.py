@@ -173,16 +173,12 @@ def _fault(found: Outcome) -> Pair:
 
 def _gain(never: Against) -> Pair:
     en, es = _difference(never.comparison)
-    if never.here.verdict not in {"better", "worse"} or _proven(never.comparison):
+    if never.here.verdict not in {"better", "worse"} or never.comparison.verdict != "undecided":
         return f"Against never retraining: {en}.", f"Frente a no reentrenar nunca: {es}."
     (here, aquí), (low, high) = _difference(never.here), _ends(never.comparison)
     en = f"on this history {here}; that the next one shows it is not proven ({low[0]} to {high[0]})"
     es = f"en este historial {aquí}; que el próximo lo muestre no está probado (de {low[1]} a {high[1]})"
     return f"Against never retraining: {en}.", f"Frente a no reentrenar nunca: {es}."
-
-
-def _proven(found: Comparison) -> bool:
-    return found.lower > 0 or found.upper < 0 or found.verdict == "equivalent"
 
 
 def _difference(found: Comparison) -> Pair:
@@ -196,7 +192,7 @@ def _difference(found: Comparison) -> Pair:
     else:
         en, es = f"the loss is {size[0]} higher", f"la pérdida es un {size[1]} mayor"
     interval = f" ({ends[0][0]} to {ends[1][0]})", f" (de {ends[0][1]} a {ends[1][1]})"
-    unsure = ("", "") if _proven(found) else (", which may be chance", ", lo que puede ser azar")
+    unsure = (", which may be chance", ", lo que puede ser azar") if found.verdict == "undecided" else ("", "")
     return en + interval[0] + unsure[0], es + interval[1] + unsure[1]
 
 

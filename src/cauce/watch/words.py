@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from cauce.core.artefacts import ColumnDrift, Comparison, JointDrift, Mover, Words, changed_column
-from cauce.core.figures import bin_name, figures, listed, losses, numbers, percents
+from cauce.core.figures import bin_name, listed, losses, numbers, numbers_in, percents
 
 MOST_LABELS = 3
 """Values that a sentence names."""
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def moved(movers: Sequence[Mover]) -> tuple[str, str]:
@@ -61,7 +59,7 @@ def _whence(found: ColumnDrift) -> tuple[str, str]:
 
 def unit_change(column: str, unit: str) -> Words:
     """Say that a column's values come in another unit."""
-    unidad = _NUMBER.sub(lambda found: figures(found[0], "es"), unit)
+    unidad = numbers_in(unit, "es")
     return {
         "en": f"Column `{column}`: the values look like those of training in another unit ({unit}): once that is "
         "undone, they are as they were.",

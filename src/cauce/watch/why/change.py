@@ -338,13 +338,13 @@ def _parts(path: Path, order: Sequence[Segments], pick: Pick | None, drawn: _Dra
         mix = path.last.scale * found.mix
         before = next((at for at, part in enumerate(parts) if part.column == last.name), None)
         if before is None:
-            mixed = _segments(last, found, mix, np.zeros(len(last.labels)), pick.named & False)
+            mixed = _segments(last, found, mix, np.zeros(len(last.labels)), np.zeros_like(pick.named))
             parts.append(Part("mix", last.name, left, _interval(left, spreads[-2]), False, mixed))
         else:  # its mix was proven, and the columns weighed after it moved it once more: one column, one mix
             step, whole = path.steps[before], parts[before].amount + left
             both = float(_spread(drawn.parts[:, [before, -2]].sum(axis=1)))
             sum_of = _segments(
-                last, step.found, step.scale * step.found.mix + mix, np.zeros(len(mix)), pick.named | True
+                last, step.found, step.scale * step.found.mix + mix, np.zeros(len(mix)), np.ones_like(pick.named)
             )
             parts[before] = Part("mix", last.name, whole, _interval(whole, both), True, sum_of)
     moved = path.last.scale * found.relation
